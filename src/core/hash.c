@@ -1,0 +1,163 @@
+#include "core/hash.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/time.h"
+
+static const EVP_MD *md_of(enum hash_kind kind)
+{
+    return kind == HASH_SM3 ? EVP_sm3() : EVP_sha256();
+}
+
+struct hash *hash_new(enum hash_kind kind)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (ctx && EVP_DigestInit_ex(ctx, md_of(kind), NULL) != 1) {
+        EVP_MD_CTX_free(ctx);
+        ctx = NULL;
+    }
+    return (struct hash *)ctx;
+}
+
+void hash_add(struct hash *hash, const void *ptr, size_t len)
+{
+    (void)EVP_DigestUpdate((EVP_MD_CTX *)hash, ptr, len);
+}
+
+void hash_end(struct hash *hash, uint8_t out[HASH_BYTES])
+{
+    (void)EVP_DigestFinal_ex((EVP_MD_CTX *)hash, out, NULL);
+}
+
+void hash_free(struct hash *hash)
+{
+    EVP_MD_CTX_free((EVP_MD_CTX *)hash);
+}
+
+void hash_of(enum hash_kind kind, struct str data, uint8_t out[HASH_BYTES])
+{
+    if (EVP_Digest(data.ptr ? data.ptr : "", data.len, out, NULL, md_of(kind), NULL) != 1)
+        abort(); /* only memory for a context can be missing here */
+}
+
+void hash_hmac_sha256(struct str key, struct str data, uint8_t out[HASH_BYTES])
+{
+    if (!HMAC(EVP_sha256(), key.ptr ? key.ptr : "", (int)key.len,
+              (const unsigned char *)(data.ptr ? data.ptr : ""), data.len, out, NULL))
+        abort();
+}
+
+const char *hex_put(const void *ptr, size_t len, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *p = ptr;
+    for (size_t i = 0; i < len; i++) {
+        out[2 * i] = digits[p[i] >> 4];
+        out[2 * i + 1] = digits[p[i] & 15];
+    }
+    out[2 * len] = '\0';
+    return out;
+}
+
+static int nibble(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool hex_get(struct str hex, void *out, size_t len)
+{
+    if (hex.len != 2 * len)
+        return false;
+    unsigned char *p = out;
+    for (size_t i = 0; i < len; i++) {
+        int hi = nibble(hex.ptr[2 * i]), lo = nibble(hex.ptr[2 * i + 1]);
+        if (hi < 0 || lo < 0)
+            return false;
+        p[i] = (unsigned char)(hi << 4 | lo);
+    }
+    return true;
+}
+
+void random_bytes(void *out, size_t len)
+{
+    if (RAND_bytes(out, (int)len) != 1)
+        abort(); /* a centre without randomness must not hand out keys */
+}
+
+/* 48 bits of milliseconds, 12 bits of a counter within the millisecond, 62 random bits. The counter
+ * runs on into the next millisecond when it is used up, so order holds under any rate. */
+const char *uuid7(char out[UUID_TEXT])
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static int64_t last;
+    uint8_t b[16];
+    random_bytes(b, sizeof b);
+    pthread_mutex_lock(&lock);
+    int64_t tick = time_now_ms() << 12 | ((b[6] & 0x07) << 8) | b[7];
+    if (tick <= last)
+        tick = last + 1;
+    last = tick;
+    pthread_mutex_unlock(&lock);
+    int64_t ms = tick >> 12;
+    for (int i = 0; i < 6; i++)
+        b[i] = (uint8_t)(ms >> (40 - 8 * i));
+    b[6] = (uint8_t)(0x70 | ((tick >> 8) & 0x0F));
+    b[7] = (uint8_t)tick;
+    b[8] = (uint8_t)(0x80 | (b[8] & 0x3F));
+    char hex[33];
+    hex_put(b, sizeof b, hex);
+    (void)snprintf(out, UUID_TEXT, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
+                   hex + 20);
+    return out;
+}
+
+bool uuid_valid(struct str text)
+{
+    if (text.len != UUID_TEXT - 1)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? text.ptr[i] != '-' : nibble(text.ptr[i]) < 0)
+            return false;
+    }
+    return true;
+}
+
+/* Multiply-and-fold over 8-byte words, after wyhash (Wang Yi, public domain). */
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    __uint128_t r = (__uint128_t)a * b;
+    return (uint64_t)r ^ (uint64_t)(r >> 64);
+}
+
+static uint64_t load(const unsigned char *p, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++)
+        v |= (uint64_t)p[i] << (8 * i); /* byte by byte: the same on every machine */
+    return v;
+}
+
+uint64_t hash64(const void *ptr, size_t len, uint64_t seed)
+{
+    static const uint64_t k0 = 0xa0761d6478bd642fULL, k1 = 0xe7037ed1a0b428dbULL;
+    const unsigned char *p = ptr;
+    uint64_t h = seed ^ k0;
+    size_t left = len;
+    for (; left >= 16; left -= 16, p += 16)
+        h = fold(load(p, 8) ^ k1, load(p + 8, 8) ^ h);
+    uint64_t a = load(p, left < 8 ? left : 8);
+    uint64_t b = left > 8 ? load(p + 8, left - 8) : 0;
+    return fold(k1 ^ len, fold(a ^ k1, b ^ h));
+}

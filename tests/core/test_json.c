@@ -1,0 +1,83 @@
+#include <math.h>
+
+#include "core/arena.h"
+#include "core/json.h"
+#include "tap.h"
+
+TEST(reads_what_rfc_8259_allows_and_refuses_the_rest)
+{
+    struct arena *arena = arena_new(1 << 20);
+    const struct json *doc = NULL;
+    struct why why = {0};
+    CHECK_OK(
+        json_parse(STR("{\"a\":[1,2.5,\"中\\u0000x\"],\"b\":null,\"c\":true}"), arena, &doc, &why),
+        &why);
+    CHECK_EQ(json_len(json_get(doc, "a")), 3);
+    CHECK_EQ(json_int(json_at(json_get(doc, "a"), 0), 9), 1);
+    CHECK(json_f64(json_at(json_get(doc, "a"), 1), 0) == 2.5);
+    CHECK_EQ(json_str(json_at(json_get(doc, "a"), 2), STR("")).len, 5);
+    CHECK_EQ(json_kind(json_get(doc, "b")), JSON_KIND_NULL);
+    CHECK(json_get_bool(doc, "c", false));
+    CHECK_EQ(json_get_int(doc, "missing", 7), 7);
+    static const struct str bad[] = {STR_INIT(""),
+                                     STR_INIT("{"),
+                                     STR_INIT("{\"a\":1,\"a\":2}"),
+                                     STR_INIT("[1,]"),
+                                     STR_INIT("\"\xC0\xAF\""),
+                                     STR_INIT("01"),
+                                     STR_INIT("nul")};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        why = (struct why){0};
+        CHECK_EQ(json_parse(bad[i], arena, &doc, &why), ERR_INVALID);
+        CHECK(why.text[0] != '\0');
+    }
+    arena_free(arena);
+}
+
+TEST(refuses_deep_nesting_before_it_costs_anything)
+{
+    static char deep[2000];
+    memset(deep, '[', sizeof deep);
+    struct arena *arena = arena_new(1 << 16);
+    const struct json *doc = NULL;
+    CHECK_EQ(json_parse((struct str){deep, sizeof deep}, arena, &doc, NULL), ERR_INVALID);
+    CHECK(doc == NULL);
+    arena_free(arena);
+}
+
+TEST(writes_what_it_reads)
+{
+    struct arena *arena = arena_new(1 << 20);
+    struct buf buf;
+    struct json_out out;
+    buf_init(&buf, arena);
+    json_out_init(&out, &buf);
+    json_begin_object(&out);
+    json_kv_str(&out, "t", STR("a\"\\\n\x01中\xFF"));
+    json_kv_int(&out, "n", -5);
+    json_kv_real(&out, "r", NAN);
+    json_key(&out, "list");
+    json_begin_array(&out);
+    json_put_bool(&out, true);
+    json_begin_object(&out);
+    json_end_object(&out);
+    json_put_null(&out);
+    json_end_array(&out);
+    json_end_object(&out);
+    CHECK_STR(buf_str(&buf), "{\"t\":\"a\\\"\\\\\\n\\u0001中\xEF\xBF\xBD\",\"n\":-5,\"r\":null,"
+                             "\"list\":[true,{},null]}");
+    const struct json *doc = NULL;
+    CHECK_OK(json_parse(buf_str(&buf), arena, &doc, NULL), NULL);
+    struct str dump;
+    CHECK_OK(json_dump(doc, arena, &dump, NULL), NULL);
+    void *iter = NULL;
+    struct str key;
+    const struct json *value;
+    int n = 0;
+    while (json_each(doc, &iter, &key, &value))
+        n++;
+    CHECK_EQ(n, 4);
+    arena_free(arena);
+}
+
+TESTS_MAIN()
