@@ -1,0 +1,106 @@
+/*
+ * formats - untrusted bytes to text and tables.
+ *
+ * Reads txt, md, html, docx, xlsx, csv, json, json lines, pdf (text and scanned), images (OCR) and
+ * zip archives of these into one shape: a document of blocks. Encodings (UTF-8, GB18030, UTF-16,
+ * broken) are detected. Bytes are hostile: every reader has limits on size, depth, expansion, lines
+ * and time, and gives a reason in words a person can act on. Pure but for temporary files; reading
+ * runs in a job, never in the centre's process. Tables stay tables, with their header row.
+ */
+#ifndef FORMATS_FORMATS_H
+#define FORMATS_FORMATS_H
+
+#include "core/str.h"
+
+struct arena;
+
+enum format_block_kind {
+    FORMAT_HEADING, /* level 1 .. 6 */
+    FORMAT_PARAGRAPH,
+    FORMAT_LIST_ITEM,
+    FORMAT_TABLE,
+    FORMAT_RECORD, /* one row of csv/xlsx/json lines: named fields */
+    FORMAT_PAGE    /* a page begins: text is empty, page is its number */
+};
+
+struct format_field {
+    struct str name;
+    struct str value; /* lists are joined with "；"; nested objects become dotted names */
+};
+
+struct format_table {
+    struct str *cells; /* (n_rows, n_cols) row-major; merged cells repeat their text */
+    size_t n_rows, n_cols;
+    bool has_header; /* row 0 is the header */
+};
+
+struct format_block {
+    enum format_block_kind kind;
+    int level;                   /* of a heading; of a list item's nesting */
+    int page;                    /* 1-based where the format has pages, else 0 */
+    struct str text;             /* valid UTF-8, no '\r', no trailing space */
+    struct format_table table;   /* FORMAT_TABLE */
+    struct format_field *fields; /* FORMAT_RECORD: n_fields of them, in order */
+    size_t n_fields;
+};
+
+struct format_document {
+    struct str path;      /* as given; inside an archive "a.zip/dir/b.txt" */
+    const char *format;   /* "txt", "md", "html", "docx", ... as detected from the bytes */
+    const char *encoding; /* "utf-8", "gb18030", "utf-16le", ... ; "" for binary formats */
+    struct str title;     /* from metadata or the first heading; may be empty */
+    struct format_block *blocks;
+    size_t n_blocks;
+    struct format_field *meta; /* front matter, docx properties, html <meta>, PDF info */
+    size_t n_meta;
+    bool ocr;          /* text was recognised from images */
+    size_t n_replaced; /* characters that could not be decoded */
+};
+
+struct format_limits {
+    size_t file_bytes;     /* of one file, packed (default 100 MB) */
+    size_t text_bytes;     /* of the text of one document (default 32 MB) */
+    size_t expanded_bytes; /* of everything in one archive (default 1 GB) */
+    size_t expand_ratio;   /* unpacked : packed (default 200) */
+    size_t archive_files;  /* default 10,000 */
+    int archive_depth;     /* archives in archives (default 2) */
+    size_t line_bytes;     /* longest line of text formats (default 4 MB) */
+    size_t blocks;         /* default 1,000,000 */
+    int pages;             /* default 5,000 */
+    int64_t time_ms;       /* for one document (default 120 s; OCR 20 s a page) */
+    bool ocr;              /* whether scanned pages and images are recognised */
+};
+extern const struct format_limits format_limits_default;
+
+/*
+ * Reads the file (or archive) at `path` and calls `each` for every document in it; `name` is what
+ * the user called it (its suffix is a hint, the bytes decide). The document lives in an arena that
+ * is reset after `each` returns. A document that cannot be read is reported to `failed` and does
+ * not stop the rest; an error from `each` stops.
+ *
+ *   Errors  ERR_UNSUPPORTED, ERR_TOO_LARGE, ERR_INVALID (broken), ERR_TIMEOUT, each with words
+ */
+typedef enum err format_each_fn(void *ctx, const struct format_document *doc, struct str raw,
+                                struct why *why); /* raw: the document's own bytes */
+typedef void format_failed_fn(void *ctx, struct str path, enum err err, const struct why *why);
+ERR_MUST_USE enum err format_read_file(const char *path, struct str name,
+                                       const struct format_limits *limits, size_t memory,
+                                       format_each_fn *each, format_failed_fn *failed, void *ctx,
+                                       struct why *why);
+
+/* One document from bytes in memory (no archives). The result lives in `arena`. */
+ERR_MUST_USE enum err format_read(struct str bytes, struct str name,
+                                  const struct format_limits *limits, struct arena *arena,
+                                  struct format_document *out, struct why *why);
+
+/* Bytes of unknown encoding to valid UTF-8 without BOM and '\r'. */
+ERR_MUST_USE enum err format_decode(struct str bytes, struct arena *arena, struct str *text,
+                                    const char **encoding, size_t *n_replaced, struct why *why);
+
+/* The document as plain text in reading order: headings as "# ...", tables as "a | b" rows, records
+ * as "name：value" lines. What is indexed, hashed and shown has this form; blocks are found in it
+ * again by offsets[i] (byte offset where block i begins), which may be NULL. */
+ERR_MUST_USE enum err format_text(const struct format_document *doc, struct arena *arena,
+                                  struct str *out, size_t *offsets, struct why *why);
+
+#endif

@@ -1,0 +1,166 @@
+/*
+ * http - the server (libmicrohttpd), the router, server-sent events, and the client (libcurl).
+ *
+ * A room hands main a table of routes; main hands all tables to http_start(). A handler gets a
+ * parsed request and fills a response; it never sees a socket. Handlers run on a thread pool, one
+ * request a thread; streams are pulled, so a client that stops reading costs memory only up to a
+ * bound.
+ *
+ * Limits hold before a handler runs: header size, body size (per route), time to send the request,
+ * idle time, connections in all and per address. Errors have one shape: RFC 9457 problem details
+ * {"type","title","status","code","detail","hint","trace_id"}; "detail" is why.text.
+ */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+#include "core/arena.h"
+#include "core/json.h"
+#include "core/str.h"
+
+struct conf;
+struct conf_table;
+struct http_request;
+struct http_response;
+struct http_server;
+
+extern const struct conf_table http_conf; /* http.listen, http.port, http.tls_certificate ... */
+
+/* ---- routes ---- */
+
+/* Who may call; the check itself is handed in by ops (http_opts.authorize). */
+enum http_access {
+    HTTP_PUBLIC,  /* anybody, rate-limited by address */
+    HTTP_SESSION, /* a signed-in user or an API key that has `permission` */
+};
+
+struct http_param {
+    const char *name; /* as in the path "{name}" or the query */
+    const char *kind; /* "string", "integer", "boolean", "date", "uuid" */
+    const char *summary;
+    bool in_path, required;
+};
+
+struct http_route {
+    const char *method; /* "GET", "POST", "PUT", "PATCH", "DELETE" */
+    const char *path;   /* "/api/knowledge_bases/{id}/documents" */
+    enum http_access access;
+    const char *permission;      /* "knowledge.read"; NULL for public or "any signed-in user" */
+    size_t body_limit;           /* bytes; 0: no body allowed */
+    const char *summary;         /* one line for the OpenAPI description */
+    const char *request_schema;  /* JSON schema text of the body, or NULL */
+    const char *response_schema; /* JSON schema text of the 200 body, or NULL */
+    const struct http_param *params;
+    size_t n_params;
+    enum err (*handle)(struct http_request *req, struct http_response *res, struct why *why);
+    bool body_to_file; /* the body is streamed to a temporary file: http_body_path() */
+};
+
+struct http_table {
+    const char *room; /* the tag in the OpenAPI description */
+    const struct http_route *routes;
+    size_t n;
+    void *ctx; /* http_ctx(req) gives it to the handlers */
+};
+
+/* ---- the request, valid during the call of the handler ---- */
+
+struct arena *http_arena(struct http_request *req); /* ends after the response was sent */
+void *http_ctx(struct http_request *req);
+struct str http_method(struct http_request *req);
+struct str http_path(struct http_request *req);
+struct str http_param(struct http_request *req,
+                      const char *name); /* path, else query; ptr NULL when missing */
+int64_t http_param_int(struct http_request *req, const char *name, int64_t fallback);
+struct str http_header(struct http_request *req, const char *name); /* ptr NULL when missing */
+struct str http_cookie(struct http_request *req, const char *name);
+struct str http_body(struct http_request *req);
+const char *http_body_path(struct http_request *req); /* for routes with body_to_file */
+/* The body as JSON; ERR_INVALID with the reason, ERR_UNSUPPORTED when it is not declared JSON. */
+ERR_MUST_USE enum err http_body_json(struct http_request *req, const struct json **out,
+                                     struct why *why);
+const char *
+http_trace_id(struct http_request *req); /* 32 hex digits, from traceparent or made here */
+const char *
+http_address(struct http_request *req); /* client address (behind a trusted proxy: the real one) */
+const char *http_language(struct http_request *req); /* "zh" or "en" */
+bool http_secure(struct http_request *req);          /* over TLS, here or at the trusted proxy */
+
+/* What the authorizer found out; NULL when nobody is signed in. Owned by the request's arena. */
+void *http_identity(struct http_request *req);
+void http_set_identity(struct http_request *req, void *identity);
+
+/* ---- the response ---- */
+
+void http_status(struct http_response *res, int status); /* 200 unless set */
+void http_set_header(struct http_response *res, const char *name, const char *value); /* copied */
+void http_set_cookie(struct http_response *res, const char *name, const char *value,
+                     int64_t max_age_s, bool secure); /* HttpOnly, SameSite=Strict, Path=/ */
+/* A body that lives in the request's arena or is static. */
+void http_send(struct http_response *res, const char *content_type, struct str body);
+/* Begins a JSON body; what is written to the returned writer is sent when the handler returns. */
+struct json_out *http_json(struct http_response *res);
+/* The file at `path`, with Content-Length, ranges and (attachment) a file name; copied names. */
+ERR_MUST_USE enum err http_send_file(struct http_response *res, const char *path,
+                                     const char *content_type, const char *download_name,
+                                     struct why *why);
+
+/*
+ * Server-sent events. After the handler returned, `next` is called on a worker thread whenever the
+ * client can take more, until it sets *end or returns an error (sent as an event "error" with the
+ * problem details). It appends complete events to `out` with http_event(). `done` is called once,
+ * always, also when the client went away.
+ */
+typedef enum err http_next_fn(void *ctx, struct buf *out, bool *end, struct why *why);
+void http_stream(struct http_response *res, http_next_fn *next, void (*done)(void *ctx), void *ctx);
+void http_event(struct buf *out, const char *event, struct str data); /* event NULL: "data:" only */
+
+/* ---- the server ---- */
+
+struct http_opts {
+    const struct conf *conf;
+    const struct http_table *tables;
+    size_t n_tables;
+    /* Finds out who calls and whether they may: sets the identity, returns ERR_OK,
+     * ERR_UNAUTHENTICATED, ERR_FORBIDDEN or ERR_RATE_LIMITED. Called for every route. */
+    enum err (*authorize)(void *ctx, struct http_request *req, const struct http_route *route,
+                          struct why *why);
+    void *authorize_ctx;
+    /* Static files: returns the embedded file for a path that no route takes, or ptr NULL. */
+    struct str (*asset)(const char *path, const char **content_type, bool *immutable, bool *gzip);
+};
+
+ERR_MUST_USE enum err http_start(const struct http_opts *opts, struct http_server **out,
+                                 struct why *why);
+int http_port(const struct http_server *server); /* the real one when http.port is 0 */
+/* No new connections; waits up to wait_ms for the requests in flight, then cuts them. */
+void http_stop(struct http_server *server, int64_t wait_ms);
+
+/* The OpenAPI 3.1 description of the tables. Also served at /api/openapi.json. */
+ERR_MUST_USE enum err http_openapi(const struct http_table *tables, size_t n, struct buf *out,
+                                   struct why *why);
+
+/* ---- the client ---- */
+
+struct http_call {
+    const char *method, *url;
+    const char *const *headers; /* "Name: value", n_headers of them */
+    size_t n_headers;
+    struct str body;
+    int64_t connect_ms, total_ms; /* limits */
+    size_t most;                  /* bytes of the answer */
+    /* When set, called with each part of the body as it comes; an error ends the call. */
+    enum err (*part)(void *ctx, struct str part, struct why *why);
+    void *ctx;
+};
+
+struct http_answer {
+    int status;
+    struct str content_type;
+    struct str body; /* in the arena; empty when `part` was set */
+};
+
+/* ERR_UNAVAILABLE (could not connect), ERR_TIMEOUT, ERR_TOO_LARGE; any status is ERR_OK. */
+ERR_MUST_USE enum err http_fetch(const struct http_call *call, struct arena *arena,
+                                 struct http_answer *out, struct why *why);
+
+#endif

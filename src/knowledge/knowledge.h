@@ -1,0 +1,197 @@
+/*
+ * knowledge - documents in, grounded answers out. Owns the tables kb_* and the folders index/<kb>/.
+ *
+ *     formats -> parse -> chunk -> index -> retrieve -> answer
+ *
+ * A knowledge base holds documents; a document holds versions (several texts of one law are one
+ * document); a version holds passages (article, heading section, field of a record, FAQ pair, table
+ * rows). The text of a version is one object (plain text, see format_text); a passage is a byte
+ * range of it, so that a citation can be opened at the place.
+ *
+ * Everything here works directly on a data directory: the commands use it without a server.
+ */
+#ifndef KNOWLEDGE_KNOWLEDGE_H
+#define KNOWLEDGE_KNOWLEDGE_H
+
+#include "core/hash.h"
+#include "core/str.h"
+#include "core/time.h"
+#include "formats/formats.h"
+#include "ops/ops.h"
+#include "store/store.h"
+
+struct arena;
+struct compute;
+struct conf_table;
+struct http_table;
+struct job_kind;
+struct json_out;
+struct knowledge;
+struct objects;
+
+extern const struct store_migration knowledge_migrations[];
+extern const size_t knowledge_n_migrations;
+extern const struct conf_table knowledge_conf;
+
+/* ---- what a document is (parse.h fills it from the text; a steward may set every field) ---- */
+
+enum knowledge_kind {
+    KNOWLEDGE_LAW, /* 编/章/节/条/款/项: laws, regulations, interpretations, policies with articles
+                    */
+    KNOWLEDGE_POLICY, /* headings 一、（一）1. */
+    KNOWLEDGE_GUIDE,  /* a service guide: a record of fields */
+    KNOWLEDGE_FAQ,    /* question and answer */
+    KNOWLEDGE_NOTICE,
+    KNOWLEDGE_TEXT, /* anything else */
+    KNOWLEDGE_TABLE
+};
+
+/* Level of the source, higher is stronger (立法法 ch. 5): constitution 9, law 8, administrative
+ * regulation 7, judicial interpretation 6, department rule 5, local regulation 4, local government
+ * rule 3, normative document 2, case 1, other 0. */
+struct knowledge_meta {
+    enum knowledge_kind kind;
+    struct str title; /* as printed */
+    struct str key; /* normalised title that joins versions: no 中华人民共和国, brackets, dates */
+    struct str issuer; /* 发文机关 */
+    struct str number; /* 发文字号 */
+    struct str region; /* "" national, else "广东" ... */
+    struct str department;
+    int level; /* 0 .. 9 */
+    enum ops_class access;
+    int32_t published, effective,
+        expires;            /* days; DAY_NONE unknown; expires: first day no longer in force */
+    bool repealed;          /* the text itself says so */
+    struct str replaced_by; /* title or number of the text that replaces it, may be empty */
+};
+
+enum knowledge_status {
+    KNOWLEDGE_IN_FORCE,
+    KNOWLEDGE_NOT_YET,
+    KNOWLEDGE_EXPIRED,
+    KNOWLEDGE_SUPERSEDED
+};
+
+/* ---- opening ---- */
+
+struct knowledge_opts {
+    struct store *store;
+    struct objects *objects;
+    struct compute *compute; /* NULL: no jobs (a command that works directly) */
+    const struct conf *conf;
+    const char *data_dir;
+};
+ERR_MUST_USE enum err knowledge_open(const struct knowledge_opts *opts, struct knowledge **out,
+                                     struct why *why);
+void knowledge_close(struct knowledge *knowledge);
+
+/* Makes the base when it is missing. ERR_INVALID for a name that is not [a-z0-9_-]{1,40} or
+ * Chinese. */
+ERR_MUST_USE enum err knowledge_create(struct knowledge *k, const struct ops_identity *who,
+                                       const char *name, const char *title, enum ops_class access,
+                                       char id[UUID_TEXT], struct why *why);
+
+/* ---- import ---- */
+
+struct knowledge_import {
+    const char *kb;           /* name */
+    const char *const *paths; /* files, folders, archives */
+    size_t n_paths;
+    const struct knowledge_meta *overrides; /* fields set here win over the text; NULL: none */
+    bool update;                            /* documents of these paths that are gone are retired */
+};
+struct knowledge_report {
+    int64_t n_files, n_documents, n_versions, n_passages, n_unchanged, n_failed;
+    struct str failures; /* JSON array of {"path","code","why"}, at most 1000 */
+};
+/* In this process. Progress through `progress` (may be NULL). What was acknowledged survives any
+ * crash; calling again with the same paths finishes the work and doubles nothing. */
+typedef void knowledge_progress_fn(void *ctx, int64_t done, int64_t total, const char *phase);
+ERR_MUST_USE enum err knowledge_import(struct knowledge *k, const struct ops_identity *who,
+                                       const struct knowledge_import *import,
+                                       knowledge_progress_fn *progress, void *ctx,
+                                       struct arena *arena, struct knowledge_report *out,
+                                       struct why *why);
+extern const struct job_kind knowledge_import_job; /* spec: {"kb","paths","upload":true...} */
+
+/* ---- search ---- */
+
+struct knowledge_query {
+    const char *kb; /* name; NULL or "": all that `who` may read */
+    struct str text;
+    int32_t as_of;                                 /* day; DAY_NONE: today */
+    bool all_versions;                             /* also expired, superseded, not yet in force */
+    struct str kind, region, department, document; /* filters, empty: any */
+    int level_least;
+    size_t limit; /* 1 .. 100 */
+    bool explain;
+};
+
+struct knowledge_hit {
+    struct str passage_id, document_id, version_id;
+    struct str title, article, path; /* "第三十七条"; "第二章 > 第一节" */
+    struct str text;                 /* the passage's text */
+    size_t start, len;               /* its byte range in the version's text */
+    struct knowledge_meta meta;
+    enum knowledge_status status;
+    double score;
+    double confidence;  /* calibrated 0 .. 1: the probability that it answers */
+    struct str explain; /* JSON of features when asked for */
+    size_t n_folded;    /* near copies not shown */
+};
+
+ERR_MUST_USE enum err knowledge_search(struct knowledge *k, const struct ops_identity *who,
+                                       const struct knowledge_query *query, struct arena *arena,
+                                       struct knowledge_hit **out, size_t *n, struct why *why);
+
+/* ---- answer ---- */
+
+struct knowledge_turn {
+    struct str role; /* "user" or "assistant" */
+    struct str text;
+};
+
+struct knowledge_quote {
+    size_t hit;        /* index into hits */
+    size_t start, len; /* byte range in the version's text: the exact words */
+    struct str text;
+    struct str field; /* name of the field, when the passage is a record */
+};
+
+struct knowledge_answer {
+    bool refused;
+    struct str text;    /* what is shown: the quotes in order, or the refusal with whom to ask */
+    const char *method; /* "extract", "field", "faq", "article", "model", "refuse" */
+    struct knowledge_quote *quotes;
+    size_t n_quotes;
+    struct knowledge_hit *hits; /* the cited passages first */
+    size_t n_hits;
+    double confidence;
+    struct str question; /* as understood, after the conversation was taken into account */
+    struct str notice;   /* "this text expired on ...", or empty */
+    char id[UUID_TEXT];  /* for feedback; its papers are in the ledger */
+};
+
+struct knowledge_ask {
+    struct knowledge_query query;
+    const struct knowledge_turn *turns; /* earlier turns, oldest first */
+    size_t n_turns;
+    bool record; /* keep question and papers (server: yes; eval: no) */
+};
+ERR_MUST_USE enum err knowledge_ask(struct knowledge *k, const struct ops_identity *who,
+                                    const struct knowledge_ask *ask, struct arena *arena,
+                                    struct knowledge_answer *out, struct why *why);
+/* The answer as the JSON object that the API, the CLI (--json) and the console share. */
+void knowledge_answer_json(const struct knowledge_answer *answer, struct json_out *out);
+
+/* ---- care ---- */
+
+/* Checks indexes against tables and objects; `bad` gets words for each fault. Rebuilds when
+ * `repair`. */
+ERR_MUST_USE enum err knowledge_check(struct knowledge *k, bool repair,
+                                      void (*bad)(void *ctx, const char *words), void *ctx,
+                                      struct why *why);
+
+const struct http_table *knowledge_routes(struct knowledge *k);
+
+#endif
