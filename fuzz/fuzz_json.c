@@ -1,4 +1,5 @@
-/* Any bytes: json_parse() gives a document or a reason, and what it gives can be written and read again. */
+/* Any bytes: json_parse() gives a document or a reason, and what it gives can be written and read
+ * again. */
 #include "core/arena.h"
 #include "core/json.h"
 
@@ -21,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct buf buf;
     buf_init(&buf, arena);
-    json_quote(&buf, (struct str){(const char *)data, size}); /* any bytes make a valid JSON string */
+    json_quote(&buf,
+               (struct str){(const char *)data, size}); /* any bytes make a valid JSON string */
     if (!buf.failed && json_parse(buf_str(&buf), arena, &again, NULL))
         abort();
     arena_free(arena);

@@ -1,0 +1,73 @@
+# A short front of Meson. `make run` and `make test` are all that a newcomer needs; both install what is
+# missing (tools/packages.txt) on a Debian 12. BUILD, DATA and PORT may be set.
+BUILD ?= build
+DATA  ?= data
+NICE  ?= nice
+SHELL := /bin/sh
+
+.PHONY: all run test build console install asan tsan fuzz lint format bench deb cross pictures clean
+
+all: build
+
+install:
+	@tools/install build run
+
+# The console is built when its sources are newer than what was built; without npm the binary says so.
+CONSOLE_SOURCES := $(shell git ls-files console 2>/dev/null)
+console: console/dist/.stamp
+console/dist/.stamp: $(CONSOLE_SOURCES)
+	@tools/build_console
+
+$(BUILD)/build.ninja: | install
+	meson setup $(BUILD)
+
+build: install console $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+run: build
+	$(BUILD)/yicheng --data $(DATA) serve --sample sample $(if $(PORT),--set http.port=$(PORT))
+
+test: build
+	@tools/install test
+	@tools/test $(BUILD)
+
+# The same tests under the sanitizers. UBSan stops at the first finding.
+asan: install
+	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
+	ninja -C build-asan
+	@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 tools/test build-asan --c-only
+
+tsan: install
+	@[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
+	ninja -C build-tsan
+	@TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tools/tsan.txt tools/test build-tsan --c-only
+
+# FUZZ_SECONDS for each target; a finding stops and stays in build-fuzz/findings/.
+fuzz: install
+	@tools/install lint
+	@tools/fuzz $(FUZZ)
+
+lint: build
+	@tools/install lint
+	@BUILD=$(BUILD) tools/lint
+
+format:
+	@tools/install lint
+	clang-format -i $$(git ls-files 'src/*.c' 'src/*.h' 'tests/*.c' 'tests/*.h' 'fuzz/*.c' 'bench/*.c')
+
+bench: build
+	@tools/install bench
+	@bench/run $(BUILD)
+
+deb: build
+	@tools/make_deb $(BUILD)
+
+# arm64: a whole cross build against Debian's arm64 libraries.
+cross:
+	@tools/make_cross
+
+pictures: build
+	node tools/screenshots.mjs
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz build-arm64 console/dist
