@@ -2,12 +2,14 @@
  * http - the server (libmicrohttpd), the router, server-sent events, and the client (libcurl).
  *
  * A room hands main a table of routes; main hands all tables to http_start(). A handler gets a
- * parsed request and fills a response; it never sees a socket. Handlers run on a thread pool, one
- * request a thread; streams are pulled, so a client that stops reading costs memory only up to a
- * bound.
+ * parsed request and fills a response; it never sees a socket. Handlers run on worker threads, one
+ * request a thread, and may block; streams are pulled, so a client that stops reading costs memory
+ * only up to a bound.
  *
  * Limits hold before a handler runs: header size, body size (per route), time to send the request,
- * idle time, connections in all and per address. Errors have one shape: RFC 9457 problem details
+ * idle time, connections in all and per address, requests that wait for a worker. What a table
+ * declares is checked too: path parameters are UTF-8 without '\0', declared parameters have their
+ * kind, required ones are there. Errors have one shape: RFC 9457 problem details
  * {"type","title","status","code","detail","hint","trace_id"}; "detail" is why.text.
  */
 #ifndef HTTP_HTTP_H
@@ -33,6 +35,8 @@ enum http_access {
     HTTP_SESSION, /* a signed-in user or an API key that has `permission` */
 };
 
+/* Checked before the handler runs: ERR_INVALID names the parameter. An empty value of a query
+ * parameter counts as missing. */
 struct http_param {
     const char *name; /* as in the path "{name}" or the query */
     const char *kind; /* "string", "integer", "boolean", "date", "uuid" */
@@ -53,6 +57,15 @@ struct http_route {
     size_t n_params;
     enum err (*handle)(struct http_request *req, struct http_response *res, struct why *why);
     bool body_to_file; /* the body is streamed to a temporary file: http_body_path() */
+    bool quick; /* public, never blocks: runs on the event thread, without http_opts.authorize */
+};
+
+/* An error as it will be told to the caller. */
+struct http_problem {
+    enum err err;
+    int status;
+    const struct why *why;
+    const char *trace_id;
 };
 
 struct http_table {
@@ -60,6 +73,10 @@ struct http_table {
     const struct http_route *routes;
     size_t n;
     void *ctx; /* http_ctx(req) gives it to the handlers */
+    /* Another shape for errors on these routes (a door that speaks somebody else's dialect);
+     * NULL: problem details. Also for addresses below `prefix` that no route takes. */
+    void (*problem)(struct json_out *out, const struct http_problem *problem);
+    const char *prefix; /* "/v1/", or NULL */
 };
 
 /* ---- the request, valid during the call of the handler ---- */
@@ -71,10 +88,16 @@ struct str http_path(struct http_request *req);
 struct str http_param(struct http_request *req,
                       const char *name); /* path, else query; ptr NULL when missing */
 int64_t http_param_int(struct http_request *req, const char *name, int64_t fallback);
+bool http_param_bool(struct http_request *req, const char *name, bool fallback);
+int32_t http_param_day(struct http_request *req, const char *name); /* DAY_NONE when missing */
+/* Everything a cursor list needs: "limit" between 1 and `most`, `fallback` when missing. */
+size_t http_param_limit(struct http_request *req, size_t fallback, size_t most);
 struct str http_header(struct http_request *req, const char *name); /* ptr NULL when missing */
 struct str http_cookie(struct http_request *req, const char *name);
 struct str http_body(struct http_request *req);
-const char *http_body_path(struct http_request *req); /* for routes with body_to_file */
+/* For routes with body_to_file. The file ends with the request unless the handler renames it. */
+const char *http_body_path(struct http_request *req);
+uint64_t http_body_size(struct http_request *req); /* bytes, of either kind of body */
 /* The body as JSON; ERR_INVALID with the reason, ERR_UNSUPPORTED when it is not declared JSON. */
 ERR_MUST_USE enum err http_body_json(struct http_request *req, const struct json **out,
                                      struct why *why);
@@ -92,47 +115,72 @@ void http_set_identity(struct http_request *req, void *identity);
 /* ---- the response ---- */
 
 void http_status(struct http_response *res, int status); /* 200 unless set */
-void http_set_header(struct http_response *res, const char *name, const char *value); /* copied */
+/* Copied; a second value for a name replaces the first, also the server's own security headers. A
+ * name or value that is no HTTP header (line breaks!) is dropped and logged. Stays on errors. */
+void http_set_header(struct http_response *res, const char *name, const char *value);
+/* HttpOnly, SameSite=Strict, Path=/; max_age_s 0 deletes it, below 0 makes a session cookie. */
 void http_set_cookie(struct http_response *res, const char *name, const char *value,
-                     int64_t max_age_s, bool secure); /* HttpOnly, SameSite=Strict, Path=/ */
+                     int64_t max_age_s, bool secure);
 /* A body that lives in the request's arena or is static. */
 void http_send(struct http_response *res, const char *content_type, struct str body);
 /* Begins a JSON body; what is written to the returned writer is sent when the handler returns. */
 struct json_out *http_json(struct http_response *res);
-/* The file at `path`, with Content-Length, ranges and (attachment) a file name; copied names. */
+/* The file at `path`, with Content-Length, ETag, ranges and (attachment) a file name; copied names.
+ * The page that shows it may run no script. ERR_NOT_FOUND, ERR_IO. */
 ERR_MUST_USE enum err http_send_file(struct http_response *res, const char *path,
                                      const char *content_type, const char *download_name,
                                      struct why *why);
 
 /*
- * Server-sent events. After the handler returned, `next` is called on a worker thread whenever the
- * client can take more, until it sets *end or returns an error (sent as an event "error" with the
- * problem details). It appends complete events to `out` with http_event(). `done` is called once,
- * always, also when the client went away.
+ * Server-sent events. After the handler returned, `next` is called on a stream thread whenever the
+ * client has taken everything, until it sets *end or returns an error (sent as an event "error"
+ * with the problem details). It appends complete events to `out` (at most HTTP_STREAM_MOST bytes a
+ * call) with http_event(). When it appends nothing it is asked again 200 ms later; it may block for
+ * some seconds while it works. `done` is called once, always, on a stream thread, also when the
+ * client went away or no stream could be begun; the request lives until then. One thread at a time
+ * calls them. The server adds a comment line every 15 s when there is nothing else.
  */
+#define HTTP_STREAM_MOST ((size_t)1 << 20)
 typedef enum err http_next_fn(void *ctx, struct buf *out, bool *end, struct why *why);
 void http_stream(struct http_response *res, http_next_fn *next, void (*done)(void *ctx), void *ctx);
 void http_event(struct buf *out, const char *event, struct str data); /* event NULL: "data:" only */
 
 /* ---- the server ---- */
 
+/* An embedded file. The bytes are static. */
+struct http_asset {
+    struct str bytes;         /* as they are */
+    struct str gzip;          /* the same compressed, or len 0 */
+    const char *content_type; /* "text/html; charset=utf-8" */
+    const char *etag;         /* without quotes; NULL: made from the bytes at each request */
+    bool immutable;           /* the name holds a hash of the content: cached for a year */
+};
+
 struct http_opts {
     const struct conf *conf;
     const struct http_table *tables;
     size_t n_tables;
     /* Finds out who calls and whether they may: sets the identity, returns ERR_OK,
-     * ERR_UNAUTHENTICATED, ERR_FORBIDDEN or ERR_RATE_LIMITED. Called for every route. */
+     * ERR_UNAUTHENTICATED, ERR_FORBIDDEN or ERR_RATE_LIMITED. Called on a worker for every route
+     * that is not quick. NULL: everything that is not HTTP_PUBLIC is refused. */
     enum err (*authorize)(void *ctx, struct http_request *req, const struct http_route *route,
                           struct why *why);
     void *authorize_ctx;
-    /* Static files: returns the embedded file for a path that no route takes, or ptr NULL. */
-    struct str (*asset)(const char *path, const char **content_type, bool *immutable, bool *gzip);
+    /* Static files for GET of a path that no route takes; false when there is none. On the event
+     * thread: must not block. May be NULL. `path` is decoded, begins with '/', has no "..". */
+    bool (*asset)(const char *path, struct http_asset *out);
+    const char
+        *temp_dir; /* for bodies to files; put it on the file system they end on. NULL: /tmp */
 };
 
 ERR_MUST_USE enum err http_start(const struct http_opts *opts, struct http_server **out,
                                  struct why *why);
 int http_port(const struct http_server *server); /* the real one when http.port is 0 */
-/* No new connections; waits up to wait_ms for the requests in flight, then cuts them. */
+/* Reads the TLS certificate and key anew; connections that exist keep the old one. On an error the
+ * old one stays. ERR_OK without TLS. */
+ERR_MUST_USE enum err http_reload(struct http_server *server, struct why *why);
+/* No new connections; waits up to wait_ms for the requests in flight, then cuts them. A handler
+ * that runs is always waited for. Frees the server; NULL is fine. */
 void http_stop(struct http_server *server, int64_t wait_ms);
 
 /* The OpenAPI 3.1 description of the tables. Also served at /api/openapi.json. */
@@ -159,7 +207,9 @@ struct http_answer {
     struct str body; /* in the arena; empty when `part` was set */
 };
 
-/* ERR_UNAVAILABLE (could not connect), ERR_TIMEOUT, ERR_TOO_LARGE; any status is ERR_OK. */
+/* http and https only, no redirects, no proxy from the environment, certificates are checked.
+ * ERR_UNAVAILABLE (could not connect), ERR_TIMEOUT, ERR_TOO_LARGE; any status is ERR_OK. From any
+ * thread. */
 ERR_MUST_USE enum err http_fetch(const struct http_call *call, struct arena *arena,
                                  struct http_answer *out, struct why *why);
 
