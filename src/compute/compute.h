@@ -56,15 +56,18 @@ struct compute_opts {
     struct store *store;
     const struct conf *conf;
     const char *data_dir;
-    const struct job_kind *const *kinds; /* n_kinds of them */
-    size_t n_kinds;
-    void *ctx;                       /* given to run */
     const char *program;             /* path of the binary, for children */
     const char *const *program_args; /* put before "job <id>": --data DIR ...; NULL-terminated */
 };
 ERR_MUST_USE enum err compute_open(const struct compute_opts *opts, struct compute **out,
                                    struct why *why);
 void compute_close(struct compute *compute);
+
+/* Makes a kind known, with what is given to its run(). Rooms above open with the `struct compute`
+ * and are bound afterwards; at most COMPUTE_MOST_KINDS, before compute_start and job_run.
+ * Submitting a kind that is not bound is ERR_INVALID. */
+#define COMPUTE_MOST_KINDS 64
+void compute_bind(struct compute *compute, const struct job_kind *kind, void *ctx);
 
 /* Starts the executor's thread (in `serve`): picks queued jobs, runs children with low priority
  * (nice), adopts what an earlier process left. compute_stop leaves children running unless `kill`.
