@@ -52,6 +52,8 @@ enum knowledge_kind {
 struct knowledge_meta {
     enum knowledge_kind kind;
     struct str title; /* as printed */
+    struct str
+        part; /* "婚姻家庭编": the text is one part of a work printed in several; else empty */
     struct str key; /* normalised title that joins versions: no 中华人民共和国, brackets, dates */
     struct str issuer; /* 发文机关 */
     struct str number; /* 发文字号 */
