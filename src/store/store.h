@@ -6,8 +6,21 @@
  * TEXT). For PostgreSQL the store rewrites '?' to $1.., INTEGER to BIGINT, BLOB to BYTEA and REAL
  * to DOUBLE PRECISION (in migrations). Values never go into the SQL text.
  *
+ *
+ * What behaves alike on both, and what to keep away from:
+ *   - text is UTF-8 without '\0' (ERR_INVALID otherwise); it sorts bytewise and LIKE minds the
+ * case. Say ESCAPE '!' when a pattern has '_', '%' or a backslash to take literally.
+ *   - a statement names its tables and columns in lower case and never ends in ';'.
+ *   - INTEGER PRIMARY KEY counts by itself on one engine only: always give the value.
+ *   - an argument has its own type: compare a TEXT column with SV_C/SV_STR, an INTEGER with SV_INT.
+ *   - tests for "no filter" are made in C (leave the condition out) or with a flag (? = 0 OR x =
+ * ?).
+ *
  * Threads: a `struct store` serves any thread; a transaction belongs to the thread that began it.
- * SQLite: one writer at a time (others wait up to store.busy_timeout), readers never wait.
+ * One writer at a time, over all processes on the database: what a write transaction has read is
+ * still so when it commits, on either engine. Others wait in line up to busy_timeout_ms; readers
+ * never wait for writers. A thread that holds a write transaction and asks for a second one waits
+ * for itself and gets ERR_BUSY. Keep write transactions short: no model, no network inside.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -40,7 +53,9 @@ struct store_migration {
     const char *sql_postgres; /* NULL: the same, rewritten */
 };
 
-/* Runs what is missing, each step in one transaction together with its entry in store_migrations.
+/* Runs what is missing, each step in one transaction together with its entry in store_migrations
+ * (room, number, SHA-256 of the text, time, text). *n_pending (may be NULL) gets how many were
+ * missing. ERR_INVALID when the steps of a room are not 1, 2, 3 ... in this order.
  * ERR_CONFLICT when the database has steps that this program does not know (it is older than the
  * data), or when a step's text differs from the one that ran. With `dry_run` only counts them. */
 ERR_MUST_USE enum err store_migrate(struct store *store, const struct store_migration *steps,
@@ -91,30 +106,43 @@ bool store_is_null(const struct store_rows *rows, size_t row, size_t col);
 
 enum store_mode { STORE_READ, STORE_WRITE };
 
-/* A read sees one state of the database throughout. ERR_BUSY when no connection or the writer's
- * place was to be had in time; ERR_UNAVAILABLE when the database server is away. */
+/* A read sees one state of the database throughout, and may not write. ERR_BUSY when no connection
+ * or the writer's place was to be had in time; ERR_UNAVAILABLE when the database server is away. */
 ERR_MUST_USE enum err store_begin(struct store *store, enum store_mode mode, struct store_tx **out,
                                   struct why *why);
 /* Durable when it returns ERR_OK (SQLite: synchronous=FULL in WAL). On an error nothing happened,
- * and the transaction has ended. */
+ * and the transaction has ended. (PostgreSQL lost in the very moment of a commit is asked
+ * afterwards what became of it; if it does not come back within busy_timeout_ms, ERR_UNAVAILABLE
+ * says that the outcome is unknown.) */
 ERR_MUST_USE enum err store_commit(struct store_tx *tx, struct why *why);
 /* NULL is fine: store_rollback(tx) may stand at every `done:`. */
 void store_rollback(struct store_tx *tx);
 
-/* One statement without rows; *n_changed (may be NULL) gets the rows that it changed. ERR_CONFLICT
- * for a violated uniqueness or foreign key, ERR_NO_SPACE for a full disk. */
+/*
+ * One statement without rows; *n_changed (may be NULL) gets the rows that it changed.
+ *
+ *   Errors  ERR_CONFLICT     uniqueness or a foreign key is violated
+ *           ERR_INVALID      NOT NULL or CHECK is violated, or a text argument is not UTF-8
+ *           ERR_NO_SPACE     the disk is full
+ *           ERR_UNAVAILABLE  the database server went away
+ *           ERR_INTERNAL     the statement is wrong, or writes in a read transaction
+ *
+ * After an error of the database the transaction is void: further statements and the commit give
+ * the same error. To probe, write ON CONFLICT DO NOTHING and look at *n_changed.
+ */
 ERR_MUST_USE enum err store_exec(struct store_tx *tx, const char *sql, struct store_args args,
                                  int64_t *n_changed, struct why *why);
 /* One statement with rows, all of them in `arena`. */
 ERR_MUST_USE enum err store_query(struct store_tx *tx, const char *sql, struct store_args args,
                                   struct arena *arena, struct store_rows *out, struct why *why);
-/* The same row by row (out has n_rows == 1 and is valid during the call); for results of any size.
- */
+/* The same row by row (`row` has n_rows == 1 and is valid during the call); for results of any
+ * size. An error from `each` ends it and is returned; the transaction stays usable. `each` must not
+ * use the transaction that it is called from. */
 typedef enum err store_row_fn(void *ctx, const struct store_rows *row, struct why *why);
 ERR_MUST_USE enum err store_each(struct store_tx *tx, const char *sql, struct store_args args,
                                  store_row_fn *each, void *ctx, struct why *why);
 
-/* One statement or query in a transaction of its own. */
+/* One statement, or one query that only reads, in a transaction of its own. */
 ERR_MUST_USE enum err store_run(struct store *store, const char *sql, struct store_args args,
                                 int64_t *n_changed, struct why *why);
 ERR_MUST_USE enum err store_ask(struct store *store, const char *sql, struct store_args args,
