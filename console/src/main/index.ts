@@ -1,0 +1,7 @@
+import '../shared/tokens.css';
+import '../knowledge/public/public.css';
+import { setLanguage, language } from '../shared/language';
+import { start } from '../knowledge/public/page';
+
+setLanguage(language());
+void start();
