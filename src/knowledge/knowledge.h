@@ -67,6 +67,10 @@ struct knowledge_meta {
     struct str replaced_by; /* title or number of the text that replaces it, may be empty */
 };
 
+/* A meta in which nothing is set, for overrides: kind and level -1, days DAY_NONE, access as the
+ * base's (OPS_CLASS_PUBLIC never weakens it), strings empty. */
+struct knowledge_meta knowledge_meta_unset(void);
+
 enum knowledge_status {
     KNOWLEDGE_IN_FORCE,
     KNOWLEDGE_NOT_YET,
@@ -92,6 +96,13 @@ void knowledge_close(struct knowledge *knowledge);
 ERR_MUST_USE enum err knowledge_create(struct knowledge *k, const struct ops_identity *who,
                                        const char *name, const char *title, enum ops_class access,
                                        char id[UUID_TEXT], struct why *why);
+
+/* The bases that `who` may read:
+ * {"items":[{"id","name","title","access","n_documents","n_passages", "updated_at"}]}, as GET
+ * /api/knowledge_bases answers. */
+ERR_MUST_USE enum err knowledge_bases_json(struct knowledge *k, const struct ops_identity *who,
+                                           struct arena *arena, struct json_out *out,
+                                           struct why *why);
 
 /* ---- import ---- */
 
@@ -145,6 +156,9 @@ struct knowledge_hit {
 ERR_MUST_USE enum err knowledge_search(struct knowledge *k, const struct ops_identity *who,
                                        const struct knowledge_query *query, struct arena *arena,
                                        struct knowledge_hit **out, size_t *n, struct why *why);
+
+/* One hit as the JSON object that the API, the CLI and the console share. */
+void knowledge_hit_json(const struct knowledge_hit *hit, struct json_out *out);
 
 /* ---- answer ---- */
 
