@@ -1,0 +1,153 @@
+#include "main/sample.h"
+
+#include <stdio.h>
+
+#include "core/arena.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/map.h"
+#include "core/time.h"
+
+#define MOST_FILE (4u << 20)
+
+struct loader {
+    struct center *c;
+    const char *folder;
+    struct arena *arena;
+    struct map departments; /* code -> name (struct str *) */
+    struct knowledge_report sum;
+};
+
+static enum err read_json(struct loader *l, const char *name, struct str *text,
+                          const struct json **out, struct why *why)
+{
+    char *path = file_join(l->arena, l->folder, name);
+    enum err err = path ? file_read(path, MOST_FILE, l->arena, text, why) : ERR_NO_MEMORY;
+    if (!err)
+        err = json_parse(*text, l->arena, out, why);
+    if (err)
+        err_prefix(why, "sample %s", name);
+    return err;
+}
+
+static enum err learn_departments(struct loader *l, const struct json *city, struct why *why)
+{
+    const struct json *list = json_get(city, "departments");
+    map_init(&l->departments, l->arena);
+    for (size_t i = 0; i < json_len(list); i++) {
+        const struct json *d = json_at(list, i);
+        struct map_entry *entry = map_put(&l->departments, json_get_str(d, "code", STR("")), NULL);
+        struct str *name = arena_one(l->arena, struct str);
+        if (!entry || !name)
+            return err_set(why, ERR_NO_MEMORY, "could not hold the departments");
+        *name = json_get_str(d, "name", STR(""));
+        entry->value.p = name;
+    }
+    return ERR_OK;
+}
+
+static enum err load_city(struct loader *l, const char *name, struct why *why)
+{
+    struct str text, said = STR_NONE;
+    const struct json *city;
+    enum err err = read_json(l, name, &text, &city, why);
+    if (!err)
+        err = ops_load_city(l->c->ops, text, l->arena, &said, why);
+    if (!err && said.len)
+        (void)fprintf(stderr, "%.*s\n", STR_FMT(said));
+    return err ? err : learn_departments(l, city, why);
+}
+
+static enum err class_of(struct str grade, enum ops_class *out, struct why *why)
+{
+    static const char *const names[] = {"public", "staff", "department", "restricted"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (str_eq_c(grade, names[i])) {
+            *out = (enum ops_class)i;
+            return ERR_OK;
+        }
+    }
+    return err_set(why, ERR_INVALID, "there is no grade \"%.*s\"", STR_FMT(grade));
+}
+
+static enum err import_file(struct loader *l, const char *kb, const struct json *file,
+                            struct str grade, struct why *why)
+{
+    struct knowledge_meta meta = knowledge_meta_unset();
+    struct knowledge_report report = {0};
+    struct str relative = json_get_str(file, "path", STR(""));
+    struct map_entry *department =
+        map_find(&l->departments, json_get_str(file, "department", STR("")));
+    char *name = str_z(l->arena, relative);
+    const char *path = name ? file_join(l->arena, l->folder, name) : NULL;
+    enum err err =
+        path ? class_of(json_get_str(file, "grade", grade), &meta.access, why) : ERR_NO_MEMORY;
+    if (department)
+        meta.department = *(const struct str *)department->value.p;
+    struct knowledge_import import = {.kb = kb, .paths = &path, .n_paths = 1, .overrides = &meta};
+    if (!err)
+        err = knowledge_import(l->c->knowledge, &l->c->system, &import, NULL, NULL, l->arena,
+                               &report, why);
+    l->sum.n_documents += report.n_documents;
+    l->sum.n_passages += report.n_passages;
+    l->sum.n_failed += report.n_failed;
+    if (!err && report.n_failed)
+        LOG_WARN("a sample file could not be read", LOG_STR("failures", report.failures));
+    return err;
+}
+
+static enum err load_base(struct loader *l, const struct json *base, struct why *why)
+{
+    char id[UUID_TEXT];
+    enum ops_class access;
+    struct str grade = json_get_str(base, "grade", STR("public"));
+    const struct json *files = json_get(base, "files");
+    char *name = str_z(l->arena, json_get_str(base, "name", STR("")));
+    char *title = str_z(l->arena, json_get_str(base, "title", STR("")));
+    enum err err = name && title ? class_of(grade, &access, why) : ERR_NO_MEMORY;
+    if (!err)
+        err = knowledge_create(l->c->knowledge, &l->c->system, name, title, access, id, why);
+    for (size_t i = 0; !err && i < json_len(files); i++)
+        err = import_file(l, name, json_at(files, i), grade, why);
+    if (err)
+        err_prefix(why, "sample base \"%s\"", name ? name : "");
+    return err;
+}
+
+static enum err load(struct loader *l, struct why *why)
+{
+    struct str text;
+    const struct json *manifest;
+    enum err err = read_json(l, "manifest.json", &text, &manifest, why);
+    char *city = err ? NULL : str_z(l->arena, json_get_str(manifest, "city", STR("city.json")));
+    if (!err)
+        err = city ? load_city(l, city, why) : ERR_NO_MEMORY;
+    const struct json *bases = err ? NULL : json_get(manifest, "knowledge_bases");
+    for (size_t i = 0; !err && i < json_len(bases); i++)
+        err = load_base(l, json_at(bases, i), why);
+    return err;
+}
+
+enum err sample_load(struct center *center, const char *folder, struct why *why)
+{
+    char *mark = file_join(center->arena, center->opts->data, "sample.loaded");
+    if (!mark)
+        return err_set(why, ERR_NO_MEMORY, "could not load the sample");
+    if (file_exists(mark))
+        return ERR_OK;
+    struct loader l = {.c = center, .folder = folder, .arena = arena_new(256u << 20)};
+    if (!l.arena)
+        return err_set(why, ERR_NO_MEMORY, "could not load the sample");
+    (void)fprintf(stderr, "loading the sample city from %s ...\n", folder);
+    int64_t start = time_mono_ns();
+    enum err err = load(&l, why);
+    if (!err)
+        err = file_write(mark, STR("loaded once; remove this file to load the sample again\n"),
+                         0640, why);
+    if (!err)
+        (void)fprintf(stderr, "loaded %lld documents with %lld passages in %.1f s\n",
+                      (long long)l.sum.n_documents, (long long)l.sum.n_passages,
+                      (double)(time_mono_ns() - start) / 1e9);
+    arena_free(l.arena);
+    return err;
+}
