@@ -53,6 +53,7 @@ static enum err from_errno(int code)
     switch (code) {
     case ENOSPC:
     case EDQUOT:
+    case EFBIG: /* a limit on the size of files */
         return ERR_NO_SPACE;
     case ENOENT:
         return ERR_NOT_FOUND;

@@ -87,4 +87,13 @@ TEST(says_so_when_the_disk_is_full)
     (void)fclose(full);
 }
 
+TEST(a_limit_on_file_sizes_is_a_full_disk_too)
+{
+    struct why why = {0};
+    errno = EFBIG;
+    CHECK_EQ(err_errno(&why, "could not write"), ERR_NO_SPACE);
+    errno = EIO;
+    CHECK_EQ(err_errno(&why, "could not write"), ERR_IO);
+}
+
 TESTS_MAIN()
