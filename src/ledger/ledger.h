@@ -1,9 +1,15 @@
 /*
  * ledger - append-only, hash-chained record of who did what to what, when, with which result.
  *
- * Every entry holds the SHA-256 and the SM3 of its own canonical bytes and of the entry before it,
- * so a change, a removal or an insertion anywhere shows. Owns the table ledger_entries. Entries are
- * written in the caller's transaction: the act and its record are one.
+ * Every entry holds the SHA-256 and the SM3 of its own canonical bytes, in which stand both digests
+ * of the entry before it, so a change, a removal or an insertion anywhere shows. Owns the table
+ * ledger_entries. Entries are written in the caller's transaction: the act and its record are one.
+ * The table refuses UPDATE and DELETE by a trigger; that stops accidents, the chain shows the rest.
+ *
+ * Canonical bytes of an entry: the 17 bytes "yicheng ledger 1\n", then each field as its length in
+ * decimal, ':', its bytes, '\n', in this order: number, time_ms (both in decimal), tenant, actor,
+ * address, action, object, result, trace, detail, and the lower-case hex SHA-256 and SM3 of the
+ * entry before. The first entry has 64 '0' for each of the latter two.
  */
 #ifndef LEDGER_LEDGER_H
 #define LEDGER_LEDGER_H
@@ -16,7 +22,10 @@ struct arena;
 extern const struct store_migration ledger_migrations[];
 extern const size_t ledger_n_migrations;
 
-/* What happened. Strings are borrowed for the call. */
+#define LEDGER_FIELD_MOST  512   /* bytes of each field but detail */
+#define LEDGER_DETAIL_MOST 16384 /* bytes */
+
+/* What happened. Strings are borrowed for the call; NULL counts as "". */
 struct ledger_act {
     const char *tenant;  /* tenant id, "" for the centre itself */
     const char *actor;   /* "user:<id>", "key:<id>", "job:<id>", "system" or "public" */
@@ -28,8 +37,14 @@ struct ledger_act {
     struct str detail;  /* a JSON object without secrets and citizens' texts; empty is {} */
 };
 
-/* Appends in the write transaction `tx`. Serialised by the transaction: two appenders never fork
- * the chain. *number (may be NULL) gets the entry's number, 1, 2, 3 ... without gaps. */
+/*
+ * Appends in the write transaction `tx`. There is one writer at a time (store.h), so two appenders
+ * never fork the chain. *number (may be NULL) gets the entry's number, 1, 2, 3 ... without gaps.
+ *
+ *   Errors  ERR_INVALID    no actor, action or result, or detail is not a JSON object
+ *           ERR_TOO_LARGE  a field is longer than its limit
+ *           and those of store_exec(); the first two leave the transaction usable
+ */
 ERR_MUST_USE enum err ledger_append(struct store_tx *tx, const struct ledger_act *act,
                                     int64_t *number, struct why *why);
 /* The same in a transaction of its own. */
@@ -51,7 +66,7 @@ struct ledger_filter {
     int limit;                           /* 1 .. 1000 */
 };
 
-/* Newest first. */
+/* Newest first, all in `arena`. ERR_INVALID for a limit outside 1 .. 1000. */
 ERR_MUST_USE enum err ledger_list(struct store *store, const struct ledger_filter *filter,
                                   struct arena *arena, struct ledger_entry **out, size_t *n,
                                   struct why *why);
@@ -64,8 +79,9 @@ struct ledger_report {
 };
 
 /* Recomputes the whole chain. ERR_OK also when it is broken: the report says so. `expect_head`
- * (NULL or hex SHA-256) is a head noted earlier: it must stand in the chain, so that a cut tail
- * shows. */
+ * (NULL or hex SHA-256 in lower case) is a head noted earlier: it must stand in the chain, so that
+ * a cut tail, or a chain computed anew from the change on, shows. Then first_bad is the number
+ * after the last entry. Cost: one pass over the table in one read transaction. */
 ERR_MUST_USE enum err ledger_check(struct store *store, const char *expect_head,
                                    struct ledger_report *out, struct why *why);
 

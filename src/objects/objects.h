@@ -1,8 +1,10 @@
 /*
  * objects - files named by the SHA-256 of their content, written once, verified when read.
  *
- * dir/ab/cdef... ; a name is 64 lower-case hex digits. An object that is acknowledged is durable.
- * Threads: any. Two writers of the same content are fine.
+ * dir/ab/cdef... ; a name is 64 lower-case hex digits. A file is written in dir/tmp, made durable
+ * and then renamed, so that what stands under a name is whole. Names are checked before they
+ * become a path (ERR_INVALID). Threads and processes: any number; two writers of the same content
+ * are fine.
  */
 #ifndef OBJECTS_OBJECTS_H
 #define OBJECTS_OBJECTS_H
@@ -13,27 +15,37 @@
 struct arena;
 struct objects;
 
+/* Makes the folder when it is missing, and sweeps out what processes that died left in dir/tmp more
+ * than a day ago. */
 ERR_MUST_USE enum err objects_open(const char *dir, struct objects **out, struct why *why);
-void objects_close(struct objects *objects);
+void objects_close(struct objects *objects); /* NULL is fine */
 
-/* Stores `data`, durably, and gives its name. */
+/*
+ * Stores `data` and gives its name; durable when it returns ERR_OK, and `name` untouched when it
+ * does not. Content that is there already is read and not written again, unless it is damaged.
+ *
+ *   Errors  ERR_NO_SPACE  the disk is full; nothing is left behind
+ *   Cost    one hash of the data, one write, fsync of the file and of two folders
+ */
 ERR_MUST_USE enum err objects_put(struct objects *objects, struct str data, char name[HASH_TEXT],
                                   struct why *why);
-/* Stores a file of at most `most` bytes without holding it in memory. */
+/* The same for a regular file of at most `most` bytes (ERR_TOO_LARGE), 64 KiB of it in memory at a
+ * time. *bytes (may be NULL) gets its size. */
 ERR_MUST_USE enum err objects_put_file(struct objects *objects, const char *path, uint64_t most,
                                        char name[HASH_TEXT], uint64_t *bytes, struct why *why);
 /* The content; ERR_NOT_FOUND, ERR_TOO_LARGE, or ERR_CORRUPT when it does not have its hash. */
 ERR_MUST_USE enum err objects_get(struct objects *objects, const char *name, size_t most,
                                   struct arena *arena, struct str *out, struct why *why);
-/* The path of the object's file, for a reader that wants a file; in `arena`. */
+/* The path of the object's file, for a reader that wants a file; in `arena`. The content is not
+ * verified. */
 ERR_MUST_USE enum err objects_path(struct objects *objects, const char *name, struct arena *arena,
                                    const char **out, struct why *why);
-bool objects_has(struct objects *objects, const char *name);
+bool objects_has(struct objects *objects, const char *name); /* false for what is no name, too */
 /* For the collector only: after no record names it any more. */
 ERR_MUST_USE enum err objects_remove(struct objects *objects, const char *name, struct why *why);
 
-/* Re-reads every object and calls `bad` for each that does not have its hash or is no object at
- * all. *n gets how many were read. */
+/* Re-reads every object and calls `bad` for each that does not have its hash, cannot be read, or is
+ * no object at all (then `name` is its path). *n (may be NULL) gets how many objects were read. */
 typedef void objects_bad_fn(void *ctx, const char *name, const char *words);
 ERR_MUST_USE enum err objects_check(struct objects *objects, objects_bad_fn *bad, void *ctx,
                                     size_t *n, struct why *why);

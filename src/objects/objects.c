@@ -1,0 +1,409 @@
+#include "objects/objects.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/arena.h"
+#include "core/file.h"
+#include "core/time.h"
+
+#define PATH_MOST     4096
+#define CHUNK         ((size_t)64 << 10)
+#define NAME_LEN      (HASH_TEXT - 1)
+#define FORGOTTEN_SEC 86400 /* a file in tmp/ this old was left by a process that died */
+
+struct objects {
+    char *dir;
+    size_t dir_len;
+};
+
+/* ---- names and paths ---- */
+
+static bool is_name(const char *name)
+{
+    size_t len = name ? strspn(name, "0123456789abcdef") : 0;
+    return len == NAME_LEN && name[len] == '\0';
+}
+
+static enum err check_name(const char *name, struct why *why)
+{
+    if (is_name(name))
+        return ERR_OK;
+    return err_set(why, ERR_INVALID, "\"%.80s\" is not the name of an object", name ? name : "");
+}
+
+/* dir/ab/cdef..., or dir/ab when `folder`. Fits: objects_open() saw to the length of dir. */
+static void path_of(const struct objects *objects, const char *name, bool folder,
+                    char out[PATH_MOST])
+{
+    memcpy(out, objects->dir, objects->dir_len);
+    char *at = out + objects->dir_len;
+    *at++ = '/';
+    *at++ = name[0];
+    *at++ = name[1];
+    if (!folder) {
+        *at++ = '/';
+        memcpy(at, name + 2, NAME_LEN - 2);
+        at += NAME_LEN - 2;
+    }
+    *at = '\0';
+}
+
+/* A name in tmp/ that nobody else uses. */
+static void temp_path(const struct objects *objects, char out[PATH_MOST])
+{
+    char id[UUID_TEXT];
+    (void)uuid7(id);
+    memcpy(out, objects->dir, objects->dir_len);
+    memcpy(out + objects->dir_len, "/tmp/", 5);
+    memcpy(out + objects->dir_len + 5, id, sizeof id);
+}
+
+/* ---- opening ---- */
+
+static enum err sweep(void *ctx, const char *path, struct str relative, struct why *why)
+{
+    struct stat st;
+    (void)relative, (void)why;
+    if (stat(path, &st) == 0 && st.st_mtime < *(time_t *)ctx)
+        (void)unlink(path);
+    return ERR_OK;
+}
+
+enum err objects_open(const char *dir, struct objects **out, struct why *why)
+{
+    char tmp[PATH_MOST];
+    size_t len = strlen(dir);
+    if (len == 0 || len + NAME_LEN + 8 >= PATH_MOST)
+        return err_set(why, ERR_INVALID, "the path \"%.60s\" cannot be a folder for objects", dir);
+    memcpy(tmp, dir, len);
+    memcpy(tmp + len, "/tmp", 5);
+    enum err err = file_make_dirs(tmp, why);
+    if (!err)
+        err = file_sync_dir(dir, why);
+    time_t before = time_now_ms() / 1000 - FORGOTTEN_SEC;
+    if (!err)
+        err = file_walk(tmp, 0, sweep, &before, why);
+    if (err)
+        return err;
+    struct objects *objects = calloc(1, sizeof *objects);
+    char *copy = strdup(dir);
+    if (!objects || !copy) {
+        free(objects);
+        free(copy);
+        return err_set(why, ERR_NO_MEMORY, "could not open the objects in \"%s\"", dir);
+    }
+    *objects = (struct objects){copy, len};
+    *out = objects;
+    return ERR_OK;
+}
+
+void objects_close(struct objects *objects)
+{
+    if (!objects)
+        return;
+    free(objects->dir);
+    free(objects);
+}
+
+/* ---- reading ---- */
+
+/* Reads fd to its end, at most `most` bytes, gives the name of what stood there and, when `to` is
+ * not -1, copies it there. */
+static enum err digest_fd(int fd, int to, uint64_t most, char name[HASH_TEXT], uint64_t *bytes,
+                          struct why *why)
+{
+    enum err err = ERR_OK;
+    uint64_t n = 0;
+    uint8_t digest[HASH_BYTES];
+    struct hash *hash = hash_new(HASH_SHA256);
+    char *chunk = malloc(CHUNK);
+    if (!hash || !chunk) {
+        err = err_set(why, ERR_NO_MEMORY, "could not hold a part of the file");
+        goto done;
+    }
+    for (;;) {
+        ssize_t got = read(fd, chunk, CHUNK);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            err = err_errno(why, "could not read");
+        else if ((n += (uint64_t)got) > most)
+            err = err_set(why, ERR_TOO_LARGE, "more than the limit of %llu bytes",
+                          (unsigned long long)most);
+        if (got <= 0 || err)
+            break;
+        hash_add(hash, chunk, (size_t)got);
+        if (to >= 0 && (err = file_write_fd(to, (struct str){chunk, (size_t)got}, why)) != ERR_OK)
+            break;
+    }
+    if (!err) {
+        hash_end(hash, digest);
+        (void)hex_put(digest, sizeof digest, name);
+        *bytes = n;
+    }
+done:
+    free(chunk);
+    hash_free(hash);
+    return err;
+}
+
+static enum err digest_file(const char *path, char name[HASH_TEXT], uint64_t *bytes,
+                            struct why *why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(why, "could not open \"%s\"", path);
+    enum err err = digest_fd(fd, -1, UINT64_MAX, name, bytes, why);
+    (void)close(fd);
+    return err;
+}
+
+enum err objects_get(struct objects *objects, const char *name, size_t most, struct arena *arena,
+                     struct str *out, struct why *why)
+{
+    char path[PATH_MOST], real[HASH_TEXT];
+    uint8_t digest[HASH_BYTES];
+    struct str data;
+    enum err err = check_name(name, why);
+    if (err)
+        return err;
+    path_of(objects, name, false, path);
+    if (!file_exists(path))
+        return err_set(why, ERR_NOT_FOUND, "there is no object %s", name);
+    err = file_read(path, most, arena, &data, why);
+    if (err)
+        return err;
+    hash_of(HASH_SHA256, data, digest);
+    if (strcmp(hex_put(digest, sizeof digest, real), name) != 0)
+        return err_set(why, ERR_CORRUPT, "object %s is damaged: its content is %s", name, real);
+    *out = data;
+    return ERR_OK;
+}
+
+enum err objects_path(struct objects *objects, const char *name, struct arena *arena,
+                      const char **out, struct why *why)
+{
+    char path[PATH_MOST];
+    enum err err = check_name(name, why);
+    if (err)
+        return err;
+    path_of(objects, name, false, path);
+    if (!file_exists(path))
+        return err_set(why, ERR_NOT_FOUND, "there is no object %s", name);
+    const char *copy = arena_copy(arena, path, strlen(path));
+    if (!copy)
+        return err_set(why, ERR_NO_MEMORY, "could not hold a path");
+    *out = copy;
+    return ERR_OK;
+}
+
+bool objects_has(struct objects *objects, const char *name)
+{
+    char path[PATH_MOST];
+    if (!is_name(name))
+        return false;
+    path_of(objects, name, false, path);
+    return file_exists(path);
+}
+
+/* ---- writing ---- */
+
+static enum err make_temp(const char *temp, int *fd, struct why *why)
+{
+    *fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0440);
+    return *fd >= 0 ? ERR_OK : err_errno(why, "could not make file \"%s\"", temp);
+}
+
+/* The folder of an object; its name is durable in dir even when somebody else has just made it. */
+static enum err make_folder(const struct objects *objects, const char *name, struct why *why)
+{
+    char folder[PATH_MOST];
+    path_of(objects, name, true, folder);
+    if (mkdir(folder, 0750) != 0 && errno != EEXIST)
+        return err_errno(why, "could not make folder \"%s\"", folder);
+    return file_sync_dir(objects->dir, why);
+}
+
+/* ERR_OK when the object is there whole and durably, ERR_NOT_FOUND (without words) when it has to
+ * be written, for the first time or because it is damaged. */
+static enum err keep_whole(const struct objects *objects, const char *name, struct why *why)
+{
+    char path[PATH_MOST], real[HASH_TEXT];
+    uint64_t bytes;
+    path_of(objects, name, false, path);
+    if (digest_file(path, real, &bytes, NULL) != ERR_OK || strcmp(real, name) != 0)
+        return ERR_NOT_FOUND;
+    /* Another writer may have put it there a moment ago, with its folders not yet synced. */
+    enum err err = file_sync_dir(objects->dir, why);
+    path_of(objects, name, true, path);
+    return err ? err : file_sync_dir(path, why);
+}
+
+/* Puts the finished temporary file in place. */
+static enum err settle(const struct objects *objects, int fd, const char *temp, const char *name,
+                       struct why *why)
+{
+    char path[PATH_MOST];
+    path_of(objects, name, false, path);
+    if (fsync(fd) != 0)
+        return err_errno(why, "could not write object %s", name);
+    enum err err = make_folder(objects, name, why);
+    return err ? err : file_rename(temp, path, why);
+}
+
+static enum err write_new(const struct objects *objects, struct str data, const char *name,
+                          struct why *why)
+{
+    char temp[PATH_MOST];
+    int fd;
+    temp_path(objects, temp);
+    enum err err = make_temp(temp, &fd, why);
+    if (err)
+        return err;
+    err = file_write_fd(fd, data, why);
+    if (!err)
+        err = settle(objects, fd, temp, name, why);
+    (void)close(fd);
+    if (err)
+        (void)unlink(temp);
+    return err;
+}
+
+enum err objects_put(struct objects *objects, struct str data, char name[HASH_TEXT],
+                     struct why *why)
+{
+    char real[HASH_TEXT];
+    uint8_t digest[HASH_BYTES];
+    hash_of(HASH_SHA256, data, digest);
+    (void)hex_put(digest, sizeof digest, real);
+    enum err err = keep_whole(objects, real, why);
+    if (err == ERR_NOT_FOUND)
+        err = write_new(objects, data, real, why);
+    if (err) {
+        err_prefix(why, "could not store %zu bytes", data.len);
+        return err;
+    }
+    memcpy(name, real, sizeof real);
+    return ERR_OK;
+}
+
+static enum err open_source(const char *path, int *out, struct why *why)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_errno(why, "could not open file \"%s\"", path);
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        (void)close(fd);
+        return err_set(why, ERR_INVALID, "\"%s\" is not a regular file", path);
+    }
+    *out = fd;
+    return ERR_OK;
+}
+
+enum err objects_put_file(struct objects *objects, const char *path, uint64_t most,
+                          char name[HASH_TEXT], uint64_t *bytes, struct why *why)
+{
+    char temp[PATH_MOST], real[HASH_TEXT];
+    uint64_t n = 0;
+    int from = -1, fd = -1;
+    enum err err = open_source(path, &from, why);
+    if (err)
+        return err;
+    temp_path(objects, temp);
+    err = make_temp(temp, &fd, why);
+    if (err) {
+        (void)close(from);
+        return err;
+    }
+    err = digest_fd(from, fd, most, real, &n, why);
+    bool there = false;
+    if (!err) {
+        err = keep_whole(objects, real, why);
+        there = err == ERR_OK;
+        if (err == ERR_NOT_FOUND)
+            err = settle(objects, fd, temp, real, why);
+    }
+    (void)close(fd);
+    (void)close(from);
+    if (err || there)
+        (void)unlink(temp);
+    if (err) {
+        err_prefix(why, "could not store file \"%s\"", path);
+        return err;
+    }
+    memcpy(name, real, sizeof real);
+    if (bytes)
+        *bytes = n;
+    return ERR_OK;
+}
+
+enum err objects_remove(struct objects *objects, const char *name, struct why *why)
+{
+    char path[PATH_MOST];
+    enum err err = check_name(name, why);
+    if (err)
+        return err;
+    path_of(objects, name, false, path);
+    if (unlink(path) == 0)
+        return ERR_OK;
+    return errno == ENOENT ? err_set(why, ERR_NOT_FOUND, "there is no object %s", name)
+                           : err_errno(why, "could not remove object %s", name);
+}
+
+/* ---- checking ---- */
+
+struct checking {
+    objects_bad_fn *bad;
+    void *ctx;
+    size_t n;
+};
+
+/* "ab/cdef..." as a name, or false. */
+static bool name_of(struct str relative, char name[HASH_TEXT])
+{
+    if (relative.len != NAME_LEN + 1 || relative.ptr[2] != '/')
+        return false;
+    name[0] = relative.ptr[0];
+    name[1] = relative.ptr[1];
+    memcpy(name + 2, relative.ptr + 3, NAME_LEN - 2);
+    name[NAME_LEN] = '\0';
+    return is_name(name);
+}
+
+static enum err check_one(void *ctx, const char *path, struct str relative, struct why *why)
+{
+    struct checking *checking = ctx;
+    char name[HASH_TEXT], real[HASH_TEXT];
+    uint64_t bytes;
+    struct why words = {0};
+    (void)why;
+    if (str_starts(relative, STR("tmp/")))
+        return ERR_OK; /* being written just now, or left by a process that died */
+    if (!name_of(relative, name)) {
+        checking->bad(checking->ctx, path, "is no object");
+        return ERR_OK;
+    }
+    checking->n++;
+    enum err err = digest_file(path, real, &bytes, &words);
+    if (err && err != ERR_NOT_FOUND)
+        checking->bad(checking->ctx, name, why_text(&words, err));
+    else if (!err && strcmp(real, name) != 0)
+        checking->bad(checking->ctx, name, "its content has another hash");
+    return ERR_OK;
+}
+
+enum err objects_check(struct objects *objects, objects_bad_fn *bad, void *ctx, size_t *n,
+                       struct why *why)
+{
+    struct checking checking = {bad, ctx, 0};
+    enum err err = file_walk(objects->dir, 8, check_one, &checking, why);
+    if (!err && n)
+        *n = checking.n;
+    return err;
+}
