@@ -48,7 +48,7 @@ struct ops_identity {
     struct str name;       /* for people */
     struct str tenant;     /* tenant id */
     struct str department; /* department id, may be empty */
-    struct str bases;      /* names of the knowledge bases a key is for, separated by ' '; empty: all */
+    struct str bases; /* names of the knowledge bases a key is for, separated by ' '; empty: all */
     struct str address;
     struct str trace;
     uint64_t permissions; /* bit set over ops/permissions.def */
@@ -151,12 +151,12 @@ struct ops_user {
 };
 
 struct ops_user_form {
-    const char *tenant;          /* NULL: the tenant of `who` */
-    struct str name;             /* 2 to 64 letters, digits, Han characters, '.', '_', '-' */
-    struct str display_name;     /* 1 to 100 characters; empty: the name */
-    struct str department;       /* id, or empty */
-    struct str password;         /* empty: a random one is made */
-    const struct str *roles;     /* n_roles names; asks for ops.role.grant too */
+    const char *tenant;      /* NULL: the tenant of `who` */
+    struct str name;         /* 2 to 64 letters, digits, Han characters, '.', '_', '-' */
+    struct str display_name; /* 1 to 100 characters; empty: the name */
+    struct str department;   /* id, or empty */
+    struct str password;     /* empty: a random one is made */
+    const struct str *roles; /* n_roles names; asks for ops.role.grant too */
     size_t n_roles;
 };
 
