@@ -244,7 +244,7 @@ def make_scan(source, target):
 
 
 def make_poster(source, target):
-    chromium(os.path.join(HERE, "source", source), f"--screenshot={target}", "--window-size=900,1270", "--hide-scrollbars")
+    chromium(os.path.join(HERE, "source", source), f"--screenshot={target}", "--window-size=900,1500", "--hide-scrollbars")
 
 
 def read(source):
