@@ -204,8 +204,10 @@ struct http_call {
 struct http_answer {
     int status;
     struct str content_type;
-    struct str body; /* in the arena; empty when `part` was set */
+    struct str headers; /* lines "Name: value", for http_answer_header() */
+    struct str body;    /* in the arena; empty when `part` was set */
 };
+struct str http_answer_header(const struct http_answer *answer, const char *name); /* ptr NULL */
 
 /* http and https only, no redirects, no proxy from the environment, certificates are checked.
  * ERR_UNAVAILABLE (could not connect), ERR_TIMEOUT, ERR_TOO_LARGE; any status is ERR_OK. From any

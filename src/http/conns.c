@@ -1,0 +1,287 @@
+#include "http/inside.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/hash.h"
+#include "core/log.h"
+#include "core/time.h"
+
+#define KEEPER_MS 250
+#define N_BUCKETS 1024
+
+static struct metric open_connections =
+    METRIC_INIT(METRIC_GAUGE, "yicheng_http_connections", "Connections that are open", NULL);
+static struct metric refused = METRIC_INIT(METRIC_COUNTER, "yicheng_http_refused_total",
+                                           "Connections refused by a limit", NULL);
+static struct metric cut_total = METRIC_INIT(METRIC_COUNTER, "yicheng_http_cut_total",
+                                             "Connections cut because a deadline passed", NULL);
+
+struct address {
+    struct address *next;
+    struct in6_addr of;
+    size_t n;
+};
+
+struct conns {
+    struct core *core;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct conn *first;
+    size_t n;
+    struct address *buckets[N_BUCKETS];
+    bool closed;
+    pthread_t keeper;
+};
+
+/* ---- counts ---- */
+
+static struct address **find_address(struct conns *conns, const struct in6_addr *of)
+{
+    struct address **at = &conns->buckets[hash64(of, sizeof *of, 0) % N_BUCKETS];
+    while (*at && memcmp(&(*at)->of, of, sizeof *of) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+/* Everybody behind a proxy that we trust comes from one address. */
+static bool proxied(const struct conns *conns, const struct in6_addr *of)
+{
+    return nets_hold(conns->core->proxies, conns->core->n_proxies, of);
+}
+
+bool conns_admit(struct conns *conns, const struct sockaddr *peer)
+{
+    struct in6_addr of = address_of(peer);
+    const struct limits *limits = &conns->core->limits;
+    bool behind = proxied(conns, &of);
+    pthread_mutex_lock(&conns->lock);
+    struct address *address = *find_address(conns, &of);
+    bool ok = conns->n < limits->most_connections &&
+              (behind || !address || address->n < limits->most_per_address);
+    pthread_mutex_unlock(&conns->lock);
+    if (!ok)
+        metric_add(&refused, 1);
+    return ok;
+}
+
+static bool count_address(struct conns *conns, const struct in6_addr *of)
+{
+    struct address **at = find_address(conns, of);
+    if (!*at) {
+        *at = calloc(1, sizeof **at);
+        if (!*at)
+            return false;
+        (*at)->of = *of;
+    }
+    (*at)->n++;
+    return true;
+}
+
+static void uncount_address(struct conns *conns, const struct in6_addr *of)
+{
+    struct address **at = find_address(conns, of), *gone = *at;
+    if (--gone->n == 0) {
+        *at = gone->next;
+        free(gone);
+    }
+}
+
+struct conn *conns_add(struct conns *conns, int fd, const struct sockaddr *peer)
+{
+    struct conn *conn = calloc(1, sizeof *conn);
+    if (!conn)
+        return NULL;
+    conn->fd = fd;
+    conn->peer = address_of(peer);
+    conn->since_ns = time_mono_ns();
+    bool behind = proxied(conns, &conn->peer);
+    pthread_mutex_lock(&conns->lock);
+    conn->counted = !behind && count_address(conns, &conn->peer);
+    conn->next = conns->first;
+    if (conns->first)
+        conns->first->prev = conn;
+    conns->first = conn;
+    conns->n++;
+    pthread_mutex_unlock(&conns->lock);
+    metric_add(&open_connections, 1);
+    return conn;
+}
+
+void conns_remove(struct conns *conns, struct conn *conn)
+{
+    if (!conn)
+        return;
+    pthread_mutex_lock(&conns->lock);
+    if (conn->counted)
+        uncount_address(conns, &conn->peer);
+    if (conn->prev)
+        conn->prev->next = conn->next;
+    else
+        conns->first = conn->next;
+    if (conn->next)
+        conn->next->prev = conn->prev;
+    conns->n--;
+    pthread_mutex_unlock(&conns->lock);
+    metric_add(&open_connections, -1);
+    free(conn);
+}
+
+size_t conns_count(struct conns *conns)
+{
+    pthread_mutex_lock(&conns->lock);
+    size_t n = conns->n;
+    pthread_mutex_unlock(&conns->lock);
+    return n;
+}
+
+bool conn_enter(struct conn *conn, enum conn_state state)
+{
+    int old = atomic_load(&conn->state);
+    do {
+        if (old == CONN_DEAD)
+            return false;
+        atomic_store(&conn->since_ns, time_mono_ns());
+        if (state == CONN_BODY)
+            atomic_store(&conn->received, 0);
+    } while (!atomic_compare_exchange_weak(&conn->state, &old, (int)state));
+    return true;
+}
+
+/* ---- deadlines ---- */
+
+/* Written past libmicrohttpd, which has nothing under way while a request still comes in. */
+static void tell_too_slow(int fd)
+{
+    static const char body[] =
+        "{\"type\":\"urn:yicheng:error:timeout\",\"title\":\"took longer than its deadline\","
+        "\"status\":408,\"code\":\"timeout\",\"detail\":\"the request was sent too slowly\"}";
+    char text[640];
+    int n = snprintf(text, sizeof text,
+                     "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
+                     "X-Content-Type-Options: nosniff\r\n"
+                     "Content-Type: application/problem+json; charset=utf-8\r\n"
+                     "Content-Length: %zu\r\n\r\n%s",
+                     sizeof body - 1, body);
+    (void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Called with the lock held, so that the descriptor is still this connection's. */
+static void cut(struct conns *conns, struct conn *conn, int state, bool tell)
+{
+    if (!atomic_compare_exchange_strong(&conn->state, &state, CONN_DEAD))
+        return; /* it has just moved on */
+    if (tell && !conns->core->tls)
+        tell_too_slow(conn->fd);
+    (void)shutdown(conn->fd, SHUT_RDWR);
+    metric_add(&cut_total, 1);
+}
+
+static uint64_t bytes_received(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+        len < offsetof(struct tcp_info, tcpi_bytes_received) + 8)
+        return 0;
+    return info.tcpi_bytes_received;
+}
+
+/* Whether a request has begun on a connection that seemed idle: the system's count of bytes moved.
+ * libmicrohttpd tells only when a whole request line has come, which a slow client never sends. */
+static void watch_idle(struct conns *conns, struct conn *conn, int64_t age_ms)
+{
+    uint64_t seen = atomic_load(&conn->seen_bytes), now = bytes_received(conn->fd);
+    if (now > seen) {
+        int idle = CONN_IDLE;
+        bool begun = age_ms > KEEPER_MS || seen == 0;
+        atomic_store(&conn->seen_bytes, now);
+        if (begun && atomic_compare_exchange_strong(&conn->state, &idle, CONN_HEAD))
+            atomic_store(&conn->since_ns, time_mono_ns());
+    } else if (age_ms > conns->core->limits.idle_ms) {
+        cut(conns, conn, CONN_IDLE, false);
+    }
+}
+
+static void watch(struct conns *conns, struct conn *conn, int64_t now_ns)
+{
+    const struct limits *limits = &conns->core->limits;
+    int state = atomic_load(&conn->state);
+    int64_t age_ms = (now_ns - atomic_load(&conn->since_ns)) / 1000000;
+    int64_t got = atomic_load(&conn->received), sends = atomic_load(&conn->to_send);
+    if (state == CONN_IDLE)
+        watch_idle(conns, conn, age_ms);
+    else if (state == CONN_HEAD && age_ms > limits->header_ms)
+        cut(conns, conn, state, true);
+    else if (state == CONN_BODY && age_ms > limits->body_ms + got * 1000 / limits->body_rate)
+        cut(conns, conn, state, true);
+    else if (state == CONN_SEND && age_ms > limits->idle_ms + sends * 1000 / limits->body_rate)
+        cut(conns, conn, state, false);
+}
+
+static void *keep(void *arg)
+{
+    struct conns *conns = arg;
+    pthread_mutex_lock(&conns->lock);
+    while (!conns->closed) {
+        int64_t now = time_mono_ns(), due = now + (int64_t)KEEPER_MS * 1000000;
+        struct timespec ts = {.tv_sec = due / 1000000000, .tv_nsec = due % 1000000000};
+        for (struct conn *conn = conns->first; conn; conn = conn->next)
+            watch(conns, conn, now);
+        (void)pthread_cond_timedwait(&conns->changed, &conns->lock, &ts);
+    }
+    pthread_mutex_unlock(&conns->lock);
+    return NULL;
+}
+
+void conns_cut_idle(struct conns *conns)
+{
+    pthread_mutex_lock(&conns->lock);
+    for (struct conn *conn = conns->first; conn; conn = conn->next)
+        if (atomic_load(&conn->state) == CONN_IDLE)
+            cut(conns, conn, CONN_IDLE, false);
+    pthread_mutex_unlock(&conns->lock);
+}
+
+enum err conns_new(struct core *core, struct conns **out, struct why *why)
+{
+    struct conns *conns = calloc(1, sizeof *conns);
+    pthread_condattr_t attr;
+    if (!conns)
+        return err_set(why, ERR_NO_MEMORY, "could not hold the connections");
+    conns->core = core;
+    pthread_mutex_init(&conns->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&conns->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    if ((errno = pthread_create(&conns->keeper, NULL, keep, conns)) != 0) {
+        enum err err = err_errno(why, "could not start a thread");
+        free(conns);
+        return err;
+    }
+    *out = conns;
+    return ERR_OK;
+}
+
+/* After libmicrohttpd has closed every connection. */
+void conns_free(struct conns *conns)
+{
+    if (!conns)
+        return;
+    pthread_mutex_lock(&conns->lock);
+    conns->closed = true;
+    pthread_cond_broadcast(&conns->changed);
+    pthread_mutex_unlock(&conns->lock);
+    pthread_join(conns->keeper, NULL);
+    while (conns->first)
+        conns_remove(conns, conns->first);
+    pthread_cond_destroy(&conns->changed);
+    pthread_mutex_destroy(&conns->lock);
+    free(conns);
+}

@@ -1,0 +1,229 @@
+/* The parts of http that need no socket: targets, routes, ranges, tags, addresses. */
+#include "http/inside.h"
+
+#include <arpa/inet.h>
+
+#include "core/arena.h"
+#include "tap.h"
+
+static enum err parse(const char *raw, struct target *out, struct arena *arena)
+{
+    *out = (struct target){0};
+    return target_parse(str_c(raw), arena, out, NULL);
+}
+
+TEST(a_target_is_taken_apart_and_decoded)
+{
+    struct arena *arena = arena_new(1 << 20);
+    struct target t;
+    CHECK_EQ(parse("/api/%E5%9F%8E/x%2By?q=a+b%26c&empty=&flag&n=1#frag", &t, arena), ERR_OK);
+    CHECK_EQ(t.n_segments, 3);
+    CHECK_STR(t.segments[1], "城");
+    CHECK_STR(t.segments[2], "x+y");
+    CHECK_STR(t.path, "/api/城/x+y");
+    CHECK_EQ(t.n_query, 4);
+    CHECK_STR(t.query[0].value, "a b&c");
+    CHECK_STR(t.query[2].name, "flag");
+    CHECK_STR(t.query[3].value, "1");
+    CHECK_EQ(parse("http://host:80/a?b=c", &t, arena), ERR_OK);
+    CHECK_STR(t.path, "/a");
+    CHECK_EQ(parse("/", &t, arena), ERR_OK);
+    CHECK_EQ(t.n_segments, 0);
+    CHECK_STR(t.path, "/");
+    CHECK_EQ(parse("/a%2Fb", &t, arena), ERR_OK);
+    CHECK(t.slashes);
+    CHECK_EQ(t.n_segments, 1);
+    arena_free(arena);
+}
+
+TEST(a_hostile_target_is_refused)
+{
+    static const char *const bad[] = {
+        "",           "a",        "*",        "/%",     "/%4",    "/%zz",     "/a/../b",
+        "/a/%2e%2E/", "/..%2fb",  "/x%5c..",  "/.",     "/a%00b", "/a?b=%00", "/%C0%AF",
+        "/%ED%A0%80", "/a%0d%0a", "/a?b=%ff", "/a\x01", "/a%7f",  "/a/.%2e",  "/a/b%2f..%2f"};
+    struct arena *arena = arena_new(1 << 20);
+    struct target t;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (parse(bad[i], &t, arena) != ERR_INVALID)
+            CHECK_STR(str_c(bad[i]), "should have been refused");
+    char deep[200] = "";
+    for (int i = 0; i < TARGET_MOST_SEGMENTS + 1; i++)
+        strcat(deep, "/x");
+    CHECK_EQ(parse(deep, &t, arena), ERR_NOT_FOUND);
+    CHECK_EQ(parse("/a..b/...", &t, arena), ERR_OK); /* dots that climb nowhere */
+    arena_free(arena);
+}
+
+TEST(a_target_says_so_when_memory_runs_out)
+{
+    enum err err = ERR_NO_MEMORY;
+    size_t limit = 0;
+    for (; err == ERR_NO_MEMORY && limit < 65536; limit += 64) {
+        struct arena *arena = arena_new(limit);
+        struct target t;
+        err = parse("/api/things/42?q=1&r=2", &t, arena);
+        arena_free(arena);
+    }
+    CHECK_EQ(err, ERR_OK);
+    CHECK(limit > 64);
+}
+
+static enum err nothing(struct http_request *req, struct http_response *res, struct why *why)
+{
+    (void)req, (void)res, (void)why;
+    return ERR_OK;
+}
+
+static const struct http_route routes[] = {
+    {.method = "GET", .path = "/api/jobs/{id}", .handle = nothing},
+    {.method = "GET", .path = "/api/jobs/running", .handle = nothing},
+    {.method = "DELETE", .path = "/api/jobs/{id}", .handle = nothing},
+    {.method = "GET", .path = "/api/{room}/about", .handle = nothing},
+    {.method = "POST", .path = "/", .handle = nothing},
+};
+static const struct http_table table = {.room = "test", .routes = routes, .n = 5};
+
+static struct router_match find(struct router *router, const char *method, const char *path,
+                                struct arena *arena)
+{
+    struct router_match match;
+    struct target t;
+    CHECK_EQ(parse(path, &t, arena), ERR_OK);
+    router_find(router, str_c(method), &t, &match);
+    return match;
+}
+
+TEST(the_router_prefers_what_is_written_out)
+{
+    struct arena *arena = arena_new(1 << 20);
+    struct router *router = NULL;
+    struct why why = {0};
+    CHECK_OK(router_new(&table, 1, arena, &router, &why), &why);
+    CHECK(find(router, "GET", "/api/jobs/running", arena).route->route == &routes[1]);
+    CHECK(find(router, "GET", "/api/jobs/17", arena).route->route == &routes[0]);
+    CHECK(find(router, "HEAD", "/api/jobs/17", arena).route->route == &routes[0]);
+    CHECK(find(router, "GET", "/api/x/about", arena).route->route == &routes[3]);
+    CHECK(find(router, "POST", "/", arena).route->route == &routes[4]);
+    CHECK(find(router, "GET", "/api/jobs/", arena).route == NULL);
+    CHECK(find(router, "GET", "/api/jobs", arena).allow[0] == '\0');
+    struct router_match m = find(router, "PUT", "/api/jobs/17", arena);
+    CHECK(m.route == NULL);
+    CHECK(strstr(m.allow, "GET, HEAD") && strstr(m.allow, "DELETE") && !strstr(m.allow, "PUT"));
+    arena_free(arena);
+}
+
+TEST(the_router_refuses_tables_that_are_wrong)
+{
+    static const struct http_route bad[][2] = {
+        {{.method = "FETCH", .path = "/a", .handle = nothing}},
+        {{.method = "GET", .path = "a", .handle = nothing}},
+        {{.method = "GET", .path = "/a"}},
+        {{.method = "GET", .path = "/a", .handle = nothing, .access = HTTP_SESSION, .quick = true}},
+        {{.method = "GET", .path = "/a/{x}", .handle = nothing},
+         {.method = "GET", .path = "/a/{y}", .handle = nothing}},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct arena *arena = arena_new(1 << 20);
+        struct router *router = NULL;
+        struct why why = {0};
+        struct http_table one = {.room = "test", .routes = bad[i], .n = bad[i][1].path ? 2 : 1};
+        CHECK_EQ(router_new(&one, 1, arena, &router, &why), ERR_INVALID);
+        CHECK(router == NULL && why.text[0] != '\0');
+        arena_free(arena);
+    }
+}
+
+TEST(ranges_follow_rfc_9110)
+{
+    static const struct {
+        const char *text;
+        uint64_t size;
+        int kind;
+        uint64_t start, len;
+    } cases[] = {
+        {"bytes=0-499", 1000, 1, 0, 500},
+        {"bytes=500-", 1000, 1, 500, 500},
+        {"bytes=-200", 1000, 1, 800, 200},
+        {"bytes=-2000", 1000, 1, 0, 1000},
+        {"bytes=0-0", 1000, 1, 0, 1},
+        {"bytes=999-5000", 1000, 1, 999, 1},
+        {"bytes=1000-", 1000, -1, 0, 0},
+        {"bytes=-0", 1000, -1, 0, 0},
+        {"bytes=0-", 0, -1, 0, 0},
+        {"bytes=5-2", 1000, 0, 0, 0},
+        {"bytes=0-1,5-6", 1000, 0, 0, 0},
+        {"lines=0-1", 1000, 0, 0, 0},
+        {"bytes=a-b", 1000, 0, 0, 0},
+        {"bytes=-", 1000, 0, 0, 0},
+        {"bytes=--5", 1000, 0, 0, 0},
+        {"bytes=99999999999999999999-", 10, 0, 0, 0},
+        {"bytes=0-9223372036854775807", 10, 1, 0, 10},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t start = 0, len = 0;
+        CHECK_EQ(range_parse(str_c(cases[i].text), cases[i].size, &start, &len), cases[i].kind);
+        if (cases[i].kind == 1) {
+            CHECK_EQ(start, cases[i].start);
+            CHECK_EQ(len, cases[i].len);
+        }
+    }
+}
+
+TEST(entity_tags_compare_weakly)
+{
+    CHECK(etag_matches(STR("\"a\""), "\"a\""));
+    CHECK(etag_matches(STR("\"x\", W/\"a\""), "\"a\""));
+    CHECK(etag_matches(STR("*"), "\"a\""));
+    CHECK(!etag_matches(STR("\"b\""), "\"a\""));
+    CHECK(!etag_matches(STR(""), "\"a\""));
+}
+
+static struct in6_addr v4(const char *text)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    CHECK_EQ(inet_pton(AF_INET, text, &in.sin_addr), 1);
+    return address_of((struct sockaddr *)&in);
+}
+
+TEST(blocks_of_addresses_hold_what_they_should)
+{
+    struct arena *arena = arena_new(1 << 16);
+    struct net *nets;
+    struct why why = {0};
+    size_t n;
+    CHECK_OK(
+        nets_parse(STR("10.0.0.0/8, 192.168.1.7 ,172.16.0.0/12,fd00::/8,"), arena, &nets, &n, &why),
+        &why);
+    CHECK_EQ(n, 4);
+    static const char *const in[] = {"10.255.1.2", "192.168.1.7", "172.31.255.255"};
+    static const char *const out[] = {"11.0.0.1", "192.168.1.8", "172.32.0.0", "9.255.255.255"};
+    for (size_t i = 0; i < 3; i++) {
+        struct in6_addr a = v4(in[i]);
+        CHECK(nets_hold(nets, n, &a));
+    }
+    for (size_t i = 0; i < 4; i++) {
+        struct in6_addr a = v4(out[i]);
+        CHECK(!nets_hold(nets, n, &a));
+    }
+    static const char *const bad[] = {"10.0.0.0/33", "here", "10.0.0.0/-1", "10.0.0.0/x",
+                                      "fd00::/129"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        CHECK_EQ(nets_parse(str_c(bad[i]), arena, &nets, &n, NULL), ERR_INVALID);
+    arena_free(arena);
+}
+
+TEST(events_keep_their_lines)
+{
+    struct arena *arena = arena_new(1 << 16);
+    struct buf buf;
+    buf_init(&buf, arena);
+    http_event(&buf, "answer", STR("one\ntwo\r\nthree\rfour"));
+    http_event(&buf, NULL, STR("[DONE]"));
+    http_event(&buf, NULL, STR(""));
+    CHECK_STR(buf_str(&buf), "event: answer\ndata: one\ndata: two\ndata: three\ndata: four\n\n"
+                             "data: [DONE]\n\ndata: \n\n");
+    arena_free(arena);
+}
+
+TESTS_MAIN()
