@@ -19,7 +19,7 @@ enum format_block_kind {
     FORMAT_PARAGRAPH,
     FORMAT_LIST_ITEM,
     FORMAT_TABLE,
-    FORMAT_RECORD, /* one row of csv/xlsx/json lines: named fields */
+    FORMAT_RECORD, /* one row of csv/xlsx/json lines: named fields, empty ones too */
     FORMAT_PAGE    /* a page begins: text is empty, page is its number */
 };
 
@@ -36,9 +36,11 @@ struct format_table {
 
 struct format_block {
     enum format_block_kind kind;
-    int level;                   /* of a heading; of a list item's nesting */
-    int page;                    /* 1-based where the format has pages, else 0 */
-    struct str text;             /* valid UTF-8, no '\r', no trailing space */
+    int level;       /* of a heading 1 .. 6; of a list item's nesting 1 .. */
+    int page;        /* 1-based where the format has pages, else 0 */
+    bool numbered;   /* a list item whose text begins with its number: "1. ", "（一）" */
+    struct str text; /* valid UTF-8, no '\r', no space at the ends; '\n' only where a
+                      * line break is meant (verse, code, addresses) */
     struct format_table table;   /* FORMAT_TABLE */
     struct format_field *fields; /* FORMAT_RECORD: n_fields of them, in order */
     size_t n_fields;
@@ -46,7 +48,7 @@ struct format_block {
 
 struct format_document {
     struct str path;      /* as given; inside an archive "a.zip/dir/b.txt" */
-    const char *format;   /* "txt", "md", "html", "docx", ... as detected from the bytes */
+    const char *format;   /* "txt", "md", "html", "docx", ... as detected from the bytes; static */
     const char *encoding; /* "utf-8", "gb18030", "utf-16le", ... ; "" for binary formats */
     struct str title;     /* from metadata or the first heading; may be empty */
     struct format_block *blocks;
@@ -55,6 +57,8 @@ struct format_document {
     size_t n_meta;
     bool ocr;          /* text was recognised from images */
     size_t n_replaced; /* characters that could not be decoded */
+    struct str note;   /* what a person should know: "named .pdf but is html", "3 lines are no JSON,
+                        * first line 17", "2 scanned pages were not recognised"; may be empty */
 };
 
 struct format_limits {
@@ -73,12 +77,20 @@ struct format_limits {
 extern const struct format_limits format_limits_default;
 
 /*
- * Reads the file (or archive) at `path` and calls `each` for every document in it; `name` is what
- * the user called it (its suffix is a hint, the bytes decide). The document lives in an arena that
- * is reset after `each` returns. A document that cannot be read is reported to `failed` and does
- * not stop the rest; an error from `each` stops.
+ * Reads the file (or archive) at `path` and calls `each` for every document in it, in the order of
+ * the archive; `name` is what the user called it (its suffix is a hint, the bytes decide). Parsers
+ * of complex formats (docx, xlsx, pdf, images) run in a child process with limits on memory and
+ * time, so that a crash there is one failed document.
  *
- *   Errors  ERR_UNSUPPORTED, ERR_TOO_LARGE, ERR_INVALID (broken), ERR_TIMEOUT, each with words
+ *   Shape   one call of `each` or of `failed` for every document; ignored without a word: folders
+ *           and the litter of archives (__MACOSX, .DS_Store, Thumbs.db)
+ *   Units   memory: bytes for the document and what reading it takes, each of them
+ *   Owner   the document and raw live until `each` returns
+ *   Errors  what is wrong with a document goes to `failed`: ERR_UNSUPPORTED, ERR_TOO_LARGE,
+ *           ERR_INVALID (broken), ERR_TIMEOUT, ERR_NO_MEMORY, each with words, and ERR_OK is
+ *           returned. Returned: that `path` could not be read (ERR_NOT_FOUND, ERR_IO), and
+ *           what `each` returned, which ends the reading
+ *   Threads any; `each` and `failed` are called from the calling thread
  */
 typedef enum err format_each_fn(void *ctx, const struct format_document *doc, struct str raw,
                                 struct why *why); /* raw: the document's own bytes */
@@ -88,18 +100,36 @@ ERR_MUST_USE enum err format_read_file(const char *path, struct str name,
                                        format_each_fn *each, format_failed_fn *failed, void *ctx,
                                        struct why *why);
 
-/* One document from bytes in memory (no archives). The result lives in `arena`. */
+/* One document from bytes in memory (no archives: ERR_UNSUPPORTED), parsed in this process. The
+ * result lives in `arena` and may borrow from `bytes` and `name`. `limits` may be NULL (default).
+ */
 ERR_MUST_USE enum err format_read(struct str bytes, struct str name,
                                   const struct format_limits *limits, struct arena *arena,
                                   struct format_document *out, struct why *why);
 
-/* Bytes of unknown encoding to valid UTF-8 without BOM and '\r'. */
+/*
+ * Bytes of unknown encoding to valid UTF-8 without BOM, '\r' or control characters other than '\n'
+ * and '\t'. By BOM, else UTF-8 when it is, else UTF-16, else GB18030 or Big5 by their statistics.
+ * What cannot be decoded becomes U+FFFD and is counted.
+ *
+ *   Owner   text lives in `arena`, or is `bytes` itself when nothing had to change
+ *   Errors  ERR_UNSUPPORTED  not text at all;  ERR_NO_MEMORY
+ */
 ERR_MUST_USE enum err format_decode(struct str bytes, struct arena *arena, struct str *text,
                                     const char **encoding, size_t *n_replaced, struct why *why);
 
-/* The document as plain text in reading order: headings as "# ...", tables as "a | b" rows, records
- * as "name：value" lines. What is indexed, hashed and shown has this form; blocks are found in it
- * again by offsets[i] (byte offset where block i begins), which may be NULL. */
+/*
+ * The document as plain text in reading order. What is indexed, hashed, shown and cited has this
+ * form, so it must not change for a document that did not:
+ *
+ *   heading    "## " by its level, then the text     item     "- text" or "（一）text", two
+ *   paragraph  the text                                       spaces further in per level
+ *   record     "name：value" a line, empty values     table    "a | b" a row
+ *              left out                              page     nothing
+ *
+ * Blocks are parted by an empty line, items of one list by a line break; "\n" ends the text.
+ * Block i begins at byte offsets[i]; offsets (n_blocks of them) may be NULL.
+ */
 ERR_MUST_USE enum err format_text(const struct format_document *doc, struct arena *arena,
                                   struct str *out, size_t *offsets, struct why *why);
 
