@@ -141,6 +141,7 @@ struct knowledge_query {
 };
 
 struct knowledge_hit {
+    struct str kb; /* name of the base */
     struct str passage_id, document_id, version_id;
     struct str title, article, path; /* "第三十七条"; "第二章 > 第一节" */
     struct str text;                 /* the passage's text */
