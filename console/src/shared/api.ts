@@ -40,7 +40,8 @@ export interface Department {
   id: string;
   name: string;
   code?: string;
-  parent_id?: string | null;
+  short_name?: string;
+  kind?: string;
   phone?: string;
   n_users?: number;
 }
@@ -302,6 +303,7 @@ export interface Expiring extends Document {
 export interface Evaluation {
   id: string;
   kb: string;
+  name?: string;
   set?: string;
   state?: string;
   n_questions?: number;

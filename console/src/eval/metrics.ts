@@ -1,0 +1,31 @@
+/** The figures of an evaluation in words; one that is not known here is shown by its own name. */
+import { tr } from '../shared/language';
+import { percent } from '../shared/words';
+
+export function metricWords(name: string): string {
+  const words: Record<string, string> = {
+    'recall@1': tr('首条查全率', 'Recall at 1'),
+    'recall@5': tr('前 5 条查全率', 'Recall at 5'),
+    'recall@10': tr('前 10 条查全率', 'Recall at 10'),
+    'hit@10': tr('前 10 条命中率', 'Hit at 10'),
+    'mrr@10': tr('平均倒数排名', 'MRR at 10'),
+    refusal_precision: tr('拒答准确率', 'Refusal precision'),
+    refusal_recall: tr('该拒能拒率', 'Refusal recall'),
+    p50_ms: tr('用时中位数', 'Median time'),
+    p95_ms: tr('用时 95 分位', '95th percentile'),
+  };
+  return words[name] ?? name;
+}
+
+export function metricValue(name: string, value: number): string {
+  if (name.endsWith('_ms')) return `${value.toFixed(1)} ms`;
+  if (name.endsWith('_us')) return `${(value / 1000).toFixed(1)} ms`;
+  if (name.startsWith('mrr')) return value.toFixed(3);
+  return value <= 1 && !name.startsWith('n_') ? percent(value) : String(value);
+}
+
+export function numbersOf(metrics: Record<string, unknown> | null | undefined): [string, number][] {
+  return Object.entries(metrics ?? {}).flatMap(([name, value]): [string, number][] =>
+    typeof value === 'number' ? [[name, value]] : [],
+  );
+}

@@ -1,0 +1,53 @@
+/** The console's pages. One line here routes a page, and puts it into the menu when it has a group. */
+import type { Component } from 'vue';
+import { tr } from '../shared/language';
+import { may } from '../shared/session';
+
+export interface ConsolePage {
+  path: string;
+  title: () => string;
+  /** One of these permissions is needed; none: anybody signed in. */
+  needs: string[];
+  group: 'home' | 'knowledge' | 'run' | 'manage' | 'help' | '';
+  component: () => Promise<Component>;
+}
+
+export const pages: ConsolePage[] = [
+  { path: '/', title: () => tr('首页', 'Home'), needs: [], group: 'home', component: () => import('./Overview.vue') },
+  { path: '/ask', title: () => tr('提问', 'Ask'), needs: ['knowledge.ask'], group: 'home', component: () => import('../knowledge/Ask.vue') },
+  { path: '/knowledge_bases', title: () => tr('知识库', 'Knowledge bases'), needs: ['knowledge.read'], group: 'knowledge', component: () => import('../knowledge/Bases.vue') },
+  { path: '/knowledge_bases/:name', title: () => tr('文档', 'Documents'), needs: ['knowledge.read'], group: '', component: () => import('../knowledge/Base.vue') },
+  { path: '/documents/:id', title: () => tr('文档', 'Document'), needs: ['knowledge.read'], group: '', component: () => import('../knowledge/DocumentPage.vue') },
+  { path: '/search', title: () => tr('命中测试', 'Hit test'), needs: ['knowledge.read'], group: 'knowledge', component: () => import('../knowledge/HitTest.vue') },
+  { path: '/reviews', title: () => tr('复核纠错', 'Corrections'), needs: ['knowledge.review'], group: 'knowledge', component: () => import('../knowledge/Reviews.vue') },
+  { path: '/unanswered', title: () => tr('未能答复', 'Unanswered'), needs: ['knowledge.review'], group: 'knowledge', component: () => import('../knowledge/Unanswered.vue') },
+  { path: '/expiring', title: () => tr('生效与到期', 'Coming changes'), needs: ['knowledge.read'], group: 'knowledge', component: () => import('../knowledge/ExpiringDocuments.vue') },
+  { path: '/evaluations', title: () => tr('评测', 'Evaluations'), needs: ['eval.run'], group: 'run', component: () => import('../eval/Evaluations.vue') },
+  { path: '/evaluations/:id', title: () => tr('评测', 'Evaluation'), needs: ['eval.run'], group: '', component: () => import('../eval/EvaluationPage.vue') },
+  { path: '/jobs', title: () => tr('任务', 'Jobs'), needs: ['jobs.read'], group: 'run', component: () => import('../compute/Jobs.vue') },
+  { path: '/jobs/:id', title: () => tr('任务', 'Job'), needs: ['jobs.read'], group: '', component: () => import('../compute/JobPage.vue') },
+  { path: '/users', title: () => tr('用户', 'Users'), needs: ['ops.user.read', 'ops.user.manage'], group: 'manage', component: () => import('../ops/Users.vue') },
+  { path: '/departments', title: () => tr('部门', 'Departments'), needs: ['ops.user.read', 'ops.user.manage'], group: 'manage', component: () => import('../ops/Departments.vue') },
+  { path: '/roles', title: () => tr('角色权限', 'Roles'), needs: ['ops.user.read', 'ops.user.manage', 'ops.role.grant'], group: 'manage', component: () => import('../ops/Roles.vue') },
+  { path: '/tenants', title: () => tr('租户', 'Tenants'), needs: ['ops.tenant.manage'], group: 'manage', component: () => import('../ops/Tenants.vue') },
+  { path: '/keys', title: () => tr('接口密钥', 'API keys'), needs: ['ops.key.manage'], group: 'manage', component: () => import('../ops/Keys.vue') },
+  { path: '/audit', title: () => tr('审计记录', 'Audit'), needs: ['ops.audit.read'], group: 'manage', component: () => import('../ops/Audit.vue') },
+  { path: '/api', title: () => tr('接口说明', 'API'), needs: ['ops.key.manage', 'knowledge.ask', 'system.manage'], group: 'help', component: () => import('../gateway/Api.vue') },
+  { path: '/about', title: () => tr('关于', 'About'), needs: [], group: 'help', component: () => import('./About.vue') },
+];
+
+export function groupWords(group: ConsolePage['group']): string {
+  const words = {
+    '': '',
+    home: '',
+    knowledge: tr('知识', 'Knowledge'),
+    run: tr('运行', 'Running'),
+    manage: tr('管理', 'Administration'),
+    help: tr('帮助', 'Help'),
+  };
+  return words[group];
+}
+
+export function allowed(page: ConsolePage): boolean {
+  return may(...page.needs);
+}

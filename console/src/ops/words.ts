@@ -1,0 +1,35 @@
+/** Permissions and actions as people call them. What is not known here shows its own name. */
+import { tr } from '../shared/language';
+
+export const PERMISSIONS = [
+  'ops.tenant.manage', 'ops.every_tenant', 'ops.user.read', 'ops.user.manage', 'ops.role.grant', 'ops.key.manage',
+  'ops.audit.read', 'ops.metrics', 'jobs.read', 'jobs.manage', 'knowledge.read', 'knowledge.ask', 'knowledge.write',
+  'knowledge.review', 'eval.run', 'system.manage',
+] as const;
+
+/** What an API key may carry; the server decides. */
+export const KEY_PERMISSIONS = [
+  'knowledge.ask', 'knowledge.read', 'knowledge.write', 'knowledge.review', 'eval.run', 'jobs.read', 'jobs.manage', 'ops.metrics',
+] as const;
+
+export function permissionWords(name: string): string {
+  const words: Record<string, string> = {
+    'ops.tenant.manage': tr('管理租户', 'Make and change tenants'),
+    'ops.every_tenant': tr('跨租户管理', 'Act in every tenant'),
+    'ops.user.read': tr('查看用户', 'See users'),
+    'ops.user.manage': tr('管理用户', 'Make, change and disable users'),
+    'ops.role.grant': tr('授予角色', 'Grant roles'),
+    'ops.key.manage': tr('管理接口密钥', 'Make and revoke API keys'),
+    'ops.audit.read': tr('查看审计记录', 'Read the ledger'),
+    'ops.metrics': tr('查看运行指标', 'Read metrics'),
+    'jobs.read': tr('查看任务', 'See jobs'),
+    'jobs.manage': tr('取消和重试任务', 'Cancel and retry jobs'),
+    'knowledge.read': tr('查阅知识', 'Read documents and search'),
+    'knowledge.ask': tr('提问', 'Ask questions'),
+    'knowledge.write': tr('维护知识', 'Import and change documents'),
+    'knowledge.review': tr('处理反馈', 'Work on feedback'),
+    'eval.run': tr('运行评测', 'Run evaluations'),
+    'system.manage': tr('系统维护', 'Maintain the system'),
+  };
+  return words[name] ?? name;
+}
