@@ -187,6 +187,7 @@ struct knowledge_answer {
     struct str question; /* as understood, after the conversation was taken into account */
     struct str notice;   /* "this text expired on ...", or empty */
     char id[UUID_TEXT];  /* for feedback; its papers are in the ledger */
+    int64_t took_us;
 };
 
 struct knowledge_ask {
