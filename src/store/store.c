@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include <assert.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +155,7 @@ const struct store_engine *store_engine_of(const struct store *store)
 static const struct store_engine *engine_for(const char *url)
 {
     return strncmp(url, "postgres://", 11) == 0 || strncmp(url, "postgresql://", 13) == 0
-               ? NULL
+               ? &store_postgres
                : &store_sqlite;
 }
 
@@ -168,8 +169,6 @@ static enum err check_opts(const struct store_opts *opts, struct why *why)
     if (opts->busy_timeout_ms < 0 || opts->busy_timeout_ms > 3600000)
         return err_set(why, ERR_INVALID, "a wait of %lld ms for a writer: must be 0 to 3600000",
                        (long long)opts->busy_timeout_ms);
-    if (!engine_for(opts->url))
-        return err_set(why, ERR_UNAVAILABLE, "PostgreSQL is not built in");
     return ERR_OK;
 }
 
@@ -260,7 +259,9 @@ enum err store_begin(struct store *store, enum store_mode mode, struct store_tx 
     }
     if (err) {
         store_give(tx);
-        return err_set(why, err, "%s", why_text(&first, err));
+        if (why && !why->text[0])
+            *why = first;
+        return err;
     }
     tx->open = true;
     *out = tx;
@@ -301,6 +302,8 @@ void store_rollback(struct store_tx *tx)
 static enum err check_args(struct store_args args, struct why *why)
 {
     for (size_t i = 0; i < args.n; i++) {
+        if (args.values[i].kind == STORE_REAL && !isfinite(args.values[i].r))
+            return err_set(why, ERR_INVALID, "a number is not finite");
         if (args.values[i].kind != STORE_TEXT || args.values[i].s.len == 0)
             continue;
         struct str s = args.values[i].s;
@@ -328,7 +331,7 @@ static enum err receive(void *ctx, const struct store_rows *row, struct why *why
 }
 
 static enum err run(struct store_tx *tx, const char *sql, struct store_args args,
-                    store_row_fn *each, void *ctx, int64_t *n_changed, struct why *why)
+                    store_row_fn *each, void *ctx, bool large, int64_t *n_changed, struct why *why)
 {
     assert(tx->open && !tx->running);
     if (tx->spent)
@@ -338,8 +341,8 @@ static enum err run(struct store_tx *tx, const char *sql, struct store_args args
         return err;
     struct receiver receiver = {each, ctx, ERR_OK};
     tx->running = true;
-    err = tx->store->engine->run(tx->conn, sql, args, each ? receive : NULL, &receiver, n_changed,
-                                 why);
+    err = tx->store->engine->run(tx->conn, sql, args, each ? receive : NULL, &receiver, large,
+                                 n_changed, why);
     tx->running = false;
     if (err && !receiver.err)
         tx->spent = err;
@@ -349,13 +352,13 @@ static enum err run(struct store_tx *tx, const char *sql, struct store_args args
 enum err store_exec(struct store_tx *tx, const char *sql, struct store_args args,
                     int64_t *n_changed, struct why *why)
 {
-    return run(tx, sql, args, NULL, NULL, n_changed, why);
+    return run(tx, sql, args, NULL, NULL, false, n_changed, why);
 }
 
 enum err store_each(struct store_tx *tx, const char *sql, struct store_args args,
                     store_row_fn *each, void *ctx, struct why *why)
 {
-    return run(tx, sql, args, each, ctx, NULL, why);
+    return run(tx, sql, args, each, ctx, true, NULL, why);
 }
 
 struct collect {
@@ -403,7 +406,7 @@ enum err store_query(struct store_tx *tx, const char *sql, struct store_args arg
                      struct arena *arena, struct store_rows *out, struct why *why)
 {
     struct collect collect = {.arena = arena};
-    enum err err = run(tx, sql, args, collect_row, &collect, NULL, why);
+    enum err err = run(tx, sql, args, collect_row, &collect, false, NULL, why);
     if (err)
         return err;
     *out = collect.rows;

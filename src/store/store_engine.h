@@ -28,11 +28,11 @@ struct store_engine {
 
     /*
      * Runs one statement and calls `each` (NULL: rows are dropped) for every row until it gives an
-     * error, which is returned. The row is valid during the call. *n_changed may be NULL. Text
-     * values were checked to be UTF-8 without '\0'.
+     * error, which is returned. The row is valid during the call. `large`: the rows may be more
+     * than memory holds. *n_changed may be NULL. Text values were checked to be UTF-8 without '\0'.
      */
     enum err (*run)(struct store_conn *conn, const char *sql, struct store_args args,
-                    store_row_fn *each, void *ctx, int64_t *n_changed, struct why *why);
+                    store_row_fn *each, void *ctx, bool large, int64_t *n_changed, struct why *why);
     /* Several statements separated by ';', as a migration has them, without parameters. */
     enum err (*script)(struct store_conn *conn, const char *sql, struct why *why);
     /* Whether there is a table of that name; `name` NULL: any table at all. */
@@ -47,6 +47,9 @@ struct store_engine {
 };
 
 extern const struct store_engine store_sqlite;
+extern const struct store_engine store_postgres;
+
+extern const char store_own_table[]; /* makes the table store_migrations when it is missing */
 
 /* ---- the pool ---- */
 

@@ -9,14 +9,14 @@
 #define LIST_MOST ((size_t)16 << 20)
 
 /* `sql` stays with the entry, so that a backup can make its tables again. */
-static const char own_table[] = "CREATE TABLE IF NOT EXISTS store_migrations ("
-                                " position INTEGER NOT NULL PRIMARY KEY,"
-                                " room TEXT NOT NULL,"
-                                " number INTEGER NOT NULL,"
-                                " checksum TEXT NOT NULL,"
-                                " ran_ms INTEGER NOT NULL,"
-                                " sql TEXT NOT NULL,"
-                                " UNIQUE (room, number))";
+const char store_own_table[] = "CREATE TABLE IF NOT EXISTS store_migrations ("
+                               " position INTEGER NOT NULL PRIMARY KEY,"
+                               " room TEXT NOT NULL,"
+                               " number INTEGER NOT NULL,"
+                               " checksum TEXT NOT NULL,"
+                               " ran_ms INTEGER NOT NULL,"
+                               " sql TEXT NOT NULL,"
+                               " UNIQUE (room, number))";
 
 struct plan {
     const struct store_engine *engine;
@@ -105,7 +105,7 @@ static enum err run_step(struct store_tx *tx, const struct plan *plan,
     char sum[HASH_TEXT];
     const char *sql = plan->engine->migration_sql(step);
     checksum(sql, sum);
-    enum err err = plan->engine->script(tx->conn, own_table, why);
+    enum err err = plan->engine->script(tx->conn, store_own_table, why);
     if (!err)
         err = plan->engine->script(tx->conn, sql, why);
     if (!err)

@@ -301,8 +301,9 @@ static enum err step_all(struct store_conn *conn, sqlite3_stmt *stmt, store_row_
 }
 
 static enum err run(struct store_conn *conn, const char *sql, struct store_args args,
-                    store_row_fn *each, void *ctx, int64_t *n_changed, struct why *why)
+                    store_row_fn *each, void *ctx, bool large, int64_t *n_changed, struct why *why)
 {
+    (void)large; /* rows come one by one anyway */
     sqlite3_stmt *stmt;
     enum err err = prepare(conn, sql, &stmt, why);
     if (err)
@@ -333,19 +334,19 @@ static enum err begin(struct store_conn *conn, enum store_mode mode, struct why 
     /* Writers take their place at once: two that read first and then both want to write could only
      * be told to start again. */
     return run(conn, mode == STORE_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", STORE_NO_ARGS, NULL, NULL,
-               NULL, why);
+               false, NULL, why);
 }
 
 static void rollback(struct store_conn *conn)
 {
     /* An error such as a full disk has ended the transaction already. */
     if (!sqlite3_get_autocommit(conn->db))
-        (void)run(conn, "ROLLBACK", STORE_NO_ARGS, NULL, NULL, NULL, NULL);
+        (void)run(conn, "ROLLBACK", STORE_NO_ARGS, NULL, NULL, false, NULL, NULL);
 }
 
 static enum err commit(struct store_conn *conn, struct why *why)
 {
-    enum err err = run(conn, "COMMIT", STORE_NO_ARGS, NULL, NULL, NULL, why);
+    enum err err = run(conn, "COMMIT", STORE_NO_ARGS, NULL, NULL, false, NULL, why);
     if (err)
         rollback(conn);
     return err;
@@ -364,7 +365,7 @@ static enum err has_table(struct store_conn *conn, const char *name, bool *out, 
     enum err err = run(conn,
                        "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"
                        " AND (?1 IS NULL OR name = ?1)",
-                       STORE_ARGS(name ? SV_C(name) : SV_NULL), take_count, &n, NULL, why);
+                       STORE_ARGS(name ? SV_C(name) : SV_NULL), take_count, &n, false, NULL, why);
     *out = n > 0;
     return err;
 }
@@ -463,9 +464,9 @@ static enum err orphan(void *ctx, const struct store_rows *row, struct why *why)
 static enum err check(struct store_conn *conn, struct why *why)
 {
     enum err err =
-        run(conn, "PRAGMA integrity_check(1)", STORE_NO_ARGS, first_words, NULL, NULL, why);
+        run(conn, "PRAGMA integrity_check(1)", STORE_NO_ARGS, first_words, NULL, false, NULL, why);
     if (!err)
-        err = run(conn, "PRAGMA foreign_key_check", STORE_NO_ARGS, orphan, NULL, NULL, why);
+        err = run(conn, "PRAGMA foreign_key_check", STORE_NO_ARGS, orphan, NULL, false, NULL, why);
     return err;
 }
 

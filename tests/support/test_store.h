@@ -25,12 +25,16 @@
 
 /* NULL when the engine cannot be had here; then test_store_skip() says why. One at a time. */
 struct store *test_store_fresh(const char *engine, int n_connections, int64_t busy_ms);
-/* Another store on the same database, as another process would have. Closed by store_close(). */
+/* Another store on the same database, as another process would have. Closed by store_close(). Ends
+ * the program when that cannot be opened. */
 struct store *test_store_again(int n_connections, int64_t busy_ms);
 void test_store_done(struct store *store); /* closes it and removes the database */
 const char *test_store_skip(void);
 const char *test_store_url(void); /* of the database that was made last */
 const char *test_store_dir(void); /* a folder that ends with test_store_done() */
+/* The cluster that the PostgreSQL stores of this program are on, started when it is not; NULL as
+ * above. */
+struct pg_cluster *test_store_cluster(void);
 
 #define FRESH_STORE(var, n_connections)                                                            \
     struct store *var = test_store_fresh(TEST_ENGINE, (n_connections), TEST_BUSY_MS);              \
