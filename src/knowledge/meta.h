@@ -56,6 +56,9 @@ ERR_MUST_USE enum err meta_key(struct str title, struct arena *arena, struct str
  * a document number. */
 bool meta_is_head_line(struct str line);
 
+/* Whether a cell or name is a label of the head: 发文机关, 发布日期, PubDate. */
+bool meta_is_label(struct str name);
+
 /* The document number in s (云汀政办发〔2025〕12号, 国务院令第656号), or the empty str. */
 struct str meta_number(struct str s);
 
