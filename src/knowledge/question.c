@@ -121,7 +121,8 @@ static enum err clean(struct str text, struct arena *arena, struct str *out, str
         if (blank && space)
             continue;
         space = blank;
-        letters += utf8_is_han(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c > 0x3000;
+        letters += utf8_is_han(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                   (c > 0x303F && c < 0xFE00);
         buf_add(&buf, blank ? STR(" ") : (struct str){bytes, utf8_put(bytes, c)});
     }
     *out = str_trim_space(buf_str(&buf));
