@@ -1,8 +1,9 @@
 /* The routes of asking and learning: /api/ask, feedback, reviews, unanswered, overview. */
-#include "knowledge/answer_http.h"
+#include <string.h>
 
 #include "core/arena.h"
 #include "knowledge/papers.h"
+#include "knowledge/room.h"
 
 #define ASK_BODY      65536
 #define MOST_TURNS    20

@@ -126,6 +126,7 @@ static enum err open_rooms(struct center *c, struct why *why)
     enum err err = objects_open(objects, &c->objects, why);
     if (!err)
         err = ops_open(c->store, c->conf, &c->ops, why);
+    compute.ops = c->ops;
     if (!err)
         err = compute_open(&compute, &c->compute, why);
     struct knowledge_opts knowledge = {c->store, c->objects, c->compute, c->conf, c->opts->data};

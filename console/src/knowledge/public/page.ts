@@ -1,7 +1,7 @@
 /** The residents' page: one question box, answers with their papers, no account. */
-import type { Answer, City, Turn } from '../../shared/api';
+import type { Answer, AskInfo, City, Turn } from '../../shared/api';
 import { h, replace, type Child } from '../../shared/dom';
-import { asProblem, post, type Problem } from '../../shared/http';
+import { asProblem, get, post, type Problem } from '../../shared/http';
 import { language, tr } from '../../shared/language';
 import { answerCard } from './answer';
 import { cityName, fetchCity, foot, head, hotlineOf } from './frame';
@@ -17,6 +17,7 @@ interface Exchange {
 }
 
 let city: City = { name: '' };
+let info: AskInfo = { bases: [], examples: [] };
 let exchanges: Exchange[] = [];
 let waiting = false;
 let draft = ''; /* what is being typed, kept while the page is drawn anew */
@@ -122,8 +123,7 @@ function questionForm(): HTMLElement {
 }
 
 function examples(): Child {
-  const questions = city.examples ?? [];
-  if (exchanges.length > 0 || questions.length === 0) return null;
+  if (exchanges.length > 0 || info.examples.length === 0) return null;
   return h(
     'section',
     { class: 'examples', 'aria-labelledby': 'examples' },
@@ -131,7 +131,7 @@ function examples(): Child {
     h(
       'ul',
       {},
-      ...questions
+      ...info.examples
         .slice(0, 8)
         .map((words) => h('li', {}, h('button', { type: 'button', onclick: () => void ask(words) }, words))),
     ),
@@ -228,4 +228,10 @@ export async function start(): Promise<void> {
   drawAll();
   city = await fetchCity();
   drawAll();
+  try {
+    info = await get<AskInfo>('/api/public/ask-info', { anonymous: true });
+    replace(place.examples, examples());
+  } catch {
+    /* no examples then; the question box works */
+  }
 }
