@@ -95,8 +95,8 @@ function article(text: VersionText, at: Place): HTMLElement[] {
 function refused(problem: Problem): HTMLElement[] {
   return [
     h('h1', {}, tr('打不开这份原文', 'This text cannot be opened')),
-    h('p', { class: 'plain', role: 'alert' }, problem.detail || problem.title),
-    h('p', {}, problem.hint),
+    h('p', { class: 'plain', role: 'alert' }, problem.title),
+    h('p', {}, problem.hint || problem.detail),
     problem.trace_id ? h('p', { class: 'trace' }, `${tr('报障编号', 'Trace')} ${problem.trace_id}`) : h('p'),
   ];
 }

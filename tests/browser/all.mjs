@@ -1,0 +1,22 @@
+/* Every walk, one after the other, over one centre: `node --test-reporter=tap all.mjs`. */
+import { after, test } from 'node:test';
+import { administrators } from './administrators.mjs';
+import { browserMissing, openBrowser } from './browser.mjs';
+import { DEMO_PASSWORD, missing, startCenter } from './center.mjs';
+import { residents } from './residents.mjs';
+import { stewards } from './stewards.mjs';
+
+const why = missing() || browserMissing();
+if (why) {
+  test('the pages in a real browser', { skip: why }, () => undefined);
+} else {
+  const center = await startCenter();
+  const world = { ...center, demo: DEMO_PASSWORD, changed: new Set(), browser: await openBrowser() };
+  after(async () => {
+    await world.browser.close();
+    await center.stop();
+  });
+  residents(world);
+  administrators(world);
+  stewards(world);
+}
