@@ -1,0 +1,325 @@
+/* rank_features: one pass over each candidate's text against a small table of terms. */
+#include "knowledge/rank_features.h"
+
+#include "knowledge/tokens.h"
+
+#include "core/arena.h"
+#include "core/hash.h"
+#include "core/utf8.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUESTION_BYTES 6000 /* of a question that are read */
+#define TEXT_BYTES     3000 /* of a candidate that are read */
+#define VOTERS         120  /* candidates that vote for their source and section */
+#define FEEDBACK_FROM  8    /* candidates that feedback terms are taken from */
+#define FEEDBACK_TERMS 40
+
+static enum err no_memory(struct why *why)
+{
+    return err_set(why, ERR_NO_MEMORY, "could not hold the question's candidates");
+}
+
+/* ---- the question ---- */
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+enum err rank_question_init(struct rank_question *q, struct str text, struct arena *arena,
+                            struct why *why)
+{
+    text =
+        str_slice(text, 0, utf8_floor(text, text.len < QUESTION_BYTES ? text.len : QUESTION_BYTES));
+    size_t most = text.len * 2 + 1, n = 0;
+    uint64_t *terms = arena_array(arena, uint64_t, most), term;
+    *q = (struct rank_question){.text = text, .n_chars = utf8_count(text)};
+    q->times = arena_array(arena, uint32_t, RANK_QUESTION_TERMS);
+    q->weights = arena_array(arena, float, RANK_QUESTION_TERMS);
+    if (!terms || !q->times || !q->weights)
+        return no_memory(why);
+    struct tokens tokens;
+    tokens_init(&tokens, text, true);
+    while (n < most && tokens_next(&tokens, &term)) {
+        if (tokens_kind(term) == TOKENS_ARTICLE && !q->article)
+            q->article = (uint32_t)term;
+        terms[n++] = term;
+    }
+    qsort(terms, n, sizeof *terms, by_number);
+    for (size_t i = 0, j; i < n && q->n < RANK_QUESTION_TERMS; i = j) {
+        for (j = i; j < n && terms[j] == terms[i];)
+            j++;
+        terms[q->n] = terms[i];
+        q->times[q->n++] = (uint32_t)(j - i);
+    }
+    q->terms = terms;
+    return ERR_OK;
+}
+
+/* ---- a table of terms, with what was seen of each in the passage at hand ---- */
+
+struct slot {
+    uint64_t term;  /* 0: empty */
+    float weight;   /* in the question; 0 when it only feeds back */
+    float feedback; /* weight as a feedback term */
+    uint32_t text;  /* stamp of the passage that has it in its text, and so on */
+    uint32_t title, path;
+    uint32_t times; /* in the text of the passage with that stamp */
+};
+
+struct slots {
+    struct slot *at;
+    size_t mask;
+};
+
+static struct slot *find(const struct slots *s, uint64_t term)
+{
+    size_t i = hash64(&term, sizeof term, 5) & s->mask;
+    while (s->at[i].term && s->at[i].term != term)
+        i = (i + 1) & s->mask;
+    return &s->at[i];
+}
+
+static bool slots_init(struct slots *s, const struct rank_question *q, struct arena *arena)
+{
+    size_t cap = 256;
+    while (cap < (q->n + FEEDBACK_TERMS) * 4)
+        cap *= 2;
+    s->at = arena_array(arena, struct slot, cap);
+    s->mask = cap - 1;
+    if (!s->at)
+        return false;
+    for (size_t i = 0; i < q->n; i++) {
+        struct slot *slot = find(s, q->terms[i]);
+        slot->term = q->terms[i];
+        slot->weight = q->weights[i];
+    }
+    return true;
+}
+
+/* ---- feedback: the terms that the best candidates share (RM3, Abdul-Jaleel et al. 2004) ---- */
+
+struct fed {
+    uint64_t term;
+    float weight;
+};
+
+static int by_weight(const void *a, const void *b)
+{
+    const struct fed *x = a, *y = b;
+    if (x->weight != y->weight)
+        return x->weight > y->weight ? -1 : 1;
+    return x->term < y->term ? -1 : x->term > y->term;
+}
+
+static int by_term(const void *a, const void *b)
+{
+    const struct fed *x = a, *y = b;
+    return x->term < y->term ? -1 : x->term > y->term;
+}
+
+/* Pairs and words of the item's text, each with its share of the item's score. */
+static size_t take_terms(const struct rank_item *item, struct fed *out, size_t most)
+{
+    struct index_passage p;
+    index_get(item->index, item->passage, &p);
+    struct tokens tokens;
+    tokens_init(&tokens, str_slice(p.text, 0, TEXT_BYTES), false);
+    uint64_t term;
+    float share =
+        item->x[RANK_words] * item->x[RANK_words] / sqrtf((float)item->facts.n_tokens + 1);
+    size_t n = 0;
+    while (n < most && tokens_next(&tokens, &term))
+        if (tokens_kind(term) == TOKENS_PAIR || tokens_kind(term) == TOKENS_WORD)
+            out[n++] = (struct fed){term, share};
+    return n;
+}
+
+static enum err feed_back(const struct slots *slots, const struct rank_item *items, size_t n,
+                          rank_weight_fn *weight_of, void *ctx, struct arena *arena,
+                          struct why *why)
+{
+    size_t per_item = TEXT_BYTES / 3, n_fed = 0, distinct = 0;
+    struct fed *fed = arena_array(arena, struct fed, FEEDBACK_FROM * per_item);
+    if (!fed)
+        return no_memory(why);
+    for (size_t i = 0; i < n && i < FEEDBACK_FROM; i++)
+        n_fed += take_terms(&items[i], fed + n_fed, per_item);
+    qsort(fed, n_fed, sizeof *fed, by_term);
+    for (size_t i = 0, j; i < n_fed; i = j) {
+        float sum = 0;
+        for (j = i; j < n_fed && fed[j].term == fed[i].term; j++)
+            sum += fed[j].weight;
+        fed[distinct++] = (struct fed){fed[i].term, sum * weight_of(ctx, fed[i].term)};
+    }
+    qsort(fed, distinct, sizeof *fed, by_weight);
+    for (size_t i = 0; i < distinct && i < FEEDBACK_TERMS; i++) {
+        struct slot *slot = find(slots, fed[i].term);
+        slot->term = fed[i].term;
+        slot->feedback = fed[i].weight;
+    }
+    return ERR_OK;
+}
+
+/* ---- the texts ---- */
+
+struct seen {
+    float weight, rarest;
+    size_t n, run; /* distinct terms; characters of the longest run */
+};
+
+enum part { IN_TITLE, IN_PATH, IN_TEXT };
+
+static void look(const struct slots *slots, struct str text, enum part part, uint32_t stamp,
+                 struct seen *seen)
+{
+    struct tokens tokens;
+    tokens_init(&tokens, text, false);
+    uint64_t term;
+    size_t run = 0;
+    while (tokens_next(&tokens, &term)) {
+        struct slot *slot = find(slots, term);
+        bool known = slot->term && slot->weight > 0;
+        if (tokens_kind(term) == TOKENS_PAIR) {
+            run = known ? run + 1 : 0;
+            if (run > seen->run)
+                seen->run = run;
+        }
+        if (!slot->term)
+            continue;
+        uint32_t *mark = part == IN_TITLE  ? &slot->title
+                         : part == IN_PATH ? &slot->path
+                                           : &slot->text;
+        if (part == IN_TEXT)
+            slot->times = *mark == stamp ? slot->times + 1 : 1;
+        if (*mark == stamp)
+            continue;
+        *mark = stamp;
+        if (!known)
+            continue;
+        seen->n++;
+        seen->weight += slot->weight;
+        seen->rarest = fmaxf(seen->rarest, slot->weight);
+    }
+}
+
+static void sum_slots(const struct slots *slots, uint32_t stamp, float *covered, float *matched,
+                      float *feedback)
+{
+    for (size_t i = 0; i <= slots->mask; i++) {
+        const struct slot *s = &slots->at[i];
+        if (!s->term)
+            continue;
+        if (s->weight > 0 && (s->text == stamp || s->title == stamp || s->path == stamp)) {
+            *covered += s->weight;
+            *matched += 1;
+        }
+        if (s->feedback > 0 && s->text == stamp)
+            *feedback += s->feedback * (float)s->times / ((float)s->times + 1);
+    }
+}
+
+/* The pairs of the title when the question holds them all, else 0. */
+static unsigned holds_title(const struct slots *slots, struct str title)
+{
+    struct tokens tokens;
+    tokens_init(&tokens, title, false);
+    uint64_t term;
+    unsigned n = 0, missing = 0;
+    static const struct str country = STR_INIT("中华人民共和国");
+    if (str_starts(title, country))
+        tokens.at = country.len;
+    while (tokens_next(&tokens, &term)) {
+        if (tokens_kind(term) != TOKENS_PAIR)
+            continue;
+        struct slot *slot = find(slots, term);
+        n++;
+        missing += !(slot->term && slot->weight > 0);
+    }
+    return missing ? 0 : n;
+}
+
+static void read_text(const struct slots *slots, const struct rank_question *q, float total,
+                      struct rank_item *item, uint32_t stamp)
+{
+    struct index_passage p;
+    index_get(item->index, item->passage, &p);
+    struct seen title = {0}, path = {0}, text = {0};
+    look(slots, p.title, IN_TITLE, stamp, &title);
+    look(slots, p.path, IN_PATH, stamp, &path);
+    look(slots, p.label, IN_PATH, stamp, &path);
+    look(slots, str_slice(p.text, 0, TEXT_BYTES), IN_TEXT, stamp, &text);
+    float covered = 0, matched = 0, feedback = 0;
+    sum_slots(slots, stamp, &covered, &matched, &feedback);
+    float *x = item->x;
+    x[RANK_covered] = total > 0 ? covered / total : 0;
+    x[RANK_covered_text] = total > 0 ? text.weight / total : 0;
+    x[RANK_matched] = q->n ? matched / (float)q->n : 0;
+    x[RANK_rarest] = fmaxf(fmaxf(title.rarest, path.rarest), text.rarest);
+    x[RANK_run] = text.run ? (float)text.run + 1 : 0;
+    x[RANK_in_title] = total > 0 ? title.weight / total : 0;
+    x[RANK_in_path] = total > 0 ? path.weight / total : 0;
+    x[RANK_feedback] = feedback;
+    item->named = q->article && item->facts.article == q->article ? holds_title(slots, p.title) : 0;
+}
+
+/* ---- what candidates say of each other ---- */
+
+static void vote(struct rank_item *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float *x = items[i].x;
+        for (size_t j = 0; j < n; j++) {
+            if (items[j].source != items[i].source)
+                continue;
+            float share = items[j].x[RANK_words], cube = share * share * share;
+            bool section = items[j].section == items[i].section;
+            x[RANK_source_best] = fmaxf(x[RANK_source_best], share);
+            if (section)
+                x[RANK_section_best] = fmaxf(x[RANK_section_best], share);
+            if (j >= VOTERS)
+                continue;
+            x[RANK_source_count] += 1;
+            if (j != i) {
+                x[RANK_source_votes] += cube;
+                x[RANK_section_votes] += section ? cube : 0;
+            }
+        }
+    }
+}
+
+enum err rank_features(const struct rank_question *q, struct rank_item *items, size_t n,
+                       rank_weight_fn *weight_of, void *ctx, struct arena *arena, struct why *why)
+{
+    struct slots slots;
+    if (!slots_init(&slots, q, arena))
+        return no_memory(why);
+    enum err err = feed_back(&slots, items, n, weight_of, ctx, arena, why);
+    if (err)
+        return err;
+    float total = 0, most = 0;
+    for (size_t i = 0; i < q->n; i++)
+        total += q->weights[i];
+    vote(items, n);
+    for (size_t i = 0; i < n; i++) {
+        struct rank_item *item = &items[i];
+        float *x = item->x;
+        read_text(&slots, q, total, item, (uint32_t)i + 1);
+        x[RANK_place] = (float)i;
+        x[RANK_bytes] = (float)item->facts.n_bytes;
+        x[RANK_order] = (float)item->facts.order;
+        x[RANK_of] = (float)item->facts.of;
+        x[RANK_order_share] = (float)item->facts.order / (float)item->facts.of;
+        x[RANK_looks] = (float)item->facts.looks;
+        x[RANK_question_chars] = (float)q->n_chars;
+        x[RANK_question_weight] = total;
+        most = fmaxf(most, x[RANK_feedback]);
+    }
+    for (size_t i = 0; i < n && most > 0; i++)
+        items[i].x[RANK_feedback] /= most;
+    return ERR_OK;
+}

@@ -1,0 +1,7 @@
+/* rank_shipped - the bytes of the model in the binary: rank_model.S puts them there. Private. */
+#ifndef KNOWLEDGE_RANK_SHIPPED_H
+#define KNOWLEDGE_RANK_SHIPPED_H
+
+extern const unsigned char rank_shipped_begin[], rank_shipped_end[];
+
+#endif

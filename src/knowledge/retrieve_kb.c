@@ -1,0 +1,275 @@
+/*
+ * retrieve_kb: the room's search - which bases, which view of them, and what a hit looks like.
+ *
+ * A view costs some 10 ms to make and belongs to one revision of each of its bases, so the last few
+ * are kept. A view that is being searched stays until the search is over.
+ */
+#include "knowledge/retrieve.h"
+
+#include "core/arena.h"
+#include "core/json.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VIEWS_KEPT 8
+
+struct view {
+    struct retrieve *retrieve;
+    const struct catalog **catalogs; /* n, each with a reference of ours */
+    size_t n;
+    uint64_t used; /* the cache's clock when it was last asked for */
+    int users;     /* searches under way, and one more while it is in the cache */
+};
+
+struct retrieve_cache {
+    pthread_mutex_t lock;
+    struct view *views[VIEWS_KEPT];
+    uint64_t clock;
+};
+
+struct retrieve_cache *retrieve_cache_new(void)
+{
+    struct retrieve_cache *cache = calloc(1, sizeof *cache);
+    if (cache)
+        (void)pthread_mutex_init(&cache->lock, NULL);
+    return cache;
+}
+
+static void view_free(struct view *view)
+{
+    retrieve_free(view->retrieve);
+    for (size_t i = 0; view->catalogs && i < view->n; i++)
+        catalog_release(view->catalogs[i]);
+    free(view->catalogs);
+    free(view);
+}
+
+/* With the lock held. */
+static void view_drop(struct view *view)
+{
+    if (!--view->users)
+        view_free(view);
+}
+
+void retrieve_cache_free(struct retrieve_cache *cache)
+{
+    if (!cache)
+        return;
+    for (size_t i = 0; i < VIEWS_KEPT; i++)
+        if (cache->views[i])
+            view_drop(cache->views[i]);
+    (void)pthread_mutex_destroy(&cache->lock);
+    free(cache);
+}
+
+/* The same bases in the same order; *newer when ours is of an older revision of one. */
+static bool same_bases(const struct view *view, const struct catalog *const *catalogs, size_t n,
+                       bool *stale)
+{
+    *stale = false;
+    if (view->n != n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(view->catalogs[i]->kb_id, catalogs[i]->kb_id) != 0)
+            return false;
+        *stale = *stale || view->catalogs[i]->revision != catalogs[i]->revision;
+    }
+    return true;
+}
+
+/* With the lock held: the view in use for these bases, or NULL; an older one goes. */
+static struct view *view_find(struct retrieve_cache *cache, const struct catalog *const *catalogs,
+                              size_t n)
+{
+    for (size_t i = 0; i < VIEWS_KEPT; i++) {
+        struct view *view = cache->views[i];
+        bool stale;
+        if (!view || !same_bases(view, catalogs, n, &stale))
+            continue;
+        if (!stale) {
+            view->used = ++cache->clock;
+            view->users++;
+            return view;
+        }
+        cache->views[i] = NULL;
+        view_drop(view);
+    }
+    return NULL;
+}
+
+/* With the lock held: in place of the one that was not asked for longest. */
+static void view_keep(struct retrieve_cache *cache, struct view *view)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < VIEWS_KEPT && cache->views[at]; i++)
+        if (!cache->views[i] || cache->views[i]->used < cache->views[at]->used)
+            at = i;
+    if (cache->views[at])
+        view_drop(cache->views[at]);
+    cache->views[at] = view;
+    view->used = ++cache->clock;
+    view->users++;
+}
+
+/* Takes over the catalogs' references, whatever comes of it. */
+static enum err view_make(const struct catalog *const *catalogs, size_t n, struct view **out,
+                          struct why *why)
+{
+    struct view *view = calloc(1, sizeof *view);
+    const struct catalog **own = calloc(n + 1, sizeof(const struct catalog *));
+    if (!view || !own) {
+        free(view);
+        free(own);
+        for (size_t i = 0; i < n; i++)
+            catalog_release(catalogs[i]);
+        return err_set(why, ERR_NO_MEMORY, "could not hold the view of a base");
+    }
+    memcpy(own, catalogs, n * sizeof(const struct catalog *));
+    *view = (struct view){.catalogs = own, .n = n, .users = 1};
+    enum err err = retrieve_new(catalogs, n, NULL, &view->retrieve, why);
+    if (err)
+        view_free(view);
+    else
+        *out = view;
+    return err;
+}
+
+/*
+ * The view of the catalogs, whose references it takes over. The lock is held while a view is made:
+ * a revision is opened once, and who asks in the same moment waits for it.
+ */
+static enum err view_of(struct retrieve_cache *cache, const struct catalog *const *catalogs,
+                        size_t n, struct view **out, struct why *why)
+{
+    (void)pthread_mutex_lock(&cache->lock);
+    enum err err = ERR_OK;
+    *out = view_find(cache, catalogs, n);
+    if (*out) {
+        for (size_t i = 0; i < n; i++)
+            catalog_release(catalogs[i]);
+    } else {
+        err = view_make(catalogs, n, out, why);
+        if (!err)
+            view_keep(cache, *out);
+    }
+    (void)pthread_mutex_unlock(&cache->lock);
+    return err;
+}
+
+static void view_done(struct retrieve_cache *cache, struct view *view)
+{
+    (void)pthread_mutex_lock(&cache->lock);
+    view_drop(view);
+    (void)pthread_mutex_unlock(&cache->lock);
+}
+
+/* What was indexed of a row or a table is not its bytes: those are read from the version. */
+static enum err set_texts(struct knowledge *k, const struct view *view, struct knowledge_hit *hits,
+                          size_t n, struct arena *arena, struct why *why)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (hits[i].text.len == hits[i].len)
+            continue;
+        const struct catalog_version *version = NULL;
+        for (size_t c = 0; c < view->n && !version; c++)
+            version = catalog_version(view->catalogs[c], hits[i].version_id);
+        enum err err =
+            catalog_text(k, version, hits[i].start, hits[i].len, arena, &hits[i].text, why);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+enum err knowledge_search(struct knowledge *k, const struct ops_identity *who,
+                          const struct knowledge_query *query, struct arena *arena,
+                          struct knowledge_hit **out, size_t *n, struct why *why)
+{
+    struct retrieve_cache *cache = knowledge_retrieve_cache(k);
+    const struct catalog *one = NULL, **catalogs = &one;
+    struct view *view = NULL;
+    size_t n_catalogs = 1;
+    enum err err = query->kb && query->kb[0]
+                       ? catalog_of(k, who, str_c(query->kb), &one, why)
+                       : catalog_all(k, who, arena, &catalogs, &n_catalogs, why);
+    if (!err)
+        err = view_of(cache, catalogs, n_catalogs, &view, why);
+    if (err)
+        return err;
+    struct knowledge_hit *hits;
+    size_t n_hits;
+    err = retrieve_search(view->retrieve, query, who, arena, &hits, &n_hits, why);
+    if (!err)
+        err = set_texts(k, view, hits, n_hits, arena, why);
+    view_done(cache, view);
+    if (!err) {
+        *out = hits;
+        *n = n_hits;
+    }
+    return err;
+}
+
+/* ---- as JSON ---- */
+
+static const char *status_name(enum knowledge_status status)
+{
+    static const char *const names[] = {"in_force", "not_yet", "expired", "superseded"};
+    return names[status];
+}
+
+static const char *kind_name(enum knowledge_kind kind)
+{
+    static const char *const names[] = {"law", "policy", "guide", "faq", "notice", "text", "table"};
+    return names[kind];
+}
+
+static const char *class_name(enum ops_class access)
+{
+    static const char *const names[] = {"public", "staff", "department", "restricted"};
+    return names[access];
+}
+
+static void put_day(struct json_out *out, const char *key, int32_t day)
+{
+    char text[TIME_TEXT];
+    json_kv_c(out, key, day == DAY_NONE ? NULL : day_format(day, text));
+}
+
+void knowledge_hit_json(const struct knowledge_hit *hit, struct json_out *out)
+{
+    const struct knowledge_meta *m = &hit->meta;
+    json_begin_object(out);
+    json_kv_str(out, "kb", hit->kb);
+    json_kv_str(out, "passage_id", hit->passage_id);
+    json_kv_str(out, "document_id", hit->document_id);
+    json_kv_str(out, "version_id", hit->version_id);
+    json_kv_str(out, "title", hit->title);
+    json_kv_str(out, "part", m->part);
+    json_kv_str(out, "article", hit->article);
+    json_kv_str(out, "path", hit->path);
+    json_kv_str(out, "text", hit->text);
+    json_kv_int(out, "start", (int64_t)hit->start);
+    json_kv_int(out, "len", (int64_t)hit->len);
+    json_kv_c(out, "kind", kind_name(m->kind));
+    json_kv_str(out, "issuer", m->issuer);
+    json_kv_str(out, "number", m->number);
+    json_kv_str(out, "region", m->region);
+    json_kv_str(out, "department", m->department);
+    json_kv_int(out, "level", m->level);
+    json_kv_c(out, "access", class_name(m->access));
+    put_day(out, "published", m->published);
+    put_day(out, "effective", m->effective);
+    put_day(out, "expires", m->expires);
+    json_kv_str(out, "replaced_by", m->replaced_by);
+    json_kv_c(out, "status", status_name(hit->status));
+    json_kv_real(out, "score", hit->score);
+    json_kv_real(out, "confidence", hit->confidence);
+    json_kv_int(out, "n_folded", (int64_t)hit->n_folded);
+    if (hit->explain.len) {
+        json_key(out, "explain");
+        json_put_raw(out, hit->explain);
+    }
+    json_end_object(out);
+}
