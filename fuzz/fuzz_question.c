@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct quote_span *spans = NULL;
     size_t n = 0;
     if (question_read(asked, arena, &q, NULL) == ERR_OK) {
-        if (utf8_invalid(q.text) != STR_NPOS || utf8_invalid(q.content) != STR_NPOS || utf8_invalid(q.law) != STR_NPOS)
+        if (utf8_invalid(q.text) != STR_NPOS || utf8_invalid(q.content) != STR_NPOS ||
+            utf8_invalid(q.law) != STR_NPOS)
             abort();
         if (quote_best(&q, text, 3, arena, &spans, &n, NULL) == ERR_OK)
             for (size_t i = 0; i < n; i++)

@@ -37,6 +37,8 @@ enum err eval_open(const struct eval_room_opts *opts, struct eval **out, struct 
 
 void eval_close(struct eval *eval)
 {
+    if (eval)
+        free(eval->table);
     free(eval);
 }
 

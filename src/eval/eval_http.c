@@ -1,7 +1,10 @@
 /* The routes /api/evaluations. */
+#include <stdlib.h>
+
 #include "core/arena.h"
 #include "core/time.h"
 #include "eval/room.h"
+#include "http/http.h"
 
 #define MOST_QUESTIONS (16u << 20)
 
@@ -177,7 +180,10 @@ static const struct http_route routes[] = {
 
 const struct http_table *eval_routes(struct eval *eval)
 {
-    eval->table = (struct http_table){
-        .room = "eval", .routes = routes, .n = sizeof routes / sizeof routes[0], .ctx = eval};
-    return &eval->table;
+    if (!eval->table)
+        eval->table = calloc(1, sizeof *eval->table);
+    if (eval->table)
+        *eval->table = (struct http_table){
+            .room = "eval", .routes = routes, .n = sizeof routes / sizeof routes[0], .ctx = eval};
+    return eval->table;
 }

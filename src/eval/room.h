@@ -6,11 +6,10 @@
 
 #include "core/hash.h"
 #include "eval/eval.h"
-#include "http/http.h"
 
 struct eval {
     struct eval_room_opts opts;
-    struct http_table table;
+    struct http_table *table; /* made by eval_routes, freed by eval_close */
 };
 
 /* ERR_INVALID names the first line that is not a question; *n counts them. */

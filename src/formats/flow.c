@@ -140,14 +140,14 @@ void format_join(struct buf *buf, struct str next)
 
 static bool is_white(char c)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == FORMAT_SPACE;
 }
 
 static bool needs_squeeze(struct str s)
 {
     for (size_t i = 0; i < s.len; i++) {
         char c = s.ptr[i];
-        if (c == '\n' || c == '\r' || c == '\t' ||
+        if (c == '\n' || c == '\r' || c == '\t' || c == FORMAT_SPACE ||
             (c == ' ' && i + 1 < s.len && s.ptr[i + 1] == ' ') ||
             (c == '\xC2' && i + 1 < s.len && s.ptr[i + 1] == '\xA0'))
             return true;
@@ -176,14 +176,15 @@ struct str format_squeeze(struct format_out *out, struct str s)
     buf_init(&buf, out->arena);
     for (size_t at = 0; at < s.len;) {
         size_t start = at;
-        bool broken = false;
+        bool broken = false, hard = false;
         while (at < s.len &&
                (is_white(s.ptr[at]) || str_starts(str_from(s, at), STR("\xC2\xA0")))) {
             broken = broken || s.ptr[at] == '\n';
+            hard = hard || s.ptr[at] == FORMAT_SPACE;
             at += s.ptr[at] == '\xC2' ? 2 : 1;
         }
         if (at > start)
-            put_space(&buf, s, at, broken);
+            put_space(&buf, s, at, broken && !hard);
         start = at;
         while (at < s.len && !is_white(s.ptr[at]) &&
                !(s.ptr[at] == '\xC2' && at + 1 < s.len && s.ptr[at + 1] == '\xA0'))

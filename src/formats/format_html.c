@@ -135,7 +135,7 @@ static struct str line_of(struct html *h, const struct markup_node *top)
             continue;
         }
         if (n->name.len && (is_block(n->name) || one_of(n->name, " br li ")))
-            buf_char(&buf, '\n');
+            buf_char(&buf, FORMAT_SPACE);
         buf_add(&buf, n->text);
         n = markup_next(top, n);
     }

@@ -52,6 +52,16 @@ bool format_go_on(struct format_out *out)
     return !out->err;
 }
 
+void format_extend(struct format_out *out, int64_t ms)
+{
+    int64_t until = time_mono_ns() + ms * 1000000;
+    if (until <= out->deadline_ns)
+        return;
+    out->deadline_ns = until;
+    if (out->watch)
+        __atomic_store_n(out->watch, until, __ATOMIC_RELAXED);
+}
+
 bool format_line(struct format_out *out, struct str *rest, struct str *line)
 {
     if (!format_go_on(out) || !str_next_line(rest, line))

@@ -104,7 +104,7 @@ static enum err finish(struct format_out *out)
 }
 
 enum err format_read_with(const struct format_reader *reader, struct str bytes, struct str name,
-                          const struct format_limits *limits, struct arena *arena,
+                          const struct format_limits *limits, struct arena *arena, int64_t *watch,
                           struct format_document *result, struct why *why)
 {
     if (!limits)
@@ -113,7 +113,8 @@ enum err format_read_with(const struct format_reader *reader, struct str bytes, 
     if (err)
         return err;
     struct format_document doc = {.path = name, .encoding = ""};
-    struct format_out out = {.arena = arena, .limits = limits, .doc = &doc, .why = why};
+    struct format_out out = {
+        .arena = arena, .limits = limits, .doc = &doc, .watch = watch, .why = why};
     out.deadline_ns = time_mono_ns() + limits->time_ms * 1000000;
     out.suffix = str_lower_ascii(arena, file_suffix(file_name(name)));
     if (!reader)
@@ -142,5 +143,5 @@ enum err format_read_with(const struct format_reader *reader, struct str bytes, 
 enum err format_read(struct str bytes, struct str name, const struct format_limits *limits,
                      struct arena *arena, struct format_document *out, struct why *why)
 {
-    return format_read_with(NULL, bytes, name, limits, arena, out, why);
+    return format_read_with(NULL, bytes, name, limits, arena, NULL, out, why);
 }

@@ -21,6 +21,7 @@ struct format_out {
     bool clean;        /* texts handed in are known to be valid UTF-8 without control characters */
     int page;          /* put into the blocks */
     int64_t deadline_ns;
+    int64_t *watch; /* the deadline as the watching process sees it (shared memory), or NULL */
     unsigned ticks;
     size_t text_bytes;
     size_t cap_blocks, cap_meta;
@@ -46,11 +47,22 @@ const struct format_reader *format_detect(struct str bytes, struct str suffix, b
  * ERR_OK otherwise. */
 ERR_MUST_USE enum err format_refuse(struct str bytes, struct why *why);
 
-/* What format_read does, with the reader already known or NULL. */
+/* What format_read does, with the reader already known (or NULL) and a watched deadline (or NULL).
+ */
 ERR_MUST_USE enum err format_read_with(const struct format_reader *reader, struct str bytes,
                                        struct str name, const struct format_limits *limits,
-                                       struct arena *arena, struct format_document *out,
-                                       struct why *why);
+                                       struct arena *arena, int64_t *watch,
+                                       struct format_document *out, struct why *why);
+
+/*
+ * The same in a child process with limits on memory and time (child.c). What the child gives back
+ * is checked; a child that crashes, hangs or runs out of memory is ERR_INVALID, ERR_TIMEOUT or
+ * ERR_NO_MEMORY with words. `memory` is what it may take beyond this process.
+ */
+ERR_MUST_USE enum err format_read_child(const struct format_reader *reader, struct str bytes,
+                                        struct str name, const struct format_limits *limits,
+                                        size_t memory, struct arena *arena,
+                                        struct format_document *out, struct why *why);
 
 bool format_has_suffix(const char *suffixes, struct str suffix);
 
@@ -62,6 +74,8 @@ enum err format_fail(struct format_out *out, enum err err, const char *fmt, ...)
 void format_note(struct format_out *out, const char *fmt, ...) ERR_PRINTF(2, 3);
 /* False when it is time to stop: an error, or the time is up (looked at every 64 calls). */
 bool format_go_on(struct format_out *out);
+/* Gives the reader until `ms` from now, if that is later. */
+void format_extend(struct format_out *out, int64_t ms);
 /* Next line without its end; false at the end of the text, at an error, or at a line too long. */
 bool format_line(struct format_out *out, struct str *rest, struct str *line);
 
@@ -92,6 +106,8 @@ bool format_continues(size_t wrap, struct str line, struct str next);
 bool format_begins_paragraph(struct str line);
 /* Appends `next` to what buf holds: with a space between Latin words, with none in Chinese. */
 void format_join(struct buf *buf, struct str next);
+/* Between the paragraphs of a cell: format_squeeze makes a space of it, in Chinese too. */
+#define FORMAT_SPACE '\x1F'
 /* White space runs become one space, those beside a Han character or a full-width sign nothing when
  * they hold a line break. In the arena, or `s` itself when nothing changes. */
 struct str format_squeeze(struct format_out *out, struct str s);

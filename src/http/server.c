@@ -188,6 +188,35 @@ static bool take_headers(struct http_request *req)
     return true;
 }
 
+/* Whether nothing but white space lies between two places of the header block. */
+static bool gap(const char *from, const char *to)
+{
+    if (from > to)
+        return false;
+    for (; from < to; from++)
+        if (*from != '\0' && *from != '\r' && *from != '\n' && *from != ' ' && *from != '\t')
+            return false;
+    return true;
+}
+
+/* libmicrohttpd 0.9.75 loses a header whose value goes on in a second line, so that a length could
+ * hide there. It cuts lines up in place: what it lost still lies between what it gave us. */
+static bool nothing_lost(const struct http_request *req)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(req->link, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const char *at = req->version.ptr + req->version.len;
+    if (!info)
+        return false;
+    for (size_t i = 0; i < req->n_headers; i++) {
+        const struct http_pair *h = &req->headers[i];
+        if (!gap(at, h->name.ptr) || !gap(h->name.ptr + h->name.len, h->value.ptr))
+            return false;
+        at = h->value.ptr + h->value.len;
+    }
+    return gap(at, req->method.ptr + info->header_size);
+}
+
 /* Answered before the body came. What comes is read and dropped, for closing on unread bytes
  * resets the connection and the client may never see why. */
 static enum MHD_Result refuse(struct http_request *req, bool close_it)
@@ -209,6 +238,10 @@ static enum MHD_Result begin(struct http_request *req, const char *method, const
     if (!take_headers(req) || !conn_enter(req->conn, CONN_BODY))
         return MHD_NO;
     enum err err = request_begin(req, &req->conn->peer, &close_it, &why);
+    if (!close_it && !nothing_lost(req)) {
+        err = err_set(&why, ERR_INVALID, "a header goes on in a second line");
+        close_it = true;
+    }
     if (err) {
         bool long_target =
             err == ERR_HEADER_TOO_LARGE && req->raw_target.len > req->core->limits.target_bytes;

@@ -1,9 +1,8 @@
 /* The routes of asking and learning: /api/ask, feedback, reviews, unanswered, overview. */
-#include <string.h>
+#include "knowledge/answer_http.h"
 
 #include "core/arena.h"
 #include "knowledge/papers.h"
-#include "knowledge/room.h"
 
 #define ASK_BODY      65536
 #define MOST_TURNS    20

@@ -4,6 +4,7 @@
 
 #include "core/arena.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "core/utf8.h"
 #include "knowledge/answer.h"
 #include "knowledge/room.h"

@@ -10,14 +10,9 @@
 #ifndef KNOWLEDGE_PAPERS_H
 #define KNOWLEDGE_PAPERS_H
 
-#include "http/http.h"
 #include "knowledge/knowledge.h"
 
 extern const struct store_migration papers_migration; /* of room "knowledge" */
-
-/* The routes of asking and learning; ctx is the struct knowledge. */
-extern const struct http_route answer_routes[];
-extern const size_t answer_n_routes;
 
 /* Writes the answer's row and its ledger entry, in one transaction. */
 ERR_MUST_USE enum err papers_record(struct knowledge *k, const struct ops_identity *who,

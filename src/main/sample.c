@@ -70,6 +70,35 @@ static enum err class_of(struct str grade, enum ops_class *out, struct why *why)
     return err_set(why, ERR_INVALID, "there is no grade \"%.*s\"", STR_FMT(grade));
 }
 
+/* A date of the manifest, if it is there, plus `later` days. */
+static enum err read_day(const struct json *file, const char *key, int32_t later, int32_t *out,
+                         struct why *why)
+{
+    struct str text = json_get_str(file, key, STR(""));
+    int32_t day;
+    if (!text.len)
+        return ERR_OK;
+    if (!day_parse(text, &day))
+        return err_set(why, ERR_INVALID, "\"%s\" is no date: \"%.*s\"", key, STR_FMT(text));
+    *out = day + later;
+    return ERR_OK;
+}
+
+/* What the manifest says of a file because its own text does not. */
+static enum err read_overrides(const struct json *file, struct knowledge_meta *meta,
+                               struct why *why)
+{
+    meta->title = json_get_str(file, "title", meta->title);
+    meta->number = json_get_str(file, "number", meta->number);
+    meta->replaced_by = json_get_str(file, "replaced_by", meta->replaced_by);
+    enum err err = read_day(file, "issued", 0, &meta->published, why);
+    if (!err)
+        err = read_day(file, "effective", 0, &meta->effective, why);
+    if (!err) /* the manifest has the last day in force, a document the first day after it */
+        err = read_day(file, "expires", 1, &meta->expires, why);
+    return err;
+}
+
 static enum err import_file(struct loader *l, const char *kb, const struct json *file,
                             struct str grade, struct why *why)
 {
@@ -82,6 +111,8 @@ static enum err import_file(struct loader *l, const char *kb, const struct json 
     const char *path = name ? file_join(l->arena, l->folder, name) : NULL;
     enum err err =
         path ? class_of(json_get_str(file, "grade", grade), &meta.access, why) : ERR_NO_MEMORY;
+    if (!err)
+        err = read_overrides(file, &meta, why);
     if (department)
         meta.department = *(const struct str *)department->value.p;
     struct knowledge_import import = {.kb = kb, .paths = &path, .n_paths = 1, .overrides = &meta};

@@ -97,13 +97,15 @@ static enum err lost(struct store_conn *conn, struct why *why)
 static enum err fail(struct store_conn *conn, const PGresult *result, const char *what,
                      struct why *why)
 {
-    if (PQstatus(conn->pg) != CONNECTION_OK)
-        return lost(conn, why);
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *words = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    enum err err = result ? code_of(state) : ERR_NO_MEMORY;
+    /* What the server did not say itself is libpq's: it could not send or receive. After a failed
+     * write the status may still be good. */
+    if (PQstatus(conn->pg) != CONNECTION_OK || !state)
+        return lost(conn, why);
+    enum err err = code_of(state);
     /* A plan that a migration has made invalid is invalid for good. */
-    if (err == ERR_UNAVAILABLE || (state && strcmp(state, "0A000") == 0))
+    if (err == ERR_UNAVAILABLE || strcmp(state, "0A000") == 0)
         conn->stale = true;
     if (err == ERR_BUSY && strcmp(state, "55P03") == 0)
         return err_set(why, err, "%s: another process was writing for %lld ms", what,

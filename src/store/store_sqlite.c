@@ -29,7 +29,8 @@ struct store_conn {
 /* A write past a quota or a limit on the file's size is a full disk too, to whoever must act. */
 static bool disk_is_full(sqlite3 *db)
 {
-    int code = sqlite3_system_errno(db);
+    /* SQLite keeps the system's code for some calls only; run() and script() cleared errno. */
+    int code = sqlite3_system_errno(db) ? sqlite3_system_errno(db) : errno;
     return code == ENOSPC || code == EDQUOT || code == EFBIG;
 }
 
@@ -305,6 +306,7 @@ static enum err run(struct store_conn *conn, const char *sql, struct store_args 
 {
     (void)large; /* rows come one by one anyway */
     sqlite3_stmt *stmt;
+    errno = 0;
     enum err err = prepare(conn, sql, &stmt, why);
     if (err)
         return err;
@@ -322,6 +324,7 @@ static enum err run(struct store_conn *conn, const char *sql, struct store_args 
 
 static enum err script(struct store_conn *conn, const char *sql, struct why *why)
 {
+    errno = 0;
     if (sqlite3_exec(conn->db, sql, NULL, NULL, NULL) != SQLITE_OK)
         return fail(conn, "could not run the statements", why);
     return ERR_OK;

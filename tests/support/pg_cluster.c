@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +20,6 @@ struct pg_cluster {
     struct passwd *user; /* NULL: run as we are */
     const char *fsync;
     pid_t server;
-    size_t file_most;
 };
 
 static bool find_programs(char *bin, size_t n)
@@ -53,11 +51,6 @@ static void become(const struct pg_cluster *cluster)
     if (!freopen("/dev/null", "r", stdin) || !freopen(log, "a", stdout) ||
         !freopen(log, "a", stderr) || chdir(cluster->dir) != 0)
         _exit(124);
-    if (cluster->file_most > 0) {
-        struct rlimit limit = {cluster->file_most, cluster->file_most};
-        (void)signal(SIGXFSZ, SIG_IGN);
-        (void)setrlimit(RLIMIT_FSIZE, &limit);
-    }
 }
 
 static pid_t launch(const struct pg_cluster *cluster, const char *program, const char *const *args)
@@ -108,16 +101,29 @@ void pg_cluster_stop(struct pg_cluster *cluster, bool crash)
     cluster->server = 0;
 }
 
-void pg_cluster_limit(struct pg_cluster *cluster, size_t n)
-{
-    cluster->file_most = n;
-}
-
 bool pg_cluster_database(struct pg_cluster *cluster, const char *name, char *url, size_t n_url)
 {
     const char *const args[] = {"createdb", "-h", cluster->dir, "-U", "yicheng", name, NULL};
     (void)snprintf(url, n_url, "postgresql://yicheng@/%s?host=%s", name, cluster->dir);
     return run(cluster, "createdb", args);
+}
+
+bool pg_cluster_database_in(struct pg_cluster *cluster, const char *name, const char *folder,
+                            char *url, size_t n_url)
+{
+    char sql[256];
+    (void)snprintf(sql, sizeof sql, "CREATE TABLESPACE %s LOCATION '%s'", name, folder);
+    const char *const space[] = {"psql", "-q",       "-h", cluster->dir, "-U", "yicheng",
+                                 "-d",   "postgres", "-c", sql,          NULL};
+    const char *const args[] = {"createdb", "-h", cluster->dir, "-U", "yicheng",
+                                "-D",       name, name,         NULL};
+    /* What stands in memory only would need room later, even for reading. */
+    const char *const checkpoint[] = {"psql", "-q",       "-h", cluster->dir, "-U", "yicheng",
+                                      "-d",   "postgres", "-c", "CHECKPOINT", NULL};
+    (void)snprintf(url, n_url, "postgresql://yicheng@/%s?host=%s", name, cluster->dir);
+    return (!cluster->user || chown(folder, cluster->user->pw_uid, cluster->user->pw_gid) == 0) &&
+           run(cluster, "psql", space) && run(cluster, "createdb", args) &&
+           run(cluster, "psql", checkpoint);
 }
 
 void pg_cluster_free(struct pg_cluster *cluster)

@@ -23,13 +23,13 @@ void pg_cluster_free(
 
 /* Makes an empty database and writes its address, "postgresql://...", to url. */
 bool pg_cluster_database(struct pg_cluster *cluster, const char *name, char *url, size_t n_url);
+/* The same with its tables in `folder`, an empty one, which becomes the server's. */
+bool pg_cluster_database_in(struct pg_cluster *cluster, const char *name, const char *folder,
+                            char *url, size_t n_url);
 
 /* Stops the server; with `crash` at once, without saving anything, so that the next start has to
  * recover from its log. */
 void pg_cluster_stop(struct pg_cluster *cluster, bool crash);
 bool pg_cluster_start(struct pg_cluster *cluster); /* after a stop; true when it answers */
-/* Lets the server's files grow to n bytes each from the next start on, as if the disk were full
- * there; 0: no limit. */
-void pg_cluster_limit(struct pg_cluster *cluster, size_t n);
 
 #endif

@@ -32,6 +32,11 @@ void test_store_done(struct store *store); /* closes it and removes the database
 const char *test_store_skip(void);
 const char *test_store_url(void); /* of the database that was made last */
 const char *test_store_dir(void); /* a folder that ends with test_store_done() */
+/* A store on another empty database of the same engine, closed by store_close(). */
+struct store *test_store_empty(const char *engine, int n_connections, int64_t busy_ms);
+/* Puts the database of the next test_store_fresh() on a disk of n bytes. False when that cannot be
+ * done here. Not undone: for a program of its own, before anything else. */
+bool test_store_small_disk(const char *engine, size_t n);
 /* The cluster that the PostgreSQL stores of this program are on, started when it is not; NULL as
  * above. */
 struct pg_cluster *test_store_cluster(void);

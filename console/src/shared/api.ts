@@ -103,6 +103,8 @@ export interface City {
   hotline?: string;
   site?: string;
   fictional?: boolean;
+  /** Questions that residents may start with. */
+  examples?: string[];
 }
 
 /* ---- compute ---- */
@@ -187,10 +189,9 @@ export interface Passage {
   id: string;
   article: string;
   path: string;
+  /** Bytes of the version's text, which is UTF-8. */
   start: number;
   len: number;
-  start_char: number;
-  len_char: number;
 }
 
 export interface VersionText {
@@ -211,10 +212,9 @@ export interface Hit {
   article: string;
   path: string;
   text: string;
+  /** Bytes of the version's text, which is UTF-8. */
   start: number;
   len: number;
-  start_char: number;
-  len_char: number;
   kind: string;
   number: string;
   issuer: string;
@@ -239,10 +239,9 @@ export interface Found {
 
 export interface Quote {
   hit: number;
+  /** Bytes of the version's text, which is UTF-8. */
   start: number;
   len: number;
-  start_char: number;
-  len_char: number;
   text: string;
   field: string;
 }
@@ -266,11 +265,6 @@ export interface Turn {
   text: string;
 }
 
-export interface AskInfo {
-  bases: { name: string; title: string }[];
-  examples: string[];
-}
-
 export type Verdict = 'up' | 'down' | 'wrong' | 'missing';
 
 export interface Review {
@@ -281,12 +275,13 @@ export interface Review {
   comment: string;
   correction: string;
   state: string;
+  /** What became of it: "make_faq" or "dismiss". */
+  result: string;
+  kb: string;
   created_at: string;
-  count: number;
 }
 
 export interface Unanswered {
-  id: string;
   question: string;
   count: number;
   last_at: string;
@@ -321,26 +316,16 @@ export interface EvaluationPage extends Evaluation {
   misses: Miss[];
 }
 
+/** GET /api/overview: what was asked, and how it was answered. */
+export interface Overview {
+  days: { day: string; questions: number; refused: number; ups: number }[];
+  methods: { method: string; count: number; mean_ms: number }[];
+  open_reviews: number;
+}
+
 /* ---- main ---- */
 
-/** GET /api/overview; a figure that the caller may not see is left out. */
-export interface Overview {
-  questions?: {
-    today: number;
-    days7: number;
-    answered_share: number;
-    by_day: { day: string; asked: number; answered: number }[];
-  };
-  documents?: {
-    total: number;
-    passages: number;
-    by_status: Partial<Record<Status, number>>;
-  };
-  knowledge_bases?: number;
-  jobs?: Partial<Record<JobState, number>>;
-  reviews_open?: number;
-  unanswered?: number;
-  expiring?: Expiring[];
-  version?: string;
-  started_at?: string;
+export interface Health {
+  status: string;
+  version: string;
 }

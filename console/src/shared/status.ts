@@ -83,8 +83,8 @@ export function dayWords(day: string | null | undefined): string {
 /** The link that opens a citation at the place, with the exact words marked. */
 export function placeLink(
   hit: { version_id: string; passage_id: string },
-  words?: { start_char: number; len_char: number },
+  words?: { start: number; len: number },
 ): string {
-  const range = words ? `&from=${words.start_char}&to=${words.start_char + words.len_char}` : '';
+  const range = words ? `&start=${words.start}&len=${words.len}` : '';
   return `/doc/${encodeURIComponent(hit.version_id)}?passage=${encodeURIComponent(hit.passage_id)}${range}`;
 }

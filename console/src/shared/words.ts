@@ -24,7 +24,9 @@ export function lasted(from: string | null, to: string | null): string {
   const seconds = Math.max(0, ((to ? new Date(to) : new Date()).getTime() - new Date(from).getTime()) / 1000);
   if (seconds < 60) return tr(`${Math.round(seconds)} 秒`, `${Math.round(seconds)} s`);
   const minutes = Math.floor(seconds / 60);
-  const rest = Math.round(seconds % 60);
+  const rest = Math.floor(seconds % 60);
+  const hours = Math.floor(minutes / 60);
+  if (hours > 0) return tr(`${hours} 小时 ${minutes % 60} 分`, `${hours} h ${minutes % 60} min`);
   return tr(`${minutes} 分 ${rest} 秒`, `${minutes} min ${rest} s`);
 }
 

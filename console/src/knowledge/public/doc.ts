@@ -3,7 +3,7 @@ import type { Passage, VersionText } from '../../shared/api';
 import { h, replace } from '../../shared/dom';
 import { asProblem, get, type Problem } from '../../shared/http';
 import { tr } from '../../shared/language';
-import { markedLines, type Line, type Range } from '../../shared/marked';
+import { fromBytes, markedLines, type Line } from '../../shared/marked';
 import { cited, dayWords } from '../../shared/status';
 import { badge } from './answer';
 import { fetchCity, foot, head } from './frame';
@@ -11,16 +11,16 @@ import { fetchCity, foot, head } from './frame';
 interface Place {
   version: string;
   passage: string;
-  words: Range[];
+  words: { start: number; len: number }[];
 }
 
 function placeOf(url: URL): Place {
-  const from = Number(url.searchParams.get('from') ?? NaN);
-  const to = Number(url.searchParams.get('to') ?? NaN);
+  const start = Number(url.searchParams.get('start') ?? NaN);
+  const len = Number(url.searchParams.get('len') ?? NaN);
   return {
     version: decodeURIComponent(url.pathname.split('/').filter(Boolean)[1] ?? ''),
     passage: url.searchParams.get('passage') ?? '',
-    words: from >= 0 && to > from ? [{ start: from, end: to }] : [],
+    words: start >= 0 && len > 0 ? [{ start, len }] : [],
   };
 }
 
@@ -64,10 +64,6 @@ function facts(text: VersionText): HTMLElement {
   );
 }
 
-function rangeOf(passage: Passage | undefined): Range | null {
-  return passage ? { start: passage.start_char, end: passage.start_char + passage.len_char } : null;
-}
-
 function where(passage: Passage | undefined): HTMLElement | null {
   if (!passage) return null;
   const words = [passage.path, passage.article].filter((part) => part).join(' › ');
@@ -82,7 +78,8 @@ function where(passage: Passage | undefined): HTMLElement | null {
 
 function article(text: VersionText, at: Place): HTMLElement[] {
   const passage = text.passages.find((one) => one.id === at.passage);
-  const lines = markedLines(text.text, rangeOf(passage), at.words);
+  const [place] = passage ? fromBytes(text.text, [passage]) : [];
+  const lines = markedLines(text.text, place ?? null, fromBytes(text.text, at.words));
   document.title = `${text.title} ${passage?.article ?? ''}`;
   return [
     h('h1', {}, cited(text.title)),

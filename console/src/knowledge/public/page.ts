@@ -1,7 +1,7 @@
 /** The residents' page: one question box, answers with their papers, no account. */
-import type { Answer, AskInfo, City, Turn } from '../../shared/api';
+import type { Answer, City, Turn } from '../../shared/api';
 import { h, replace, type Child } from '../../shared/dom';
-import { asProblem, get, post, type Problem } from '../../shared/http';
+import { asProblem, post, type Problem } from '../../shared/http';
 import { language, tr } from '../../shared/language';
 import { answerCard } from './answer';
 import { cityName, fetchCity, foot, head, hotlineOf } from './frame';
@@ -17,7 +17,6 @@ interface Exchange {
 }
 
 let city: City = { name: '' };
-let info: AskInfo = { bases: [], examples: [] };
 let exchanges: Exchange[] = [];
 let waiting = false;
 let draft = ''; /* what is being typed, kept while the page is drawn anew */
@@ -123,7 +122,8 @@ function questionForm(): HTMLElement {
 }
 
 function examples(): Child {
-  if (exchanges.length > 0 || info.examples.length === 0) return null;
+  const questions = city.examples ?? [];
+  if (exchanges.length > 0 || questions.length === 0) return null;
   return h(
     'section',
     { class: 'examples', 'aria-labelledby': 'examples' },
@@ -131,7 +131,7 @@ function examples(): Child {
     h(
       'ul',
       {},
-      ...info.examples
+      ...questions
         .slice(0, 8)
         .map((words) => h('li', {}, h('button', { type: 'button', onclick: () => void ask(words) }, words))),
     ),
@@ -229,10 +229,4 @@ export async function start(): Promise<void> {
   drawAll();
   city = await fetchCity();
   drawAll();
-  try {
-    info = await get<AskInfo>('/api/public/ask-info', { anonymous: true });
-    replace(place.examples, examples());
-  } catch {
-    /* no examples then; the question box works */
-  }
 }
