@@ -1,0 +1,211 @@
+// The commands as an operator types them, each a process of its own on a data directory.
+//   node tests/main/cli.mjs BUILD/yicheng [part of a test's name]
+import { spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Skip, equal, main, ok, run, scratch, test } from '../support/tap.mjs';
+
+const yicheng = process.argv[2];
+const on = (data, ...args) => run(yicheng, ['--data', data, ...args]);
+const json = (r) => {
+  if (r.status !== 0) throw new Error(`exit ${r.status}: ${r.err}`);
+  return JSON.parse(r.out);
+};
+
+const law = (name, days, note = '') => `# ${name}
+
+2024年3月1日 市人民政府第十二次常务会议通过 自2024年5月1日起施行
+<!-- INFO END -->
+
+## 第一章 总则
+
+第一条 为了规范共享单车停放，维护道路交通秩序，根据有关法律法规，结合本市实际，制定本办法。
+
+第二条 本市行政区域内共享单车的投放、停放和管理，适用本办法。
+
+## 第二章 停放
+
+第三条 共享单车应当停放在划定的停放区内，不得占用盲道。违反规定的，运营企业应当在${days}小时内清理。${note}
+
+第四条 市城市管理部门负责共享单车停放的监督管理工作。
+`;
+
+function library(n, days = '四十八') {
+  const dir = scratch();
+  for (let i = 0; i < n; i++)
+    writeFileSync(join(dir, `rule-${String(i).padStart(4, '0')}.md`), law(`第${i}号示范区共享单车停放管理办法`, days, `本条供第${i}号示范区使用。`));
+  return dir;
+}
+
+test('imports, asks and cites the very words', () => {
+  const data = scratch(), docs = scratch();
+  writeFileSync(join(docs, 'bike.md'), law('云汀市共享单车停放管理办法', '四十八'));
+  const report = json(on(data, 'kb', 'import', 'rules', docs, '--json'));
+  equal([report.n_documents, report.n_failed], [1, 0], 'report');
+  const answer = json(on(data, 'ask', 'rules', '共享单车乱停放，企业要多少小时清理？', '--json'));
+  ok(!answer.refused, 'it was refused');
+  ok(answer.text.includes('四十八小时内清理'), answer.text);
+  equal(answer.hits[0].article, '第三条', 'article');
+  const quote = answer.quotes[0];
+  ok(answer.hits[quote.hit].text.includes(quote.text), 'the quote stands in the passage word for word');
+  const article = json(on(data, 'ask', 'rules', '共享单车停放管理办法第四条', '--json'));
+  equal([article.method, article.hits[0].article], ['article', '第四条'], 'article look-up');
+  const refused = json(on(data, 'ask', 'rules', '明天的天气怎么样，会下雨吗', '--json'));
+  ok(refused.refused && refused.text.includes('12345'), 'a refusal says whom to ask');
+});
+
+test('an unchanged file costs nothing, a changed one is one file', () => {
+  const data = scratch(), docs = library(30);
+  equal(json(on(data, 'kb', 'import', 'rules', docs, '--json')).n_documents, 30, 'documents');
+  const again = json(on(data, 'kb', 'import', 'rules', docs, '--json'));
+  equal([again.n_unchanged, again.n_versions, again.n_passages], [30, 0, 0], 'second import');
+  writeFileSync(join(docs, 'rule-0003.md'), law('第3号示范区共享单车停放管理办法', '七十二', '本条供第3号示范区使用。'));
+  const changed = json(on(data, 'kb', 'import', 'rules', docs, '--json'));
+  equal(changed.n_unchanged, 29, 'unchanged');
+  const answer = json(on(data, 'ask', 'rules', '第3号示范区共享单车停放管理办法规定几小时内清理？', '--json'));
+  ok(answer.text.includes('七十二'), answer.text);
+  equal(on(data, 'check').status, 0, 'check');
+});
+
+test('what cannot be read is reported with its reason and stops nothing', () => {
+  const data = scratch(), docs = library(3);
+  writeFileSync(join(docs, 'program.docx'), Buffer.from('\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0', 'latin1'));
+  writeFileSync(join(docs, 'empty.txt'), '');
+  writeFileSync(join(docs, 'broken.json'), '{"a": [1, 2');
+  const r = json(on(data, 'kb', 'import', 'rules', docs, '--json'));
+  equal(r.n_documents, 3, 'documents');
+  equal(r.failures.length, 3, 'failures');
+  for (const f of r.failures) ok(f.path && f.code && f.why.length > 10, JSON.stringify(f));
+});
+
+test('check is clean, and finds each planted change', () => {
+  if (run('sqlite3', ['--version']).status !== 0) throw new Skip('sqlite3 is not installed');
+  const data = scratch(), docs = library(5);
+  json(on(data, 'kb', 'import', 'rules', docs, '--json'));
+  const clean = json(on(data, 'check', '--json'));
+  equal(clean.faults, 0, 'faults');
+  const plant = (what, change) => {
+    const copy = scratch();
+    cpSync(data, copy, { recursive: true });
+    change(copy);
+    const r = on(copy, 'check');
+    ok(r.status === 1 && /FAULT/.test(r.out + r.err), `${what} was not found: ${r.out}${r.err}`);
+  };
+  const files = (dir) => readdirSync(dir, { recursive: true, withFileTypes: true }).filter((e) => e.isFile()).map((e) => join(e.parentPath ?? e.path, e.name));
+  const flip = (path) => {
+    const bytes = readFileSync(path);
+    bytes[bytes.length >> 1] ^= 1;
+    writeFileSync(path, bytes);
+  };
+  plant('a changed ledger entry', (d) => run('sqlite3', [join(d, 'yicheng.db'), "UPDATE ledger_entries SET actor = 'user:nobody' WHERE number = 1"]));
+  plant('a removed ledger entry', (d) => run('sqlite3', [join(d, 'yicheng.db'), 'DELETE FROM ledger_entries WHERE number = 1']));
+  plant('a changed object', (d) => flip(files(join(d, 'objects'))[0]));
+  plant('a changed index', (d) => flip(files(join(d, 'index'))[0]));
+  const copy = scratch();
+  cpSync(data, copy, { recursive: true });
+  run('sqlite3', [join(copy, 'yicheng.db'), 'DELETE FROM ledger_entries WHERE number = (SELECT MAX(number) FROM ledger_entries)']);
+  equal(on(copy, 'check', '--head', clean.ledger_head_sha256).status, 1, 'a cut tail, with the head noted before');
+});
+
+test('a backup comes back whole and proven', () => {
+  const data = scratch(), docs = library(8), folder = join(scratch(), 'backup'), back = join(scratch(), 'restored');
+  json(on(data, 'kb', 'import', 'rules', docs, '--json'));
+  const first = json(on(data, 'backup', folder, '--json'));
+  ok(first.copied > 0, 'objects were copied');
+  equal(json(on(data, 'backup', folder, '--json')).copied, 0, 'a second backup copies nothing');
+  json(on(back, 'restore', folder, '--json'));
+  equal(json(on(back, 'check', '--json')).faults, 0, 'faults after the restore');
+  const question = '第5号示范区共享单车停放管理办法第三条';
+  equal(json(on(back, 'ask', 'rules', question, '--json')).text, json(on(data, 'ask', 'rules', question, '--json')).text, 'answer');
+  equal(on(back, 'restore', folder).status, 1, 'a restore over data is refused');
+  const object = readdirSync(join(folder, 'objects'), { recursive: true, withFileTypes: true }).find((e) => e.isFile());
+  writeFileSync(join(object.parentPath ?? object.path, object.name), 'changed');
+  const bad = on(join(scratch(), 'x'), 'restore', folder);
+  ok(bad.status === 1 && /hash/.test(bad.err), `a changed object in the backup is refused: ${bad.err}`);
+});
+
+test('an import killed with -9 at twenty moments loses and doubles nothing', async () => {
+  const data = scratch(), docs = library(600);
+  const whole = json(on(scratch(), 'kb', 'import', 'rules', docs, '--json'));
+  let kills = 0;
+  for (let i = 0; i < 20; i++) {
+    const child = spawn(yicheng, ['--data', data, 'kb', 'import', 'rules', docs, '--json'], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal)));
+    await new Promise((r) => setTimeout(r, 5 + Math.random() * (i < 10 ? 60 : 400)));
+    child.kill('SIGKILL');
+    kills += (await ended) === 'SIGKILL';
+  }
+  ok(kills > 0, 'no kill came in time');
+  json(on(data, 'kb', 'import', 'rules', docs, '--json'));
+  const base = json(on(data, 'kb', 'list', '--json')).items[0];
+  equal([base.n_documents, base.n_passages], [whole.n_documents, whole.n_passages], `after ${kills} kills`);
+  equal(json(on(data, 'check', '--json')).faults, 0, 'faults');
+  const answer = json(on(data, 'ask', 'rules', '第599号示范区共享单车停放管理办法第三条', '--json'));
+  ok(answer.text.includes('第599号'), answer.text);
+});
+
+test('a full disk is told in words and leaves what was there', () => {
+  const disk = scratch();
+  if (run('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', disk]).status !== 0) throw new Skip('needs the right to mount a small tmpfs');
+  try {
+    const data = join(disk, 'data');
+    json(on(data, 'kb', 'import', 'rules', library(3), '--json'));
+    const big = scratch();
+    for (let i = 0; i < 60; i++) writeFileSync(join(big, `big-${i}.txt`), `大文件${i}\n\n` + `这是第${i}个很长的文件，内容各不相同 ${Math.random()}。\n`.repeat(4000));
+    const r = on(data, 'kb', 'import', 'rules', big, '--json');
+    ok(r.status === 1 && /full|No space/i.test(r.err), `said: ${r.status} ${r.err}`);
+    const answer = run(yicheng, ['--data', data, 'ask', 'rules', '第2号示范区共享单车停放管理办法第四条', '--json']);
+    ok(answer.status === 0 && JSON.parse(answer.out).text.includes('城市管理部门'), `what was there is gone: ${answer.err}`);
+  } finally {
+    run('umount', ['-l', disk]);
+  }
+});
+
+test('wrong words on the command line and in the configuration get the right ones', () => {
+  const data = scratch();
+  const unknown = run(yicheng, ['--data', data, 'improt']);
+  equal(unknown.status, 2, 'exit code');
+  const key = run(yicheng, ['--data', data, '--set', 'http.prot=1', 'config']);
+  ok(key.status === 1 && key.err.includes('http.port'), key.err);
+  mkdirSync(data, { recursive: true });
+  writeFileSync(join(data, 'yicheng.conf'), 'http.port = many\n');
+  const value = run(yicheng, ['--data', data, 'config']);
+  ok(value.status === 1 && value.err.includes('line 1') && value.err.includes('whole number'), value.err);
+  for (const args of [['ask'], ['kb', 'import', 'x'], ['eval', 'retrieval'], ['backup']]) equal(run(yicheng, ['--data', scratch(), ...args]).status, 2, args.join(' '));
+  const missing = on(scratch(), 'kb', 'import', 'rules', '/nonexistent/folder');
+  ok(missing.status === 1 && missing.err.includes('/nonexistent/folder'), missing.err);
+  const nobody = on(scratch(), 'ask', 'nothing', '有吗');
+  ok(nobody.status === 1 && nobody.err.includes('nothing'), nobody.err);
+});
+
+test('an older program refuses newer data and changes nothing', () => {
+  if (run('sqlite3', ['--version']).status !== 0) throw new Skip('sqlite3 is not installed');
+  const data = scratch();
+  json(on(data, 'kb', 'list', '--json'));
+  const db = join(data, 'yicheng.db');
+  const columns = run('sqlite3', [db, "SELECT group_concat(name) FROM pragma_table_info('store_migrations')"]).out.trim().split(',');
+  const row = columns.map((c) => (c === 'room' ? "'knowledge'" : c === 'number' ? '999' : c)).join(',');
+  equal(run('sqlite3', [db, `INSERT INTO store_migrations (${columns}) SELECT ${row} FROM store_migrations WHERE number = 1 LIMIT 1`]).status, 0, 'planted step');
+  const r = on(data, 'kb', 'list');
+  ok(r.status === 1 && /999|newer|not know/.test(r.err), r.err);
+});
+
+test('measures: a question file gives one JSON object with its figures', () => {
+  const data = scratch(), docs = library(6), file = join(scratch(), 'q.jsonl');
+  json(on(data, 'kb', 'import', 'rules', docs, '--json'));
+  writeFileSync(file, [
+    { question: '第2号示范区共享单车停放管理办法第三条', gold: [{ title: '第2号示范区共享单车停放管理办法', article: '第三条' }] },
+    { question: '第4号示范区由哪个部门监督共享单车停放', gold: [{ contains: '城市管理部门负责' }] },
+    { question: '火星移民怎么办理签证和登船手续', gold: [] },
+  ].map((x) => JSON.stringify(x)).join('\n'));
+  const report = json(on(data, 'eval', 'retrieval', '--kb', 'rules', '--questions', file, '--json'));
+  for (const key of ['recall@1', 'recall@5', 'recall@10', 'hit@10', 'mrr@10', 'refusal_precision', 'refusal_recall', 'p50_ms', 'p95_ms'])
+    ok(key in report, `${key} is missing`);
+  equal([report.n, report.n_gold, report.n_refuse, report['hit@10']], [3, 2, 1, 1], 'figures');
+  writeFileSync(file, '{"question": "x"}\n');
+  const bad = on(data, 'eval', 'retrieval', '--kb', 'rules', '--questions', file);
+  ok(bad.status === 1 && bad.err.includes('line 1'), bad.err);
+});
+
+ok(existsSync(yicheng) && statSync(yicheng).isFile(), `no program at ${yicheng}`);
+await main();
