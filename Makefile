@@ -25,7 +25,7 @@ build: install console $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
 run: build
-	$(BUILD)/yicheng --data $(DATA) serve --sample sample $(if $(PORT),--set http.port=$(PORT))
+	$(BUILD)/yicheng --data $(DATA) --set ops.demo=true $(if $(PORT),--set http.port=$(PORT)) serve --sample sample
 
 test: build
 	@tools/install test
