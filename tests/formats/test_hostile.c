@@ -8,6 +8,8 @@ TEST(bytes_decide_and_the_note_says_what_it_is)
         struct str bytes;
         bool noted;
     } cases[] = {
+        {"a.pdf", "html", STR_INIT("<!DOCTYPE html><p>页</p>"), true},
+        {"a.docx", "txt", STR_INIT("只是文字"), true},
         {"a.csv", "html", STR_INIT("<!DOCTYPE html><p>页</p>"), true},
         {"a.txt", "jsonl", STR_INIT("{\"a\":1}\n{\"a\":2}\n"), true},
         {"a.md", "md", STR_INIT("# 题\n"), false},
