@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +21,7 @@
 struct objects {
     char *dir;
     size_t dir_len;
+    atomic_bool durable[256]; /* the folder dir/ab is known to be durable in dir */
 };
 
 /* ---- names and paths ---- */
@@ -97,7 +100,8 @@ enum err objects_open(const char *dir, struct objects **out, struct why *why)
         free(copy);
         return err_set(why, ERR_NO_MEMORY, "could not open the objects in \"%s\"", dir);
     }
-    *objects = (struct objects){copy, len};
+    objects->dir = copy;
+    objects->dir_len = len;
     *out = objects;
     return ERR_OK;
 }
@@ -219,19 +223,33 @@ static enum err make_temp(const char *temp, int *fd, struct why *why)
     return *fd >= 0 ? ERR_OK : err_errno(why, "could not make file \"%s\"", temp);
 }
 
-/* The folder of an object; its name is durable in dir even when somebody else has just made it. */
-static enum err make_folder(const struct objects *objects, const char *name, struct why *why)
+/* Sees to it that the name of the object's folder is durable, once for each folder: another process
+ * may have made it a moment ago. */
+static enum err sync_top(struct objects *objects, const char *name, struct why *why)
+{
+    uint8_t at = 0;
+    if (!hex_get((struct str){name, 2}, &at, 1))
+        return err_set(why, ERR_INVALID, "\"%.2s\" is no folder of objects", name);
+    if (atomic_load(&objects->durable[at]))
+        return ERR_OK;
+    enum err err = file_sync_dir(objects->dir, why);
+    if (!err)
+        atomic_store(&objects->durable[at], true);
+    return err;
+}
+
+static enum err make_folder(struct objects *objects, const char *name, struct why *why)
 {
     char folder[PATH_MOST];
     path_of(objects, name, true, folder);
     if (mkdir(folder, 0750) != 0 && errno != EEXIST)
         return err_errno(why, "could not make folder \"%s\"", folder);
-    return file_sync_dir(objects->dir, why);
+    return sync_top(objects, name, why);
 }
 
 /* ERR_OK when the object is there whole and durably, ERR_NOT_FOUND (without words) when it has to
  * be written, for the first time or because it is damaged. */
-static enum err keep_whole(const struct objects *objects, const char *name, struct why *why)
+static enum err keep_whole(struct objects *objects, const char *name, struct why *why)
 {
     char path[PATH_MOST], real[HASH_TEXT];
     uint64_t bytes;
@@ -239,13 +257,13 @@ static enum err keep_whole(const struct objects *objects, const char *name, stru
     if (digest_file(path, real, &bytes, NULL) != ERR_OK || strcmp(real, name) != 0)
         return ERR_NOT_FOUND;
     /* Another writer may have put it there a moment ago, with its folders not yet synced. */
-    enum err err = file_sync_dir(objects->dir, why);
+    enum err err = sync_top(objects, name, why);
     path_of(objects, name, true, path);
     return err ? err : file_sync_dir(path, why);
 }
 
 /* Puts the finished temporary file in place. */
-static enum err settle(const struct objects *objects, int fd, const char *temp, const char *name,
+static enum err settle(struct objects *objects, int fd, const char *temp, const char *name,
                        struct why *why)
 {
     char path[PATH_MOST];
@@ -256,7 +274,7 @@ static enum err settle(const struct objects *objects, int fd, const char *temp, 
     return err ? err : file_rename(temp, path, why);
 }
 
-static enum err write_new(const struct objects *objects, struct str data, const char *name,
+static enum err write_new(struct objects *objects, struct str data, const char *name,
                           struct why *why)
 {
     char temp[PATH_MOST];
@@ -341,6 +359,137 @@ enum err objects_put_file(struct objects *objects, const char *path, uint64_t mo
     if (bytes)
         *bytes = n;
     return ERR_OK;
+}
+
+/* ---- many at once ---- */
+
+#define BATCH_MOST 4096 /* objects that wait for their commit; one more commits those before */
+
+struct waiting {
+    char temp[UUID_TEXT]; /* in tmp/ */
+    char name[HASH_TEXT];
+};
+
+struct objects_batch {
+    struct objects *objects;
+    size_t n;
+    struct waiting items[BATCH_MOST];
+};
+
+struct objects_batch *objects_batch_new(struct objects *objects)
+{
+    struct objects_batch *batch = calloc(1, sizeof *batch);
+    if (batch)
+        batch->objects = objects;
+    return batch;
+}
+
+static void waiting_path(const struct objects_batch *batch, size_t i, char out[PATH_MOST])
+{
+    size_t len = batch->objects->dir_len;
+    memcpy(out, batch->objects->dir, len);
+    memcpy(out + len, "/tmp/", 5);
+    memcpy(out + len + 5, batch->items[i].temp, UUID_TEXT);
+}
+
+void objects_batch_free(struct objects_batch *batch)
+{
+    char temp[PATH_MOST];
+    if (!batch)
+        return;
+    for (size_t i = 0; i < batch->n; i++) {
+        waiting_path(batch, i, temp);
+        (void)unlink(temp);
+    }
+    free(batch);
+}
+
+enum err objects_batch_put(struct objects_batch *batch, struct str data, char name[HASH_TEXT],
+                           struct why *why)
+{
+    char temp[PATH_MOST];
+    uint8_t digest[HASH_BYTES];
+    int fd;
+    enum err err = batch->n < BATCH_MOST ? ERR_OK : objects_batch_commit(batch, why);
+    if (err)
+        return err;
+    struct waiting *item = &batch->items[batch->n];
+    hash_of(HASH_SHA256, data, digest);
+    (void)hex_put(digest, sizeof digest, item->name);
+    (void)uuid7(item->temp);
+    waiting_path(batch, batch->n, temp);
+    err = make_temp(temp, &fd, why);
+    if (err)
+        return err;
+    err = file_write_fd(fd, data, why);
+    if (close(fd) != 0 && !err)
+        err = err_errno(why, "could not write");
+    if (err) {
+        (void)unlink(temp);
+        err_prefix(why, "could not store %zu bytes", data.len);
+        return err;
+    }
+    batch->n++;
+    memcpy(name, item->name, HASH_TEXT);
+    return ERR_OK;
+}
+
+static enum err sync_all(const struct objects *objects, struct why *why)
+{
+    int fd = open(objects->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || syncfs(fd) != 0) {
+        enum err err = err_errno(why, "could not sync folder \"%s\"", objects->dir);
+        if (fd >= 0)
+            (void)close(fd);
+        return err;
+    }
+    (void)close(fd);
+    return ERR_OK;
+}
+
+/* Whether the file's bytes were written: syncfs() tells of failed writes from Linux 5.8 on only,
+ * and an fsync() would flush the disk's cache for each file. */
+static enum err ask_written(const char *path, struct why *why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(why, "could not open \"%s\"", path);
+    enum err err = sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) == 0
+                       ? ERR_OK
+                       : err_errno(why, "could not write \"%s\"", path);
+    (void)close(fd);
+    return err;
+}
+
+static enum err place(struct objects_batch *batch, size_t i, struct why *why)
+{
+    char temp[PATH_MOST], path[PATH_MOST], folder[PATH_MOST];
+    const char *name = batch->items[i].name;
+    waiting_path(batch, i, temp);
+    path_of(batch->objects, name, false, path);
+    path_of(batch->objects, name, true, folder);
+    enum err err = ask_written(temp, why);
+    if (err)
+        return err;
+    if (mkdir(folder, 0750) != 0 && errno != EEXIST)
+        return err_errno(why, "could not make folder \"%s\"", folder);
+    return rename(temp, path) == 0 ? ERR_OK : err_errno(why, "could not store object %s", name);
+}
+
+enum err objects_batch_commit(struct objects_batch *batch, struct why *why)
+{
+    size_t n = 0;
+    enum err err = batch->n ? sync_all(batch->objects, why) : ERR_OK;
+    while (!err && n < batch->n) {
+        err = place(batch, n, why);
+        n += !err;
+    }
+    if (!err && n > 0)
+        err = sync_all(batch->objects, why);
+    /* What was not placed waits on: to be tried again, or to be dropped. */
+    memmove(batch->items, batch->items + n, (batch->n - n) * sizeof batch->items[0]);
+    batch->n -= n;
+    return err;
 }
 
 enum err objects_remove(struct objects *objects, const char *name, struct why *why)

@@ -25,7 +25,8 @@ void objects_close(struct objects *objects); /* NULL is fine */
  * does not. Content that is there already is read and not written again, unless it is damaged.
  *
  *   Errors  ERR_NO_SPACE  the disk is full; nothing is left behind
- *   Cost    one hash of the data, one write, fsync of the file and of two folders
+ *   Cost    one hash of the data, one write, fsync of the file and of its folder: some
+ *           milliseconds on a disk, whatever the size. For many at once see struct objects_batch.
  */
 ERR_MUST_USE enum err objects_put(struct objects *objects, struct str data, char name[HASH_TEXT],
                                   struct why *why);
@@ -40,6 +41,25 @@ ERR_MUST_USE enum err objects_get(struct objects *objects, const char *name, siz
  * verified. */
 ERR_MUST_USE enum err objects_path(struct objects *objects, const char *name, struct arena *arena,
                                    const char **out, struct why *why);
+
+/*
+ * Many objects that become durable together: the disk is waited for a few times and not twice for
+ * each. One thread at a time.
+ *
+ *     objects_batch_new, objects_batch_put ..., objects_batch_commit, objects_batch_free
+ *
+ * Nothing is there before the commit, and all of it is, durably, when that returns ERR_OK; the
+ * batch is then empty and can be filled again. After an error some of it may be there, whole. Cost
+ * of a commit: two syncfs() of the file system that holds the folder.
+ */
+struct objects_batch;
+struct objects_batch *objects_batch_new(struct objects *objects); /* NULL without memory */
+ERR_MUST_USE enum err objects_batch_put(struct objects_batch *batch, struct str data,
+                                        char name[HASH_TEXT], struct why *why);
+ERR_MUST_USE enum err objects_batch_commit(struct objects_batch *batch, struct why *why);
+void objects_batch_free(
+    struct objects_batch *batch); /* drops what was not committed; NULL is fine */
+
 bool objects_has(struct objects *objects, const char *name); /* false for what is no name, too */
 /* For the collector only: after no record names it any more. */
 ERR_MUST_USE enum err objects_remove(struct objects *objects, const char *name, struct why *why);

@@ -70,7 +70,9 @@ static struct store_tx *wait_in_line(struct store *store, struct places *places)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&self.given, &attr);
     pthread_condattr_destroy(&attr);
+    /* It leaves the line before this returns: by leave(), here or by who gives the place. */
     *places->last = &self;
+    /* cppcheck-suppress autoVariables */
     places->last = &self.next;
     while (!self.tx && pthread_cond_timedwait(&self.given, &store->lock, &until) == 0)
         ;
@@ -430,12 +432,22 @@ enum err store_run(struct store *store, const char *sql, struct store_args args,
 enum err store_ask(struct store *store, const char *sql, struct store_args args,
                    struct arena *arena, struct store_rows *out, struct why *why)
 {
-    struct store_tx *tx;
-    enum err err = store_begin(store, STORE_READ, &tx, why);
-    if (err)
-        return err;
-    err = store_query(tx, sql, args, arena, out, why);
-    store_rollback(tx);
+    /* A statement alone is a transaction in itself on either engine: beginning and ending one would
+     * be two more ways to the server and back. */
+    struct why words = {0};
+    enum err err = ERR_UNAVAILABLE;
+    for (int tries = 0; err == ERR_UNAVAILABLE && tries < 2; tries++) {
+        struct store_tx *tx;
+        memset(&words, 0, sizeof words);
+        err = store_take(store, STORE_READ, &tx, &words);
+        if (err)
+            break;
+        tx->open = true;
+        err = store_query(tx, sql, args, arena, out, &words);
+        end(tx);
+    }
+    if (err && why && !why->text[0])
+        *why = words;
     return err;
 }
 

@@ -222,7 +222,15 @@ static enum err set_up(struct store_conn *conn, struct why *why)
                    "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10;"
                    "SET tcp_keepalives_count = 3",
                    (long long)(conn->opts->busy_timeout_ms ? conn->opts->busy_timeout_ms : 1));
-    return plain(conn, sql, "could not set up the database session", why);
+    const char *what = "could not set up the database session";
+    enum err err = plain(conn, sql, what, why);
+    /* So that a query outside of a transaction is as one in it. */
+    if (!err && conn->mode == STORE_READ)
+        err = plain(conn,
+                    "SET default_transaction_read_only = on;"
+                    "SET default_transaction_isolation = 'repeatable read'",
+                    what, why);
+    return err;
 }
 
 /* The table that answers what became of a commit. It is made once, by a writer among writers. Rows

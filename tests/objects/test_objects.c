@@ -217,6 +217,42 @@ TEST(sweeps_out_only_what_was_long_forgotten)
     CHECK_EQ(objects_open("", &objects, NULL), ERR_INVALID);
 }
 
+TEST(a_batch_is_there_when_it_is_committed)
+{
+    struct objects *objects = begin();
+    struct arena *arena = arena_new(1 << 20);
+    struct why why = {0};
+    struct seen seen = {0};
+    size_t n = 0;
+    char names[50][HASH_TEXT], name[HASH_TEXT];
+    struct objects_batch *batch = objects_batch_new(objects);
+    CHECK_OK(objects_batch_commit(batch, &why), &why);
+    for (int i = 0; i < 50; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "content %d", i % 40); /* some of it twice */
+        CHECK_OK(objects_batch_put(batch, str_c(text), names[i], &why), &why);
+        CHECK(!objects_has(objects, names[i]));
+    }
+    CHECK_OK(objects_batch_commit(batch, &why), &why);
+    for (int i = 0; i < 50; i++) {
+        struct str data;
+        CHECK_OK(objects_get(objects, names[i], 99, arena, &data, &why), &why);
+    }
+    CHECK_OK(objects_check(objects, note, &seen, &n, &why), &why);
+    CHECK_EQ(n, 40);
+    CHECK_EQ(seen.n, 0);
+    CHECK_EQ(n_files(), 40); /* nothing is left in tmp/ */
+
+    CHECK_OK(objects_batch_put(batch, STR("abc"), name, &why), &why);
+    CHECK_EQ(n_files(), 41);
+    objects_batch_free(batch); /* without a commit: dropped */
+    objects_batch_free(NULL);
+    CHECK(!objects_has(objects, ABC));
+    CHECK_EQ(n_files(), 40);
+    arena_free(arena);
+    end(objects);
+}
+
 /* ---- many at once ---- */
 
 static void *put_many(void *arg)

@@ -1,6 +1,7 @@
 /* What was acknowledged is there once, whoever dies: the writer, the server, the disk. */
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,9 +29,8 @@ static void make_tables(struct store *store)
 /* One row and the total in one transaction: a row lost or doubled shows against the total. */
 static enum err add(struct store *store, int64_t id, size_t n_filler, struct why *why)
 {
-    static const char filler[60000] = {0};
-    static char text[sizeof filler];
-    memset(text, 'x', sizeof text);
+    char text[60000];
+    memset(text, 'x', n_filler);
     struct store_tx *tx;
     enum err err = store_begin(store, STORE_WRITE, &tx, why);
     if (err)
@@ -132,7 +132,7 @@ TEST(a_killed_writer_loses_nothing_acknowledged)
 struct load {
     struct store *store;
     int64_t first; /* ids of this thread: first, first + 1, ... */
-    volatile bool *stop;
+    atomic_bool *stop;
     int64_t n;       /* acknowledged are first .. first + n - 1 */
     int64_t n_again; /* errors, each followed by the same row once more */
     int n_unknown;   /* of them those whose outcome the store could not tell */
@@ -173,7 +173,7 @@ TEST(a_server_restarted_under_load_loses_and_doubles_nothing)
     struct store *other = test_store_again(4, 10000); /* as another process */
     make_tables(store);
     struct why why = {0};
-    volatile bool stop = false;
+    atomic_bool stop = false;
     struct load loads[N_THREADS];
     pthread_t ids[N_THREADS];
     for (int i = 0; i < N_THREADS; i++) {

@@ -306,6 +306,9 @@ TEST(a_read_sees_one_state_and_may_not_write)
     CHECK_EQ(store_int(&rows, 0, 0), 1);
     CHECK_EQ(store_exec(tx, "DELETE FROM one_items", STORE_NO_ARGS, NULL, NULL), ERR_INTERNAL);
     store_rollback(tx);
+    CHECK_EQ(
+        store_ask(store, "DELETE FROM one_items RETURNING id", STORE_NO_ARGS, arena, &rows, NULL),
+        ERR_INTERNAL);
     CHECK_EQ(count(store, "one_items"), 2);
     arena_free(arena);
     test_store_done(store);
