@@ -10,10 +10,12 @@ export interface Part {
   mark: '' | 'passage' | 'words';
 }
 
+/** A line of text, or a table: lines of cells parted by " | ", the first of them its header. */
 export interface Line {
   start: number;
-  parts: Part[];
   heading: 0 | 1 | 2;
+  parts: Part[];
+  rows: Part[][][];
 }
 
 /** Ranges as the server gives them, in bytes of UTF-8, as ranges of this string. */
@@ -27,14 +29,17 @@ export function fromBytes(text: string, ranges: { start: number; len: number }[]
   });
 }
 
-const CHAPTER = /^\s*(#{1,6}\s|第[一二三四五六七八九十百零〇\d]+[编章节分]|[一二三四五六七八九十]+、)/;
+const CHAPTER = /^\s*(第[一二三四五六七八九十百零〇\d]+[编章节]|[一二三四五六七八九十]+、)/;
+const CELL = ' | ';
 
 function headingOf(line: string): 0 | 1 | 2 {
+  const signs = /^(#{1,6}) /.exec(line)?.[1];
+  if (signs) return signs.length === 1 ? 1 : 2;
   if (line.length > 40 || !CHAPTER.test(line)) return 0;
-  return /^\s*(#\s|第.{1,6}[编章])/.test(line) ? 1 : 2;
+  return /^\s*第.{1,6}[编章]/.test(line) ? 1 : 2;
 }
 
-/** The signs of a Markdown heading are for machines: they are not shown. */
+/** The signs before a heading are for machines: they are not shown. */
 function withoutSigns(parts: Part[]): Part[] {
   const [first, ...rest] = parts;
   return first ? [{ ...first, text: first.text.replace(/^\s*#{1,6}\s+/, '') }, ...rest] : parts;
@@ -60,16 +65,32 @@ function partsOf(line: string, start: number, passage: Range | null, words: Rang
   return parts;
 }
 
+type Mark = (text: string, start: number) => Part[];
+
+function cellsOf(line: string, start: number, mark: Mark): Part[][] {
+  let at = start;
+  return line.split(CELL).map((cell) => {
+    const parts = mark(cell, at);
+    at += cell.length + CELL.length;
+    return parts;
+  });
+}
+
+/** Adds a row to the table before it, when there is one of as many columns. */
+function addRow(lines: Line[], cells: Part[][], row: Line): void {
+  const table = lines[lines.length - 1];
+  if (table && table.rows[0]?.length === cells.length) table.rows.push(cells);
+  else lines.push({ ...row, rows: [cells] });
+}
+
 export function markedLines(text: string, passage: Range | null, words: Range[]): Line[] {
+  const mark: Mark = (line, start) => partsOf(line, start, passage, words);
   const lines: Line[] = [];
   let start = 0;
   for (const line of text.split('\n')) {
-    if (line.trim() !== '')
-      lines.push({
-        start,
-        parts: withoutSigns(partsOf(line, start, passage, words)),
-        heading: headingOf(line),
-      });
+    const plain: Line = { start, heading: headingOf(line), parts: withoutSigns(mark(line, start)), rows: [] };
+    if (line.includes(CELL)) addRow(lines, cellsOf(line, start, mark), plain);
+    else if (line.trim() !== '') lines.push(plain);
     start += line.length + 1;
   }
   return lines;

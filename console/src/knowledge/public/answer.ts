@@ -4,6 +4,8 @@ import { canSpeak, speak } from '../../shared/comfort';
 import { h, type Child } from '../../shared/dom';
 import { post } from '../../shared/http';
 import { tr } from '../../shared/language';
+import { markedLines } from '../../shared/marked';
+import { lineElement } from '../../shared/markedDom';
 import { cited, dayWords, placeLink, statusSign } from '../../shared/status';
 
 export function badge(status: string): HTMLElement {
@@ -61,10 +63,10 @@ function quoteBlock(group: { hit: Hit; quotes: Quote[] }): HTMLElement {
     { class: 'quote' },
     ...group.quotes.map((quote) =>
       h(
-        'p',
+        'div',
         { class: 'quote-text' },
         quote.field ? h('strong', { class: 'field' }, `${quote.field}${tr('：', ': ')}`) : null,
-        quote.text.replace(/\n\s*\n/g, '\n'),
+        ...markedLines(quote.text, null, []).map(lineElement),
       ),
     ),
     source(group.hit, group.quotes[0]),

@@ -3,7 +3,8 @@ import type { Passage, VersionText } from '../../shared/api';
 import { h, replace } from '../../shared/dom';
 import { asProblem, get, type Problem } from '../../shared/http';
 import { tr } from '../../shared/language';
-import { fromBytes, markedLines, type Line } from '../../shared/marked';
+import { fromBytes, markedLines } from '../../shared/marked';
+import { lineElement } from '../../shared/markedDom';
 import { cited, dayWords } from '../../shared/status';
 import { badge } from './answer';
 import { fetchCity, foot, head } from './frame';
@@ -22,30 +23,6 @@ function placeOf(url: URL): Place {
     passage: url.searchParams.get('passage') ?? '',
     words: start >= 0 && len > 0 ? [{ start, len }] : [],
   };
-}
-
-function lineElement(line: Line): HTMLElement {
-  const parts = line.parts.map((part) =>
-    part.mark === '' ? part.text : h('mark', { class: part.mark }, part.text),
-  );
-  if (line.heading === 1) return h('h2', {}, ...parts);
-  if (line.heading === 2) return h('h3', {}, ...parts);
-  return h('p', {}, ...withArticle(parts, line));
-}
-
-/** The number of an article stands out, so that the eye finds it. */
-function withArticle(parts: (string | HTMLElement)[], line: Line): (string | HTMLElement)[] {
-  const first = line.parts[0];
-  const number = /^第[一二三四五六七八九十百千零〇\d]+条(之[一二三四五六七八九十]+)?/.exec(first?.text ?? '')?.[0];
-  if (!first || !number) return parts;
-  const rest = first.text.slice(number.length);
-  const head = h('strong', { class: 'number' }, number);
-  return [first.mark === '' ? head : h('mark', { class: first.mark }, head), ...reMarked(rest, first.mark), ...parts.slice(1)];
-}
-
-function reMarked(text: string, mark: string): (string | HTMLElement)[] {
-  if (text === '') return [];
-  return [mark === '' ? text : h('mark', { class: mark }, text)];
 }
 
 function facts(text: VersionText): HTMLElement {
