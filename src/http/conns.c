@@ -6,14 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/time.h"
 
-#define KEEPER_MS 250
-#define N_BUCKETS 1024
+#define KEEPER_MS        250
+#define N_BUCKETS        1024
+#define STATE_CLOSE_WAIT 8 /* TCP_CLOSE_WAIT of <netinet/tcp.h>, which excludes <linux/tcp.h> */
 
 static struct metric open_connections =
     METRIC_INIT(METRIC_GAUGE, "yicheng_http_connections", "Connections that are open", NULL);
@@ -182,21 +184,29 @@ static void cut(struct conns *conns, struct conn *conn, int state, bool tell)
     metric_add(&cut_total, 1);
 }
 
-static uint64_t bytes_received(int fd)
+static struct tcp_info look(int fd)
 {
     struct tcp_info info = {0};
     socklen_t len = sizeof info;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
-        len < offsetof(struct tcp_info, tcpi_bytes_received) + 8)
-        return 0;
-    return info.tcpi_bytes_received;
+    (void)getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+    return info;
+}
+
+/* Whether the client has said its last word and all of it was read. libmicrohttpd reads once an
+ * edge, so an end that came together with bytes stays unseen. */
+static bool ended(const struct conn *conn, const struct tcp_info *info)
+{
+    int unread = 0;
+    return info->tcpi_state == STATE_CLOSE_WAIT && ioctl(conn->fd, FIONREAD, &unread) == 0 &&
+           unread == 0;
 }
 
 /* Whether a request has begun on a connection that seemed idle: the system's count of bytes moved.
  * libmicrohttpd tells only when a whole request line has come, which a slow client never sends. */
-static void watch_idle(struct conns *conns, struct conn *conn, int64_t age_ms)
+static void watch_idle(struct conns *conns, struct conn *conn, const struct tcp_info *info,
+                       int64_t age_ms)
 {
-    uint64_t seen = atomic_load(&conn->seen_bytes), now = bytes_received(conn->fd);
+    uint64_t seen = atomic_load(&conn->seen_bytes), now = info->tcpi_bytes_received;
     if (now > seen) {
         int idle = CONN_IDLE;
         bool begun = age_ms > KEEPER_MS || seen == 0;
@@ -214,8 +224,14 @@ static void watch(struct conns *conns, struct conn *conn, int64_t now_ns)
     int state = atomic_load(&conn->state);
     int64_t age_ms = (now_ns - atomic_load(&conn->since_ns)) / 1000000;
     int64_t got = atomic_load(&conn->received), sends = atomic_load(&conn->to_send);
-    if (state == CONN_IDLE)
-        watch_idle(conns, conn, age_ms);
+    bool receives = state == CONN_IDLE || state == CONN_HEAD || state == CONN_BODY;
+    struct tcp_info info = {0};
+    if (receives)
+        info = look(conn->fd);
+    if (receives && age_ms > KEEPER_MS && ended(conn, &info))
+        cut(conns, conn, state, false);
+    else if (state == CONN_IDLE)
+        watch_idle(conns, conn, &info, age_ms);
     else if (state == CONN_HEAD && age_ms > limits->header_ms)
         cut(conns, conn, state, true);
     else if (state == CONN_BODY && age_ms > limits->body_ms + got * 1000 / limits->body_rate)

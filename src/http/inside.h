@@ -309,7 +309,4 @@ ERR_MUST_USE enum err tls_reload(struct tls *tls, struct why *why);
 void *tls_callback(void); /* a gnutls_certificate_retrieve_function2 over tls_current() */
 void tls_close(struct tls *tls);
 
-/* For the fuzz target: gives the server one end of a socket pair as if a client had connected. */
-ERR_MUST_USE enum err http_feed(struct http_server *server, int fd, struct why *why);
-
 #endif

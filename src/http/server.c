@@ -681,15 +681,6 @@ enum err http_reload(struct http_server *server, struct why *why)
     return server->tls ? tls_reload(server->tls, why) : ERR_OK;
 }
 
-enum err http_feed(struct http_server *server, int fd, struct why *why)
-{
-    struct sockaddr_in peer = {.sin_family = AF_INET};
-    peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer, sizeof peer) != MHD_YES)
-        return err_set(why, ERR_UNAVAILABLE, "could not add the connection");
-    return ERR_OK;
-}
-
 /* ---- stop ---- */
 
 /* Idle connections go at once; requests and streams may finish. */

@@ -245,6 +245,30 @@ TEST(idle_connections_are_closed)
     serve_stop(&s, 1000);
 }
 
+TEST(half_closed_connections_end)
+{
+    static const char *const sent[] = {
+        "", "GET /qu", "GET /quick HTTP/1.1\r\nHost: t\r\n\r\n",
+        "POST /in HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nx"};
+    struct serve s = start(NULL);
+    char out[4096];
+    for (size_t i = 0; i < 4; i++) {
+        int fd = raw_open(s.port);
+        CHECK(raw_send(fd, sent[i], strlen(sent[i])));
+        (void)shutdown(fd, SHUT_WR);
+        int64_t begin = time_mono_ns();
+        ssize_t n;
+        while ((n = raw_read(fd, out, sizeof out - 1, 5000)) > 0) {
+            out[n] = '\0';
+            CHECK(i == 2 && raw_status(out) == 200);
+        }
+        CHECK_EQ(n, 0);
+        CHECK((time_mono_ns() - begin) / 1000000 < 2500);
+        (void)close(fd);
+    }
+    serve_stop(&s, 1000);
+}
+
 TEST(a_client_that_does_not_take_its_answer_is_cut)
 {
     struct serve s = start((const char *[]){"http.idle_time=1s", NULL});
