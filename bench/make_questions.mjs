@@ -2,6 +2,8 @@
 // `yicheng eval retrieval`. Nothing is copied into the repository; OUT is a scratch folder.
 //   OUT/lecoqa.jsonl          laypeople's questions, gold: title and article (over laws)
 //   OUT/cmrc/*.txt, cmrc.jsonl   256 passages as documents, 1,002 questions, gold: a substring of the passage
+//   OUT/evidence_train.jsonl  the same questions with passage and answers, for bench/train_quote
+//   OUT/evidence.jsonl        515 questions with passage, answers and gold evidence, for `yicheng eval evidence`
 //   OUT/guides.jsonl          questions made from service guides in eight wordings a field, gold: the record's title
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -38,6 +40,7 @@ function lecoqa() {
 
 function cmrc() {
   const rows = [];
+  const train = [];
   let n = 0;
   const data = read('cmrc2018/cmrc2018_trial.json');
   for (const item of Array.isArray(data) ? data : data.data) {
@@ -47,10 +50,22 @@ function cmrc() {
       writeFileSync(join(out, 'cmrc', `${name}.txt`), `${name}\n\n${context}\n`);
       for (const q of p.qas) {
         rows.push({ question: q.question ?? q.query_text, gold: [{ title: name }] });
+        train.push({ context, question: q.question ?? q.query_text, answers: q.answers.map((a) => a.text ?? a) });
       }
     }
   }
   writeFileSync(join(out, 'cmrc.jsonl'), lines(rows));
+  writeFileSync(join(out, 'evidence_train.jsonl'), lines(train));
+  return rows.length;
+}
+
+function evidence() {
+  const rows = read('expmrc/expmrc-cmrc2018-dev.json').data.flatMap((item) =>
+    item.paragraphs.flatMap((p) =>
+      p.qas.map((q) => ({ context: p.context, question: q.question, answers: q.answers.map((a) => a.text), evidences: q.evidences })),
+    ),
+  );
+  writeFileSync(join(out, 'evidence.jsonl'), lines(rows));
   return rows.length;
 }
 
@@ -84,4 +99,4 @@ function guides() {
   return rows.length;
 }
 
-console.log(`lecoqa ${lecoqa()}, cmrc ${cmrc()}, guides ${guides()} questions in ${out}`);
+console.log(`lecoqa ${lecoqa()}, cmrc ${cmrc()}, evidence ${evidence()}, guides ${guides()} questions in ${out}`);

@@ -66,6 +66,26 @@ void eval_json(const struct eval_report *report, bool with_misses, struct json_o
 /* Whether two titles name the same document in the sense above. Pure. */
 bool eval_same_title(struct str a, struct str b);
 
+/* ---- evidence: the quoted words against those that people marked ---- */
+
+struct eval_evidence {
+    size_t n;
+    double f1;                      /* sum over questions of the best F1 against a gold evidence */
+    size_t n_answers, answers_held; /* questions with short answers; one of them in the quote */
+};
+
+/*
+ * Lines {"context","question","evidences":["..."],"answers"?:["..."]}: what knowledge_quote() takes
+ * from the context, one place a question. ERR_INVALID names the line.
+ */
+ERR_MUST_USE enum err eval_evidence(struct str questions, struct eval_evidence *out,
+                                    struct why *why);
+void eval_evidence_json(const struct eval_evidence *report, struct json_out *out);
+
+/* F1 of two texts over their characters without punctuation, by the longest run that stands in
+ * both: the measure of CMRC 2018 and ExpMRC. 0 when memory ran out. */
+double eval_overlap(struct str got, struct str gold, struct arena *arena);
+
 /* Runs kept in the tables eval_runs, started as jobs, with the routes /api/evaluations. */
 struct eval_room_opts {
     struct store *store;

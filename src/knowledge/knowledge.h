@@ -202,6 +202,11 @@ ERR_MUST_USE enum err knowledge_ask(struct knowledge *k, const struct ops_identi
 /* The answer as the JSON object that the API, the CLI (--json) and the console share. */
 void knowledge_answer_json(const struct knowledge_answer *answer, struct json_out *out);
 
+/* The place of `text` that is quoted for a question, as knowledge_ask would from a passage: a byte
+ * range, len 0 when there are no words. Pure; working memory comes from `arena`. */
+ERR_MUST_USE enum err knowledge_quote(struct str question, struct str text, struct arena *arena,
+                                      size_t *start, size_t *len, struct why *why);
+
 /* ---- care ---- */
 
 /* Checks indexes against tables and objects; `bad` gets words for each fault. Rebuilds when

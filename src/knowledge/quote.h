@@ -16,8 +16,8 @@ struct arena;
 
 struct quote_span {
     size_t start, len; /* bytes within the passage, at characters; trimmed of white space */
-    double score; /* share of the question's weighted two-character words that it holds, plus what
-                     its kind adds; 0 and more */
+    double score;      /* the sentence's share of the passage's belief, 0 .. 1: a linear model over
+                          words, runs and kinds of answers (quote_weights.def), summing to 1 */
 };
 
 /*
@@ -38,8 +38,5 @@ size_t quote_sentences(struct str text, struct quote_span *out, size_t most);
 ERR_MUST_USE enum err quote_best(const struct question *question, struct str text, size_t most,
                                  struct arena *arena, struct quote_span **out, size_t *n,
                                  struct why *why);
-
-/* The share of the question's content that stands in `text`, 0 .. 1, by two-character words. */
-double quote_coverage(const struct question *question, struct str text);
 
 #endif
