@@ -223,9 +223,9 @@ static enum MHD_Result refuse(struct http_request *req, bool close_it)
 {
     if (close_it)
         http_set_header(&req->res, "Connection", "close");
-    if (!req->has_body || close_it || req->expects_continue)
-        return reply(req);
-    req->phase = PHASE_DRAIN;
+    if (close_it || (req->has_body && req->expects_continue))
+        return reply(req); /* given before the request's end, this closes the connection */
+    req->phase = req->has_body ? PHASE_DRAIN : PHASE_READY;
     return MHD_YES;
 }
 

@@ -427,6 +427,25 @@ TEST(assets_are_tagged_cached_and_compressed)
     serve_stop(&s, 1000);
 }
 
+TEST(connections_are_kept_for_further_requests)
+{
+    struct serve s = start(NULL);
+    static const char *const targets[] = {"/", "/api/nothing", "/api/echo/1", "/quick",
+                                          "/api/fail"};
+    int fd = raw_open(s.port);
+    char text[200], out[8192];
+    for (size_t i = 0; i < 15; i++) {
+        int n = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: t\r\n\r\n", targets[i % 5]);
+        CHECK(raw_send(fd, text, (size_t)n));
+        ssize_t got = raw_read(fd, out, sizeof out - 1, 2000);
+        CHECK(got > 0);
+        out[got > 0 ? got : 0] = '\0';
+        CHECK(raw_status(out) >= 200 && !has(out, "Connection: close"));
+    }
+    (void)close(fd);
+    serve_stop(&s, 1000);
+}
+
 TEST(headers_cannot_be_split)
 {
     struct serve s = start(NULL);
