@@ -39,31 +39,38 @@ static enum err check_name(const char *name, struct why *why)
     return err_set(why, ERR_INVALID, "\"%.80s\" is not the name of an object", name ? name : "");
 }
 
+static char *add(char *at, const char *bytes, size_t n)
+{
+    memcpy(at, bytes, n);
+    return at + n;
+}
+
 /* dir/ab/cdef..., or dir/ab when `folder`. Fits: objects_open() saw to the length of dir. */
 static void path_of(const struct objects *objects, const char *name, bool folder,
                     char out[PATH_MOST])
 {
-    memcpy(out, objects->dir, objects->dir_len);
-    char *at = out + objects->dir_len;
-    *at++ = '/';
-    *at++ = name[0];
-    *at++ = name[1];
+    char *at = add(out, objects->dir, objects->dir_len);
+    at = add(at, "/", 1);
+    at = add(at, name, 2);
     if (!folder) {
-        *at++ = '/';
-        memcpy(at, name + 2, NAME_LEN - 2);
-        at += NAME_LEN - 2;
+        at = add(at, "/", 1);
+        at = add(at, name + 2, NAME_LEN - 2);
     }
     *at = '\0';
 }
 
+static void temp_path(const struct objects *objects, const char id[UUID_TEXT], char out[PATH_MOST])
+{
+    char *at = add(out, objects->dir, objects->dir_len);
+    at = add(at, "/tmp/", 5);
+    (void)add(at, id, UUID_TEXT);
+}
+
 /* A name in tmp/ that nobody else uses. */
-static void temp_path(const struct objects *objects, char out[PATH_MOST])
+static void new_temp_path(const struct objects *objects, char out[PATH_MOST])
 {
     char id[UUID_TEXT];
-    (void)uuid7(id);
-    memcpy(out, objects->dir, objects->dir_len);
-    memcpy(out + objects->dir_len, "/tmp/", 5);
-    memcpy(out + objects->dir_len + 5, id, sizeof id);
+    temp_path(objects, uuid7(id), out);
 }
 
 /* ---- opening ---- */
@@ -83,8 +90,7 @@ enum err objects_open(const char *dir, struct objects **out, struct why *why)
     size_t len = strlen(dir);
     if (len == 0 || len + NAME_LEN + 8 >= PATH_MOST)
         return err_set(why, ERR_INVALID, "the path \"%.60s\" cannot be a folder for objects", dir);
-    memcpy(tmp, dir, len);
-    memcpy(tmp + len, "/tmp", 5);
+    (void)add(add(tmp, dir, len), "/tmp", 5);
     enum err err = file_make_dirs(tmp, why);
     if (!err)
         err = file_sync_dir(dir, why);
@@ -279,7 +285,7 @@ static enum err write_new(struct objects *objects, struct str data, const char *
 {
     char temp[PATH_MOST];
     int fd;
-    temp_path(objects, temp);
+    new_temp_path(objects, temp);
     enum err err = make_temp(temp, &fd, why);
     if (err)
         return err;
@@ -333,7 +339,7 @@ enum err objects_put_file(struct objects *objects, const char *path, uint64_t mo
     enum err err = open_source(path, &from, why);
     if (err)
         return err;
-    temp_path(objects, temp);
+    new_temp_path(objects, temp);
     err = make_temp(temp, &fd, why);
     if (err) {
         (void)close(from);
@@ -384,21 +390,13 @@ struct objects_batch *objects_batch_new(struct objects *objects)
     return batch;
 }
 
-static void waiting_path(const struct objects_batch *batch, size_t i, char out[PATH_MOST])
-{
-    size_t len = batch->objects->dir_len;
-    memcpy(out, batch->objects->dir, len);
-    memcpy(out + len, "/tmp/", 5);
-    memcpy(out + len + 5, batch->items[i].temp, UUID_TEXT);
-}
-
 void objects_batch_free(struct objects_batch *batch)
 {
     char temp[PATH_MOST];
     if (!batch)
         return;
     for (size_t i = 0; i < batch->n; i++) {
-        waiting_path(batch, i, temp);
+        temp_path(batch->objects, batch->items[i].temp, temp);
         (void)unlink(temp);
     }
     free(batch);
@@ -417,7 +415,7 @@ enum err objects_batch_put(struct objects_batch *batch, struct str data, char na
     hash_of(HASH_SHA256, data, digest);
     (void)hex_put(digest, sizeof digest, item->name);
     (void)uuid7(item->temp);
-    waiting_path(batch, batch->n, temp);
+    temp_path(batch->objects, item->temp, temp);
     err = make_temp(temp, &fd, why);
     if (err)
         return err;
@@ -465,7 +463,7 @@ static enum err place(struct objects_batch *batch, size_t i, struct why *why)
 {
     char temp[PATH_MOST], path[PATH_MOST], folder[PATH_MOST];
     const char *name = batch->items[i].name;
-    waiting_path(batch, i, temp);
+    temp_path(batch->objects, batch->items[i].temp, temp);
     path_of(batch->objects, name, false, path);
     path_of(batch->objects, name, true, folder);
     enum err err = ask_written(temp, why);

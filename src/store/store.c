@@ -124,10 +124,11 @@ enum err store_take(struct store *store, enum store_mode mode, struct store_tx *
                     struct why *why)
 {
     struct store_tx *tx = take_place(store, mode);
-    if (!tx)
-        return err_set(why, ERR_BUSY, "waited %lld ms for %s",
-                       (long long)store->opts.busy_timeout_ms,
-                       mode == STORE_WRITE ? "another writer to end" : "a free connection");
+    if (!tx) {
+        err_set(why, ERR_BUSY, "waited %lld ms for %s", (long long)store->opts.busy_timeout_ms,
+                mode == STORE_WRITE ? "another writer to end" : "a free connection");
+        return ERR_BUSY;
+    }
     tx->spent = ERR_OK;
     if (!tx->conn) {
         enum err err = store->engine->connect(&store->opts, mode, &tx->conn, why);

@@ -44,7 +44,6 @@ static enum err code_of(sqlite3 *db)
     case SQLITE_FULL:
         return ERR_NO_SPACE;
     case SQLITE_IOERR:
-        return disk_is_full(db) ? ERR_NO_SPACE : ERR_IO;
     case SQLITE_CANTOPEN:
         return disk_is_full(db) ? ERR_NO_SPACE : ERR_IO;
     case SQLITE_CONSTRAINT:
