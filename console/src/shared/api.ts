@@ -288,9 +288,11 @@ export interface Unanswered {
   examples: string[];
 }
 
+/** A version that takes effect, ends or is superseded soon. */
 export interface Expiring extends Document {
-  reason?: string;
-  days?: number;
+  reason: 'begins' | 'ends' | 'superseded';
+  day: string;
+  days: number;
 }
 
 /* ---- eval ---- */
