@@ -111,6 +111,8 @@ bool http_secure(struct http_request *req);          /* over TLS, here or at the
 /* What the authorizer found out; NULL when nobody is signed in. Owned by the request's arena. */
 void *http_identity(struct http_request *req);
 void http_set_identity(struct http_request *req, void *identity);
+/* For an authorizer that refuses for a while: the header Retry-After, at least one second. */
+void http_retry_after(struct http_request *req, int64_t seconds);
 
 /* ---- the response ---- */
 

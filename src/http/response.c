@@ -73,6 +73,13 @@ void http_set_header(struct http_response *res, const char *name, const char *va
     add_header(res, name, value);
 }
 
+void http_retry_after(struct http_request *req, int64_t seconds)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%lld", (long long)(seconds < 1 ? 1 : seconds));
+    http_set_header(&req->res, "Retry-After", text);
+}
+
 static void set_default(struct http_response *res, const char *name, const char *value)
 {
     if (!response_header(res, name))
