@@ -30,6 +30,19 @@ struct str ops_actor(const struct ops_identity *who, struct arena *arena)
     return str_printf(arena, "%.*s:%.*s", STR_FMT(who->kind), STR_FMT(who->id));
 }
 
+struct str ops_actor_name(struct ops *ops, struct str actor, struct arena *arena)
+{
+    struct store_rows rows;
+    bool user = str_starts(actor, STR("user:"));
+    if (!user && !str_starts(actor, STR("key:")))
+        return STR("");
+    enum err err = store_ask(ops->store,
+                             user ? "SELECT display_name FROM ops_users WHERE id = ?"
+                                  : "SELECT name FROM ops_keys WHERE id = ?",
+                             STORE_ARGS(SV_STR(str_from(actor, user ? 5 : 4))), arena, &rows, NULL);
+    return err ? STR("") : store_str(&rows, 0, 0);
+}
+
 static enum err add_roles(struct store_tx *tx, struct str id, struct arena *arena,
                           struct ops_identity *who, struct why *why)
 {

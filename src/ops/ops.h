@@ -72,6 +72,9 @@ struct ops_identity ops_system(void);
 struct ops_identity ops_public(const char *tenant);
 /* "user:<id>", "key:<id>", "system" or "public", as the ledger and the jobs write it. */
 struct str ops_actor(const struct ops_identity *who, struct arena *arena);
+/* What people call an actor: display name of the user, name of the key; empty when it is neither or
+ * gone. */
+struct str ops_actor_name(struct ops *ops, struct str actor, struct arena *arena);
 /* The identity behind such an actor, with the permissions of now. ERR_FORBIDDEN when the account
  * has been disabled or the key revoked in the meantime. */
 ERR_MUST_USE enum err ops_identity_of(struct ops *ops, const char *actor, struct arena *arena,
@@ -144,6 +147,8 @@ const struct http_table *ops_routes(struct ops *ops); /* lives as long as ops */
 
 struct ops_user {
     struct str id, tenant, department, name, display_name;
+    struct str sign_in_name;    /* "name" at home, "name@tenant" elsewhere */
+    struct str department_name; /* empty when there is none */
     struct str roles[OPS_MOST_ROLES];
     size_t n_roles;
     bool disabled, must_change;
@@ -204,6 +209,7 @@ struct ops_session {
     struct ops_identity who;
     bool must_change;
     int64_t expires_ms;
+    int64_t retry_ms; /* with ERR_RATE_LIMITED: so long to wait */
 };
 
 /* ERR_UNAUTHENTICATED with the same words and after the same time for a wrong name and a wrong
@@ -246,6 +252,7 @@ ERR_MUST_USE enum err ops_tenant_list(struct ops *ops, const struct ops_identity
 struct ops_department {
     struct str id, code, name, short_name, kind; /* kind: "department" or "district" */
     struct str info;                             /* JSON object: phone, address, duties ... */
+    int64_t n_users;                             /* read only */
 };
 /* id empty: made, *out_id says which. Else the parts that are not empty are changed. */
 ERR_MUST_USE enum err ops_department_put(struct ops *ops, const struct ops_identity *who,

@@ -82,7 +82,7 @@ struct attempt {
     struct str address, trace;
     struct str user; /* empty: no such name */
     struct str hash;
-    int64_t now;
+    int64_t now, retry_ms;
 };
 
 /*
@@ -105,6 +105,7 @@ static enum err count_attempt(struct attempt *a, struct store_tx *tx, struct why
     int64_t failures = store_int(&rows, 0, 0), locks = store_int(&rows, 0, 1);
     int64_t until = store_int(&rows, 0, 2);
     if (until > a->now) {
+        a->retry_ms = until - a->now;
         err_hint(why, "wait %lld s, or ask the system administrator to unlock the account",
                  (long long)(until - a->now + 999) / 1000);
         return err_set(why, ERR_RATE_LIMITED,
@@ -252,6 +253,7 @@ enum err ops_sign_in(struct ops *ops, struct str name, struct str password, stru
     bool right;
     int64_t most = ops->signin_per_minute;
     int64_t wait = limiter_take(ops->limiter, "sign-in", address, most, most, 0, a.now);
+    *out = (struct ops_session){.retry_ms = wait};
     if (wait > 0) {
         err_hint(why, "try again in %lld s", (long long)(wait + 999) / 1000);
         return err_set(why, ERR_RATE_LIMITED, "too many failed sign-ins from this address");
@@ -266,6 +268,8 @@ enum err ops_sign_in(struct ops *ops, struct str name, struct str password, stru
         err = ops_verify(ops, password, a.hash, &right, why);
     if (!err)
         err = end_attempt(&a, right, old_token, out, why);
+    if (err == ERR_RATE_LIMITED)
+        out->retry_ms = a.retry_ms;
     if (err == ERR_UNAUTHENTICATED || err == ERR_RATE_LIMITED)
         (void)limiter_take(ops->limiter, "sign-in", address, most, most, 1, a.now);
     return err;

@@ -113,7 +113,7 @@ static enum err check_department_parts(const struct ops_department *d, bool fres
 {
     const struct json *info;
     enum err err = ERR_OK;
-    if (fresh && !ops_name_valid(d->code))
+    if ((fresh || d->code.len) && !ops_name_valid(d->code))
         err = err_set(why, ERR_INVALID, "the code is not of the allowed form");
     if (!err)
         err = ops_check_text("name", d->name, fresh, OPS_MOST_NAME, why);
@@ -158,17 +158,18 @@ static enum err update_department(struct ops_act *act, const struct ops_departme
                                   struct why *why)
 {
     int64_t n = 0;
-    struct store_value parts[4] = {d->name.len ? SV_STR(d->name) : SV_NULL,
-                                   d->short_name.len ? SV_STR(d->short_name) : SV_NULL,
-                                   d->kind.len ? SV_STR(d->kind) : SV_NULL,
-                                   d->info.len ? SV_STR(d->info) : SV_NULL};
-    enum err err = store_exec(
-        act->tx,
-        "UPDATE ops_departments SET name = COALESCE(?, name),"
-        " short_name = COALESCE(?, short_name), kind = COALESCE(?, kind),"
-        " info = COALESCE(?, info) WHERE id = ? AND tenant_id = ?",
-        STORE_ARGS(parts[0], parts[1], parts[2], parts[3], SV_STR(d->id), SV_STR(act->who->tenant)),
-        &n, why);
+    struct store_value parts[5] = {
+        d->code.len ? SV_STR(d->code) : SV_NULL, d->name.len ? SV_STR(d->name) : SV_NULL,
+        d->short_name.len ? SV_STR(d->short_name) : SV_NULL,
+        d->kind.len ? SV_STR(d->kind) : SV_NULL, d->info.len ? SV_STR(d->info) : SV_NULL};
+    enum err err =
+        store_exec(act->tx,
+                   "UPDATE ops_departments SET code = COALESCE(?, code), name = COALESCE(?, name),"
+                   " short_name = COALESCE(?, short_name), kind = COALESCE(?, kind),"
+                   " info = COALESCE(?, info) WHERE id = ? AND tenant_id = ?",
+                   STORE_ARGS(parts[0], parts[1], parts[2], parts[3], parts[4], SV_STR(d->id),
+                              SV_STR(act->who->tenant)),
+                   &n, why);
     if (!err && n == 0)
         err = err_set(why, ERR_NOT_FOUND, "there is no such department");
     return err;
@@ -203,8 +204,9 @@ enum err ops_department_list(struct ops *ops, const struct ops_identity *who, st
 {
     struct store_rows rows;
     enum err err = store_ask(ops->store,
-                             "SELECT id, code, name, short_name, kind, info FROM ops_departments"
-                             " WHERE tenant_id = ? ORDER BY kind, id",
+                             "SELECT d.id, d.code, d.name, d.short_name, d.kind, d.info,"
+                             " (SELECT COUNT(*) FROM ops_users u WHERE u.department_id = d.id)"
+                             " FROM ops_departments d WHERE d.tenant_id = ? ORDER BY d.kind, d.id",
                              STORE_ARGS(SV_STR(who->tenant)), arena, &rows, why);
     if (err)
         return err;
@@ -214,7 +216,8 @@ enum err ops_department_list(struct ops *ops, const struct ops_identity *who, st
     for (size_t i = 0; i < rows.n_rows; i++)
         items[i] = (struct ops_department){store_str(&rows, i, 0), store_str(&rows, i, 1),
                                            store_str(&rows, i, 2), store_str(&rows, i, 3),
-                                           store_str(&rows, i, 4), store_str(&rows, i, 5)};
+                                           store_str(&rows, i, 4), store_str(&rows, i, 5),
+                                           store_int(&rows, i, 6)};
     *out = items;
     *n = rows.n_rows;
     return ERR_OK;

@@ -391,13 +391,37 @@ static struct str change_detail(struct arena *arena, const struct subject *was,
     return buf.failed ? STR_NONE : buf_str(&buf);
 }
 
+static bool same_roles(const struct subject *subject, const struct str *roles, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!listed(subject->roles, subject->n_roles, roles[i]))
+            return false;
+    for (size_t i = 0; i < subject->n_roles; i++)
+        if (!listed(roles, n, subject->roles[i]))
+            return false;
+    return n == subject->n_roles;
+}
+
+static enum err change_user(struct ops_act *act, const struct subject *subject,
+                            const struct ops_user_change *change, struct why *why)
+{
+    bool parts = change->display_name || change->department || change->disabled;
+    bool grants = change->set_roles && !same_roles(subject, change->roles, change->n_roles);
+    enum err err = parts ? set_parts(act, subject, change, why) : ERR_OK;
+    if (!err && grants)
+        err = set_roles(act, subject, change->roles, change->n_roles, why);
+    if (!err && (grants || (change->disabled && *change->disabled)))
+        /* What was true at the sign-in is not any more. */
+        err = store_exec(act->tx, "DELETE FROM ops_sessions WHERE user_id = ?",
+                         STORE_ARGS(SV_STR(subject->id)), NULL, why);
+    return err;
+}
+
 enum err ops_user_change(struct ops *ops, const struct ops_identity *who, const char *id,
                          const struct ops_user_change *change, struct why *why)
 {
     struct ops_act act;
     struct subject subject = {0};
-    bool parts = change->display_name || change->department || change->disabled;
-    bool ends = change->set_roles || (change->disabled && *change->disabled);
     enum err err = ops_act_begin(&act, ops, who,
                                  change->set_roles ? "ops.user.grant" : "ops.user.change", why);
     if (!err && !ops_may(who, "ops.user.manage"))
@@ -406,13 +430,8 @@ enum err ops_user_change(struct ops *ops, const struct ops_identity *who, const 
         err = lock_grants(act.tx, why);
     if (!err)
         err = read_subject(act.tx, who, id, act.arena, &subject, why);
-    if (!err && parts)
-        err = set_parts(&act, &subject, change, why);
-    if (!err && change->set_roles)
-        err = set_roles(&act, &subject, change->roles, change->n_roles, why);
-    if (!err && ends) /* what was true at the sign-in is not any more */
-        err = store_exec(act.tx, "DELETE FROM ops_sessions WHERE user_id = ?",
-                         STORE_ARGS(SV_STR(subject.id)), NULL, why);
+    if (!err)
+        err = change_user(&act, &subject, change, why);
     struct str detail = err ? STR_NONE : change_detail(act.arena, &subject, change);
     return ops_act_end(&act, err, id, detail, why);
 }
@@ -498,10 +517,21 @@ enum err ops_user_unlock(struct ops *ops, const struct ops_identity *who, const 
 
 #define USER_COLUMNS                                                                               \
     "SELECT u.id, u.tenant_id, u.department_id, u.name, u.display_name, u.disabled,"               \
-    " u.must_change, l.until_ms, u.created_ms, u.seen_ms FROM ops_users u"                         \
+    " u.must_change, l.until_ms, u.created_ms, u.seen_ms, t.name, d.name FROM ops_users u"         \
+    " JOIN ops_tenants t ON t.id = u.tenant_id"                                                    \
+    " LEFT JOIN ops_departments d ON d.id = u.department_id"                                       \
     " LEFT JOIN ops_lockouts l ON l.login_key = u.login_key"
 
-static void fill_user(const struct store_rows *rows, size_t i, struct ops_user *out)
+static struct str sign_in_name(struct arena *arena, struct str name, struct str tenant,
+                               struct str label)
+{
+    if (str_eq_c(tenant, OPS_HOME))
+        return name;
+    return str_printf(arena, "%.*s@%.*s", STR_FMT(name), STR_FMT(label));
+}
+
+static void fill_user(const struct store_rows *rows, size_t i, struct arena *arena,
+                      struct ops_user *out)
 {
     int64_t until = store_int(rows, i, 7);
     *out = (struct ops_user){
@@ -515,6 +545,9 @@ static void fill_user(const struct store_rows *rows, size_t i, struct ops_user *
         .locked_until_ms = until > time_now_ms() ? until : 0,
         .created_ms = store_int(rows, i, 8),
         .seen_ms = store_int(rows, i, 9),
+        .sign_in_name = sign_in_name(arena, store_str(rows, i, 3), store_str(rows, i, 1),
+                                     store_str(rows, i, 10)),
+        .department_name = store_str(rows, i, 11),
     };
 }
 
@@ -549,7 +582,7 @@ static enum err ask_users(struct ops *ops, const char *sql, struct store_args ar
             err = err_set(why, ERR_NO_MEMORY, "could not hold %zu users", rows.n_rows);
     }
     for (size_t i = 0; !err && i < rows.n_rows; i++)
-        fill_user(&rows, i, &users[i]);
+        fill_user(&rows, i, arena, &users[i]);
     if (!err)
         err = fill_roles(tx, arena, users, rows.n_rows, why);
     store_rollback(tx);
