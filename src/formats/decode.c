@@ -164,10 +164,15 @@ static const char *ask_icu(struct str s)
 
 static const char *guess(struct str s)
 {
+    bool valid = utf8_invalid(s) == STR_NPOS;
+    /* ASCII letters in pairs look like Han characters of UTF-16, so what is UTF-8 is asked first;
+     * but ASCII in UTF-16 is valid UTF-8 too, with a NUL beside every letter. */
+    if (valid && str_find_char(s, '\0') == STR_NPOS)
+        return "utf-8";
     char order = utf16_order(s);
     if (order)
         return order == 'l' ? "utf-16le" : "utf-16be";
-    if (utf8_invalid(s) == STR_NPOS || mostly_utf8(str_slice(s, 0, SAMPLE * 16)))
+    if (valid || mostly_utf8(str_slice(s, 0, SAMPLE * 16)))
         return "utf-8";
     struct str sample = str_slice(s, 0, SAMPLE);
     double gb = score(count_gb(sample)), big5 = score(count_big5(sample));

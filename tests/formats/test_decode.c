@@ -23,6 +23,8 @@ TEST(finds_the_encoding_of_chinese_text)
                   "A"),
          "big5", "我們都是台灣的人，"},
         {STR_INIT("plain"), "utf-8", "plain"},
+        {STR_INIT("abcdef"), "utf-8", "abcdef"}, /* in pairs these are Han characters of UTF-16 */
+        {STR_INIT("a\0b\0c\0d\0"), "utf-16le", "abcd"},
         {STR_INIT("na\xEFve caf\xE9 au lait, d\xE9j\xE0 vu"), NULL, "naïve café au lait, déjà vu"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
