@@ -1,0 +1,8 @@
+/* Any bytes named .html. */
+#include "reads.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    read_any((struct str){(const char *)data, size}, "a.html");
+    return 0;
+}
