@@ -25,8 +25,8 @@ static uint32_t packed_crc(struct str s)
 
 static void packed_put(struct buf *buf, uint64_t value, int bytes)
 {
-    for (int i = 0; i < bytes; i++)
-        buf_char(buf, (char)(value >> (8 * i)));
+    for (int i = 0; i < bytes; i++, value >>= 8)
+        buf_char(buf, (char)value);
 }
 
 /* What the local header and the directory have in common: from the version to the sizes. */

@@ -2,10 +2,11 @@
 #ifndef TESTS_FORMATS_ZIPS_H
 #define TESTS_FORMATS_ZIPS_H
 
+#include <stdlib.h>
 #include <zip.h>
 
 #include "core/arena.h"
-#include "tap.h"
+#include "core/str.h"
 
 struct zip_part {
     const char *name;
