@@ -8,6 +8,8 @@ export interface Part {
   text: string;
   /** '' plain, 'passage' the cited place, 'words' the exact words quoted. */
   mark: '' | 'passage' | 'words';
+  /** The number of an article or the name of a field: it stands out, so that the eye finds it. */
+  lead: boolean;
 }
 
 /** A line of text, or a table: lines of cells parted by " | ", the first of them its header. */
@@ -45,6 +47,16 @@ function withoutSigns(parts: Part[]): Part[] {
   return first ? [{ ...first, text: first.text.replace(/^\s*#{1,6}\s+/, '') }, ...rest] : parts;
 }
 
+const LEAD = /^(第[一二三四五六七八九十百千零〇\d]+条(之[一二三四五六七八九十]+)?|[^\s，。；：、（]{2,12}：)/;
+
+function withLead(parts: Part[]): Part[] {
+  const [first, ...rest] = parts;
+  const lead = first ? LEAD.exec(first.text)?.[0] : undefined;
+  if (!first || !lead) return parts;
+  const tail = { ...first, text: first.text.slice(lead.length) };
+  return [{ ...first, text: lead, lead: true }, ...(tail.text ? [tail] : []), ...rest];
+}
+
 function markAt(position: number, passage: Range | null, words: Range[]): Part['mark'] {
   if (words.some((r) => position >= r.start && position < r.end)) return 'words';
   return passage && position >= passage.start && position < passage.end ? 'passage' : '';
@@ -60,7 +72,7 @@ function partsOf(line: string, start: number, passage: Range | null, words: Rang
   sorted.forEach((from, i) => {
     const to = sorted[i + 1];
     if (to === undefined || to === from) return;
-    parts.push({ text: line.slice(from, to), mark: markAt(start + from, passage, words) });
+    parts.push({ text: line.slice(from, to), mark: markAt(start + from, passage, words), lead: false });
   });
   return parts;
 }
@@ -88,7 +100,7 @@ export function markedLines(text: string, passage: Range | null, words: Range[])
   const lines: Line[] = [];
   let start = 0;
   for (const line of text.split('\n')) {
-    const plain: Line = { start, heading: headingOf(line), parts: withoutSigns(mark(line, start)), rows: [] };
+    const plain: Line = { start, heading: headingOf(line), parts: withLead(withoutSigns(mark(line, start))), rows: [] };
     if (line.includes(CELL)) addRow(lines, cellsOf(line, start, mark), plain);
     else if (line.trim() !== '') lines.push(plain);
     start += line.length + 1;

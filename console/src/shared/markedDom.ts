@@ -2,22 +2,9 @@
 import { h } from './dom';
 import type { Line, Part } from './marked';
 
-const ARTICLE = /^第[一二三四五六七八九十百千零〇\d]+条(之[一二三四五六七八九十]+)?/;
-
 function element(part: Part): string | HTMLElement {
-  return part.mark === '' ? part.text : h('mark', { class: part.mark }, part.text);
-}
-
-/** The number of an article stands out, so that the eye finds it. */
-function withArticle(parts: Part[]): (string | HTMLElement)[] {
-  const [first, ...rest] = parts;
-  const number = first ? ARTICLE.exec(first.text)?.[0] : undefined;
-  if (!first || !number) return parts.map(element);
-  const head = h('strong', { class: 'number' }, number);
-  return [
-    first.mark === '' ? head : h('mark', { class: first.mark }, head),
-    ...[{ ...first, text: first.text.slice(number.length) }, ...rest].filter((one) => one.text).map(element),
-  ];
+  const words = part.lead ? h('strong', { class: 'lead' }, part.text) : part.text;
+  return part.mark === '' ? words : h('mark', { class: part.mark }, words);
 }
 
 function table(line: Line): HTMLElement {
@@ -36,5 +23,5 @@ export function lineElement(line: Line): HTMLElement {
   const { parts } = line;
   if (line.heading === 1) return h('h2', {}, ...parts.map(element));
   if (line.heading === 2) return h('h3', {}, ...parts.map(element));
-  return h('p', {}, ...withArticle(parts));
+  return h('p', {}, ...parts.map(element));
 }
