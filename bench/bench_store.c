@@ -5,10 +5,12 @@
  *     bench_store [rows]        default 50000; needs PostgreSQL's server for its column
  */
 #include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/arena.h"
@@ -31,6 +33,7 @@ static const char text[] = "第三十七条 劳动者提前三十日以书面形
 
 struct figures {
     double batched, single, by_key, by_key_in_one, scanned, by_threads; /* a second */
+    double beside_p50_ms, beside_p95_ms; /* a transaction of one row beside an import */
 };
 
 static _Noreturn void stop(const char *words)
@@ -155,6 +158,48 @@ static struct figures measure_store(const char *url, int64_t n)
     return out;
 }
 
+/* ---- one row beside another process that imports, 1000 rows a transaction, without a pause ----
+ */
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void import_for_ever(const char *url)
+{
+    struct store *store;
+    struct why why = {0};
+    must(store_open(&(struct store_opts){url, 60000, 1}, &store, &why), &why);
+    for (int64_t id = 1LL << 40;; id += BATCH)
+        insert_rows(store, id, BATCH, BATCH);
+}
+
+static void measure_beside(const char *url, struct figures *out)
+{
+    static double ms[N_SINGLE];
+    struct store *store;
+    struct why why = {0};
+    must(store_open(&(struct store_opts){url, 60000, 1}, &store, &why), &why);
+    pid_t pid = fork();
+    if (pid == 0)
+        import_for_ever(url);
+    time_sleep_ms(100);
+    for (int i = 0; i < N_SINGLE; i++) {
+        int64_t start = time_mono_ns();
+        insert_rows(store, (1LL << 50) + i, 1, 1);
+        ms[i] = (double)(time_mono_ns() - start) / 1e6;
+        time_sleep_ms(5);
+    }
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    store_close(store);
+    qsort(ms, N_SINGLE, sizeof ms[0], by_size);
+    out->beside_p50_ms = ms[N_SINGLE / 2];
+    out->beside_p95_ms = ms[N_SINGLE * 95 / 100];
+}
+
 /* ---- the bare API of SQLite ---- */
 
 static void raw(int rc, int expect, sqlite3 *db)
@@ -248,9 +293,10 @@ int main(int argc, char **argv)
     struct figures bare = measure_raw(path, n);
     (void)snprintf(path, sizeof path, "%s/store.db", dir);
     struct figures sqlite = measure_store(path, n), pg = {0};
+    measure_beside(path, &sqlite);
     struct pg_cluster *cluster = pg_cluster_new_durable(words, sizeof words);
     if (cluster && pg_cluster_database(cluster, "bench", url, sizeof url))
-        pg = measure_store(url, n);
+        pg = measure_store(url, n), measure_beside(url, &pg);
     pg_cluster_free(cluster);
     printf("%-44s %12s %12s %12s\n", "a second", "bare SQLite", "sqlite", "postgresql");
     line("rows inserted, 1000 a transaction", bare.batched, sqlite.batched, pg.batched);
@@ -260,6 +306,10 @@ int main(int argc, char **argv)
          pg.by_key_in_one);
     line("rows one by one from a table", bare.scanned, sqlite.scanned, pg.scanned);
     line("rows by key, 4 threads", 0, sqlite.by_threads, pg.by_threads);
+    printf("%-44s %12s %12.1f %12.1f\n", "ms for one row beside an import, p50", "",
+           sqlite.beside_p50_ms, pg.beside_p50_ms);
+    printf("%-44s %12s %12.1f %12.1f\n", "ms for one row beside an import, p95", "",
+           sqlite.beside_p95_ms, pg.beside_p95_ms);
     if (words[0])
         printf("postgresql was not measured: %s\n", words);
     return file_remove(dir, NULL) ? 1 : 0;

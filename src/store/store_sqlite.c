@@ -8,17 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "core/file.h"
 #include "core/time.h"
 
-#define BACKUP_PATH_MOST 4096
+#define PATH_MOST 4096
 
 struct store_conn {
     sqlite3 *db;
     int64_t busy_timeout_ms;
     int64_t waits_until_ns; /* end of the wait that is going on */
+    int turn;               /* lock file of the writers of all processes; -1: none */
     struct store_stmts stmts;
     struct store_value *row; /* n_row of them, for the row being handed out */
     size_t n_row;
@@ -84,18 +86,41 @@ static void finalize(void *conn, void *stmt)
     (void)sqlite3_finalize(stmt);
 }
 
-/* Waits in short steps, so that a writer among other processes has its chance between their
- * commits; SQLite's own handler sleeps up to 100 ms and starves beside a busy one. */
-static int on_busy(void *ctx, int n_before)
+/* Waits in short steps; SQLite's own handler sleeps up to 100 ms. False when the time is over. */
+static bool wait_step(struct store_conn *conn, int n_before)
 {
-    struct store_conn *conn = ctx;
     int64_t now = time_mono_ns();
     if (n_before == 0)
         conn->waits_until_ns = now + conn->busy_timeout_ms * 1000000;
     if (now >= conn->waits_until_ns)
-        return 0;
-    time_sleep_ms(n_before < 20 ? 1 : 2);
-    return 1;
+        return false;
+    (void)usleep(n_before < 20 ? 250 : 1000);
+    return true;
+}
+
+static int on_busy(void *ctx, int n_before)
+{
+    return wait_step(ctx, n_before);
+}
+
+/*
+ * The turnstile: a writer takes this lock, waits for the database's own lock, and gives this one
+ * back. A process that writes without a pause must come through here again and so stands behind the
+ * one that waits; without it, the other would have to hit the microseconds between its commits.
+ */
+static enum err take_turn(struct store_conn *conn, struct why *why)
+{
+    for (int n = 0; conn->turn >= 0 && flock(conn->turn, LOCK_EX | LOCK_NB) != 0; n++)
+        if (!wait_step(conn, n))
+            return err_set(why, ERR_BUSY, "other processes were writing for %lld ms",
+                           (long long)conn->busy_timeout_ms);
+    return ERR_OK;
+}
+
+static void give_turn(struct store_conn *conn)
+{
+    if (conn->turn >= 0)
+        (void)flock(conn->turn, LOCK_UN);
 }
 
 static enum err pragma(struct store_conn *conn, const char *sql, struct why *why)
@@ -113,6 +138,8 @@ static void disconnect(struct store_conn *conn)
     int rc = sqlite3_close(conn->db);
     assert(rc == SQLITE_OK);
     (void)rc;
+    if (conn->turn >= 0)
+        (void)close(conn->turn);
     free(conn->row);
     free(conn);
 }
@@ -148,6 +175,15 @@ static enum err make_file(const char *path, struct why *why)
     return ERR_OK;
 }
 
+/* Without the file, where the folder refuses it, writers wait less fairly. */
+static int open_turn(const char *path)
+{
+    char turn[PATH_MOST];
+    if (snprintf(turn, sizeof turn, "%s-turn", path) >= (int)sizeof turn)
+        return -1;
+    return open(turn, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+}
+
 static enum err connect_to(const struct store_opts *opts, enum store_mode mode,
                            struct store_conn **out, struct why *why)
 {
@@ -158,6 +194,7 @@ static enum err connect_to(const struct store_opts *opts, enum store_mode mode,
     if (!conn)
         return err_set(why, ERR_NO_MEMORY, "could not hold a connection to the database");
     conn->busy_timeout_ms = opts->busy_timeout_ms;
+    conn->turn = mode == STORE_WRITE ? open_turn(opts->url) : -1;
     conn->stmts.drop = finalize;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     if (sqlite3_open_v2(opts->url, &conn->db, flags, NULL) != SQLITE_OK)
@@ -333,10 +370,16 @@ static enum err script(struct store_conn *conn, const char *sql, struct why *why
 
 static enum err begin(struct store_conn *conn, enum store_mode mode, struct why *why)
 {
+    if (mode == STORE_READ)
+        return run(conn, "BEGIN", STORE_NO_ARGS, NULL, NULL, false, NULL, why);
     /* Writers take their place at once: two that read first and then both want to write could only
      * be told to start again. */
-    return run(conn, mode == STORE_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", STORE_NO_ARGS, NULL, NULL,
-               false, NULL, why);
+    enum err err = take_turn(conn, why);
+    if (!err) {
+        err = run(conn, "BEGIN IMMEDIATE", STORE_NO_ARGS, NULL, NULL, false, NULL, why);
+        give_turn(conn);
+    }
+    return err;
 }
 
 static void rollback(struct store_conn *conn)
@@ -427,7 +470,7 @@ static enum err write_copy(struct store_conn *conn, const char *path, struct why
 
 static enum err backup(struct store_conn *conn, const char *path, struct why *why)
 {
-    char part[BACKUP_PATH_MOST];
+    char part[PATH_MOST];
     if (snprintf(part, sizeof part, "%s.part", path) >= (int)sizeof part)
         return err_set(why, ERR_INVALID, "the path \"%.60s...\" is too long", path);
     enum err err = file_remove(part, why);

@@ -67,8 +67,8 @@ static struct str all(struct store *store, struct arena *arena)
         "SELECT id, s, x, b, s IS NULL, x IS NULL, b IS NULL FROM one_zoo ORDER BY id",
         "SELECT id, parent, same, '', '', '', '' FROM one_child ORDER BY id",
         "SELECT id, zoo, child, text, '', '', '' FROM a_pair ORDER BY id",
-        "SELECT number, room, checksum, ran_ms, sql, '', '' FROM store_migrations"
-        " ORDER BY position",
+        ("SELECT number, room, checksum, ran_ms, sql, '', '' FROM store_migrations"
+         " ORDER BY position"),
     };
     struct buf out;
     buf_init(&out, arena);
