@@ -26,13 +26,20 @@ struct catalog_version {
     int32_t until; /* first day not in force any more, whatever ended it; DAY_NONE: no end known */
     bool superseded; /* what ends it is a newer text (else its own term, or a repeal) */
     uint32_t n_passages;
-    struct str text_object; /* passages are byte ranges of this object */
+    struct str text_object;      /* the version's text is a range of this object, */
+    size_t text_start, text_len; /* and passages are ranges of the version's text */
+    struct str label;            /* tells versions apart for people: "2018-12-29 修正" */
+    struct str name, format;     /* of the file */
+    struct str object;           /* the file's own bytes */
+    struct str department_id;    /* for OPS_CLASS_DEPARTMENT; may be empty: nobody */
+    int64_t revision, created_ms;
 };
 
 struct catalog_document {
     char id[UUID_TEXT];
     uint32_t first, n;   /* its versions are versions[first .. first + n), newest first */
     uint32_t n_passages; /* of all versions */
+    int64_t revision;
 };
 
 struct catalog_segment {
@@ -68,7 +75,12 @@ const struct catalog_version *catalog_version(const struct catalog *catalog, str
 /* Whether `who` may read a version: its class, and the department for OPS_CLASS_DEPARTMENT. */
 bool catalog_may_read(const struct catalog_version *version, const struct ops_identity *who);
 
-/* How the version stands on a day, and the same in Chinese words for people ("已于…失效"). */
+/* The version that stands for its document on a day: in force, else the newest that was, else the
+ * next one. */
+const struct catalog_version *catalog_shown(const struct catalog *catalog,
+                                            const struct catalog_document *document, int32_t day);
+
+/* How the version stands on a day. */
 enum knowledge_status catalog_status(const struct catalog_version *version, int32_t day);
 
 /* The bytes start .. start + len of a version's text, in `arena`: one small read, no hash check

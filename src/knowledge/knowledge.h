@@ -28,6 +28,7 @@ struct job_kind;
 struct json_out;
 struct knowledge;
 struct objects;
+struct ops;
 
 extern const struct store_migration knowledge_migrations[];
 extern const size_t knowledge_n_migrations;
@@ -86,6 +87,7 @@ struct knowledge_opts {
     struct compute *compute; /* NULL: no jobs (a command that works directly) */
     const struct conf *conf;
     const char *data_dir;
+    struct ops *ops; /* NULL: nobody reads what is for one department */
 };
 ERR_MUST_USE enum err knowledge_open(const struct knowledge_opts *opts, struct knowledge **out,
                                      struct why *why);

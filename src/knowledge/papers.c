@@ -17,8 +17,7 @@
 #define GROUP_ALIKE   0.6
 #define GROUP_SAMPLES 5
 
-const struct store_migration papers_migration = {
-    "knowledge", PAPERS_MIGRATION_NUMBER,
+const char papers_tables[] =
     "CREATE TABLE kb_answers ("
     " id TEXT PRIMARY KEY, tenant TEXT NOT NULL, kb TEXT NOT NULL, kind TEXT NOT NULL, question "
     "TEXT NOT NULL,"
@@ -36,8 +35,7 @@ const struct store_migration papers_migration = {
     " state TEXT NOT NULL, result TEXT NOT NULL, created_ms INTEGER NOT NULL, ended_ms INTEGER NOT "
     "NULL,"
     " ended_by TEXT NOT NULL);"
-    "CREATE INDEX kb_feedback_by_state ON kb_feedback (tenant, state, id)",
-    NULL};
+    "CREATE INDEX kb_feedback_by_state ON kb_feedback (tenant, state, id)";
 
 /* ---- masking ---- */
 

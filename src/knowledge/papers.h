@@ -12,7 +12,7 @@
 
 #include "knowledge/knowledge.h"
 
-extern const struct store_migration papers_migration; /* of room "knowledge" */
+extern const char papers_tables[]; /* the step PAPERS_MIGRATION_NUMBER of room.h */
 
 /* Writes the answer's row and its ledger entry, in one transaction. */
 ERR_MUST_USE enum err papers_record(struct knowledge *k, const struct ops_identity *who,

@@ -11,7 +11,7 @@
 /*
  * The packed form: "P1", then varints: n_strings, each string as length and bytes (string 0 is the
  * empty one and not written), n, and for each passage kind, start (as a zigzag difference to the
- * one before), len, body, number, sub, and the numbers of label, path and field.
+ * one before), len, body, number, sub, and the numbers of label, path, field and words.
  */
 
 /* ---- writing ---- */
@@ -74,6 +74,8 @@ enum err passages_pack(const struct passage *items, size_t n, struct arena *aren
             err = put_string(&p, it->path, why);
         if (!err)
             err = put_string(&p, it->field, why);
+        if (!err)
+            err = put_string(&p, it->words, why);
         if (err)
             return err;
     }
@@ -180,6 +182,7 @@ enum err passages_unpack(struct str packed, struct arena *arena, struct passage 
         it->label = get_string(&u, strings, n_strings);
         it->path = get_string(&u, strings, n_strings);
         it->field = get_string(&u, strings, n_strings);
+        it->words = get_string(&u, strings, n_strings);
         u.bad = u.bad || kind > PASSAGE_HEAD || it->body > it->len || last > SIZE_MAX / 4 ||
                 it->len > SIZE_MAX / 4;
     }

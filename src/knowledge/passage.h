@@ -40,10 +40,9 @@ struct passage {
 };
 
 /*
- * The array as bytes and back. `words` are not kept. Reading checks everything, so bytes of any
- * origin are safe.
+ * The array as bytes and back. Reading checks everything, so bytes of any origin are safe.
  *
- *   Shape   about 12 bytes a passage and every different path, label and field once
+ *   Shape   about 13 bytes a passage and every different path, label, field and words once
  *   Owner   results live in `arena`; passages_unpack's strings borrow `packed`
  *   Errors  ERR_CORRUPT, ERR_NO_MEMORY
  *   Cost    one pass

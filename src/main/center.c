@@ -129,7 +129,8 @@ static enum err open_rooms(struct center *c, struct why *why)
     compute.ops = c->ops;
     if (!err)
         err = compute_open(&compute, &c->compute, why);
-    struct knowledge_opts knowledge = {c->store, c->objects, c->compute, c->conf, c->opts->data};
+    struct knowledge_opts knowledge = {c->store, c->objects,    c->compute,
+                                       c->conf,  c->opts->data, c->ops};
     if (!err)
         err = knowledge_open(&knowledge, &c->knowledge, why);
     struct eval_room_opts eval = {c->store, c->compute, c->knowledge};
