@@ -63,7 +63,6 @@ export interface ApiKey {
   requests_per_minute?: number | null;
   created_at?: string | null;
   expires_at?: string | null;
-  last_used_at?: string | null;
   revoked?: boolean;
 }
 
@@ -127,6 +126,9 @@ export interface Job {
   why: string;
   result: unknown;
   actor: string;
+  actor_name?: string;
+  /** Asked to stop, and not yet stopped. */
+  cancelling?: boolean;
 }
 
 /* ---- knowledge ---- */
