@@ -2,6 +2,7 @@
 import { after, test } from 'node:test';
 import { administrators } from './administrators.mjs';
 import { browserMissing, openBrowser } from './browser.mjs';
+import { contract } from './contract.mjs';
 import { DEMO_PASSWORD, missing, startCenter } from './center.mjs';
 import { residents } from './residents.mjs';
 import { stewards } from './stewards.mjs';
@@ -16,6 +17,7 @@ if (why) {
     await world.browser.close();
     await center.stop();
   });
+  contract(world);
   residents(world);
   administrators(world);
   stewards(world);
