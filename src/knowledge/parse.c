@@ -355,10 +355,10 @@ static bool title_by_look(struct parser *p, size_t *at, size_t *end)
         while (!is_title_end(whole) && *end < p->n_lines && *end - i < 3 &&
                p->lines[*end].kind == LINE_TEXT) {
             struct str next = parser_line(p, *end);
-            if (next.len > 120 || ends_sentence(next) || stands_above_title(next) ||
-                !is_title_end(next))
+            struct str both = str_printf(p->arena, "%.*s%.*s", STR_FMT(whole), STR_FMT(next));
+            if (next.len > 120 || meta_is_head_line(next) || !is_title_end(both))
                 break;
-            whole = next;
+            whole = both;
             (*end)++;
         }
         return true;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "compute/compute.h"
 #include "core/arena.h"
 #include "core/conf.h"
 #include "core/file.h"
@@ -43,6 +44,8 @@ __attribute__((unused)) static enum err kb_open(struct kb *kb)
     size_t n = 0, pending = 0;
     for (size_t i = 0; i < ledger_n_migrations; i++)
         steps[n++] = ledger_migrations[i];
+    for (size_t i = 0; i < compute_n_migrations; i++)
+        steps[n++] = compute_migrations[i];
     for (size_t i = 0; i < knowledge_n_migrations; i++)
         steps[n++] = knowledge_migrations[i];
     if (!err)
