@@ -97,13 +97,19 @@ test('check is clean, and finds each planted change', () => {
     bytes[bytes.length >> 1] ^= 1;
     writeFileSync(path, bytes);
   };
-  plant('a changed ledger entry', (d) => run('sqlite3', [join(d, 'yicheng.db'), "UPDATE ledger_entries SET actor = 'user:nobody' WHERE number = 1"]));
-  plant('a removed ledger entry', (d) => run('sqlite3', [join(d, 'yicheng.db'), 'DELETE FROM ledger_entries WHERE number = 1']));
+  // The tables refuse it; who takes the triggers away first is found by the chain.
+  const sql = (d, ...statements) => run('sqlite3', [join(d, 'yicheng.db'), statements.join(';')]);
+  const bare = ['DROP TRIGGER ledger_no_update', 'DROP TRIGGER ledger_no_delete'];
+  const change = "UPDATE ledger_entries SET actor = 'user:nobody' WHERE number = 1";
+  const refused = sql(data, change);
+  ok(refused.status !== 0 && refused.err.includes('append-only'), refused.err);
+  plant('a changed ledger entry', (d) => equal(sql(d, ...bare, change).status, 0, 'planting'));
+  plant('a removed ledger entry', (d) => equal(sql(d, ...bare, 'DELETE FROM ledger_entries WHERE number = 1').status, 0, 'planting'));
   plant('a changed object', (d) => flip(files(join(d, 'objects'))[0]));
   plant('a changed index', (d) => flip(files(join(d, 'index'))[0]));
   const copy = scratch();
   cpSync(data, copy, { recursive: true });
-  run('sqlite3', [join(copy, 'yicheng.db'), 'DELETE FROM ledger_entries WHERE number = (SELECT MAX(number) FROM ledger_entries)']);
+  sql(copy, ...bare, 'DELETE FROM ledger_entries WHERE number = (SELECT MAX(number) FROM ledger_entries)');
   equal(on(copy, 'check', '--head', clean.ledger_head_sha256).status, 1, 'a cut tail, with the head noted before');
 });
 
@@ -183,9 +189,8 @@ test('an older program refuses newer data and changes nothing', () => {
   const data = scratch();
   json(on(data, 'kb', 'list', '--json'));
   const db = join(data, 'yicheng.db');
-  const columns = run('sqlite3', [db, "SELECT group_concat(name) FROM pragma_table_info('store_migrations')"]).out.trim().split(',');
-  const row = columns.map((c) => (c === 'room' ? "'knowledge'" : c === 'number' ? '999' : c)).join(',');
-  equal(run('sqlite3', [db, `INSERT INTO store_migrations (${columns}) SELECT ${row} FROM store_migrations WHERE number = 1 LIMIT 1`]).status, 0, 'planted step');
+  const step = "INSERT INTO store_migrations (position, room, number, checksum, ran_ms, sql) SELECT 999, 'knowledge', 999, checksum, ran_ms, sql FROM store_migrations LIMIT 1";
+  equal(run('sqlite3', [db, step]).status, 0, 'planted step');
   const r = on(data, 'kb', 'list');
   ok(r.status === 1 && /999|newer|not know/.test(r.err), r.err);
 });
