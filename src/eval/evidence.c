@@ -18,7 +18,7 @@ static uint32_t *chars_of(struct str text, struct arena *arena, size_t *n)
         if (c >= 'A' && c <= 'Z')
             c += 32;
         if (utf8_is_han(c) || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c >= 0xC0)
-            if (c < 0x2000 || c > 0x206F)
+            if ((c < 0x2000 || c > 0x206F) && (c < 0x3000 || c > 0x303F) && c < 0xFF00)
                 out[(*n)++] = c;
     }
     return out;

@@ -23,7 +23,7 @@ TEST(counts_questions_and_names_the_bad_line)
         STR("{\"context\":\"试用期内辞职提前三日通知。其他时候提前三十日。\",\"question\":"
             "\"试用期辞职提前几天\","
             "\"evidences\":[\"试用期内辞职提前三日通知。\"],\"answers\":[\"三日\"]}\n\n");
-    CHECK_OK(eval_evidence(good, &report, &why), why.text);
+    CHECK_OK(eval_evidence(good, &report, &why), &why);
     CHECK_EQ(report.n, 1);
     CHECK_EQ(report.answers_held, 1);
     CHECK(report.f1 > 0.999);
