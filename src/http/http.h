@@ -171,8 +171,9 @@ struct http_opts {
     /* Static files for GET of a path that no route takes; false when there is none. On the event
      * thread: must not block. May be NULL. `path` is decoded, begins with '/', has no "..". */
     bool (*asset)(const char *path, struct http_asset *out);
-    const char
-        *temp_dir; /* for bodies to files; put it on the file system they end on. NULL: /tmp */
+    /* For bodies to files; put it on the file system they end on. Made when missing; what a process
+     * that died left in it an hour ago is removed. NULL: /tmp. */
+    const char *temp_dir;
 };
 
 ERR_MUST_USE enum err http_start(const struct http_opts *opts, struct http_server **out,

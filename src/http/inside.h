@@ -204,7 +204,8 @@ ERR_MUST_USE enum err request_begin(struct http_request *req, const struct in6_a
 ERR_MUST_USE enum err request_body_add(struct http_request *req, struct str data, struct why *why);
 /* For bodies to files: writes what is held. */
 ERR_MUST_USE enum err request_body_flush(struct http_request *req, struct why *why);
-#define BODY_PART ((size_t)256 << 10) /* held before it goes to the file */
+#define BODY_PREFIX "yicheng-body-"     /* of the file's name */
+#define BODY_PART   ((size_t)256 << 10) /* held before it goes to the file */
 bool request_to_file(const struct http_request *req);
 ERR_MUST_USE enum err request_check_params(struct http_request *req, struct why *why);
 

@@ -351,7 +351,7 @@ enum err request_body_add(struct http_request *req, struct str data, struct why 
 enum err request_body_flush(struct http_request *req, struct why *why)
 {
     if (req->body_fd < 0) {
-        char *path = file_join(req->arena, req->core->temp_dir, "yicheng-body-XXXXXX");
+        char *path = file_join(req->arena, req->core->temp_dir, BODY_PREFIX "XXXXXX");
         if (!path)
             return err_set(why, ERR_NO_MEMORY, "could not hold a path");
         req->body_fd = mkostemp(path, O_CLOEXEC);

@@ -8,17 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/conf.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "core/pool.h"
 #include "core/time.h"
 
-#define DRAIN_QUIET  ((uint64_t)1 << 20)  /* of a refused body before it is told so */
-#define DRAIN_MOST   ((uint64_t)64 << 20) /* of a refused body before the connection is cut */
-#define MOST_WORKERS 256
-#define PIECE        ((size_t)32 << 10)
+#define DRAIN_QUIET   ((uint64_t)1 << 20)  /* of a refused body before it is told so */
+#define DRAIN_MOST    ((uint64_t)64 << 20) /* of a refused body before the connection is cut */
+#define LEFT_BEHIND_S 3600
+#define MOST_WORKERS  256
+#define PIECE         ((size_t)32 << 10)
 
 static const struct conf_key keys[] = {
     {"http.listen", CONF_STR, "127.0.0.1", 0, 0, NULL,
@@ -571,6 +574,30 @@ static enum err set_routes(struct http_server *server, const struct http_opts *o
     return err;
 }
 
+/* Bodies that a process which was killed left behind; those of a living one are younger. */
+static enum err sweep(void *ctx, const char *path, struct str relative, struct why *why)
+{
+    struct stat st;
+    const time_t *now = ctx;
+    (void)why;
+    if (str_starts(relative, STR(BODY_PREFIX)) && stat(path, &st) == 0 &&
+        *now - st.st_mtime > LEFT_BEHIND_S)
+        (void)unlink(path);
+    return ERR_OK;
+}
+
+static enum err set_temp_dir(struct http_server *server, const char *path, struct why *why)
+{
+    time_t now = time_now_ms() / 1000;
+    server->core.temp_dir = str_z(server->arena, str_c(path ? path : "/tmp"));
+    if (!server->core.temp_dir)
+        return err_set(why, ERR_NO_MEMORY, "could not hold a path");
+    if (!path)
+        return ERR_OK;
+    enum err err = file_make_dirs(path, why);
+    return err ? err : file_walk(path, 1, sweep, &now, why);
+}
+
 static enum err set_core(struct http_server *server, const struct http_opts *opts, struct why *why)
 {
     struct core *core = &server->core;
@@ -580,9 +607,11 @@ static enum err set_core(struct http_server *server, const struct http_opts *opt
     core->authorize = opts->authorize;
     core->authorize_ctx = opts->authorize_ctx;
     core->asset = opts->asset;
-    core->temp_dir = str_z(server->arena, str_c(opts->temp_dir ? opts->temp_dir : "/tmp"));
-    enum err err = nets_parse(str_c(conf_str(opts->conf, "http.trusted_proxies")), server->arena,
-                              &core->proxies, &core->n_proxies, why);
+    enum err err = set_temp_dir(server, opts->temp_dir, why);
+    if (err)
+        return err;
+    err = nets_parse(str_c(conf_str(opts->conf, "http.trusted_proxies")), server->arena,
+                     &core->proxies, &core->n_proxies, why);
     if (err)
         err_prefix(why, "http.trusted_proxies: ");
     if (!err)

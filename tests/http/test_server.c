@@ -3,6 +3,9 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <utime.h>
+
+#include "core/file.h"
 
 /* ---- routes to try things on ---- */
 
@@ -371,6 +374,27 @@ TEST(a_body_to_a_file_is_there_and_then_gone)
     CHECK(has(post(s.port, "/api/file", "", ""), "\r\n\r\n0")); /* nothing is a file of 0 bytes */
     CHECK_EQ(raw_status(post(s.port, "/api/file", "Content-Type: x/y\r\n", "abc")), 200);
     serve_stop(&s, 1000);
+}
+
+TEST(bodies_left_behind_are_swept)
+{
+    char dir[] = "/tmp/yicheng-temp-XXXXXX", old[64], fresh[64], other[64];
+    struct utimbuf long_ago = {time_now_ms() / 1000 - 7200, time_now_ms() / 1000 - 7200};
+    struct http_opts opts = {.tables = &table, .n_tables = 1, .temp_dir = dir};
+    CHECK(mkdtemp(dir) != NULL);
+    (void)snprintf(old, sizeof old, "%s/yicheng-body-old", dir);
+    (void)snprintf(fresh, sizeof fresh, "%s/yicheng-body-new", dir);
+    (void)snprintf(other, sizeof other, "%s/something", dir);
+    CHECK_OK(file_write(old, STR("x"), 0600, NULL), NULL);
+    CHECK_OK(file_write(fresh, STR("x"), 0600, NULL), NULL);
+    CHECK_OK(file_write(other, STR("x"), 0600, NULL), NULL);
+    CHECK(utime(old, &long_ago) == 0 && utime(other, &long_ago) == 0);
+    struct serve s = serve_start(&opts, NULL);
+    CHECK(!file_exists(old) && file_exists(fresh) && file_exists(other));
+    CHECK_EQ(raw_status(post(s.port, "/api/file", "", "abc")), 200);
+    CHECK(strncmp(kept_path, dir, strlen(dir)) == 0);
+    serve_stop(&s, 1000);
+    CHECK_OK(file_remove(dir, NULL), NULL);
 }
 
 TEST(files_have_ranges_and_tags)
