@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "core/file.h"
 #include "core/log.h"
 #include "main/command.h"
 #include "main/root_http.h"
@@ -31,8 +32,8 @@ static void say_where(const struct center *c, const struct http_server *server)
              LOG_S("version", YICHENG_VERSION), LOG_S("store", store_engine(c->store)));
 }
 
-/* Waits for a signal to end; SIGHUP reopens the log. */
-static void wait_for_end(const sigset_t *signals)
+/* Waits for a signal to end; SIGHUP reopens the log and reads the certificate anew. */
+static void wait_for_end(const sigset_t *signals, struct http_server *server)
 {
     for (;;) {
         int got = 0;
@@ -40,7 +41,10 @@ static void wait_for_end(const sigset_t *signals)
             continue;
         if (got != SIGHUP)
             return;
+        struct why why = {0};
         log_reopen();
+        if (http_reload(server, &why) != ERR_OK)
+            LOG_ERROR("the certificate stays as it was", LOG_WHY(&why));
     }
 }
 
@@ -56,7 +60,8 @@ static enum err serve(struct center *c, const sigset_t *signals, struct why *why
                              .n_tables = n,
                              .authorize = ops_authorize,
                              .authorize_ctx = c->ops,
-                             .asset = root_asset};
+                             .asset = root_asset,
+                             .temp_dir = file_join(c->arena, c->opts->data, "tmp")};
     enum err err = compute_start(c->compute, why);
     if (!err)
         err = http_start(&opts, &server, why);
@@ -65,7 +70,7 @@ static enum err serve(struct center *c, const sigset_t *signals, struct why *why
         return err;
     }
     say_where(c, server);
-    wait_for_end(signals);
+    wait_for_end(signals, server);
     LOG_INFO("stopping", LOG_I("drain_ms", DRAIN_MS));
     http_stop(server, DRAIN_MS);
     compute_stop(c->compute, false);
