@@ -22,7 +22,7 @@ static const struct conf_key keys[] = {
     {"jobs.memory", CONF_BYTES, "2G", 16 << 20, 1LL << 50, NULL,
      "Most resident memory of a job whose kind sets no limit of its own"},
     {"jobs.time", CONF_DURATION, "12h", LEAST_MS, YEAR_MS, NULL, "Longest run of a job"},
-    {"jobs.attempts", CONF_INT, "3", 1, 1000, NULL,
+    {"jobs.attempts", CONF_INT, "5", 1, 1000, NULL,
      "Starts without progress between them before a job has failed"},
     {"jobs.backoff", CONF_DURATION, "2s", LEAST_MS, YEAR_MS, NULL,
      "Wait before the second attempt; doubles with each further one, up to 5 minutes"},

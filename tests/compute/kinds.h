@@ -63,6 +63,12 @@ static enum err run_count(void *ctx, struct job *job, struct why *why)
     return err;
 }
 
+/* The same with fewer attempts. */
+static enum err run_fragile(void *ctx, struct job *job, struct why *why)
+{
+    return run_count(ctx, job, why);
+}
+
 /* Takes a megabyte every millisecond. */
 static enum err run_eat(void *ctx, struct job *job, struct why *why)
 {
@@ -117,8 +123,8 @@ static enum err run_talk(void *ctx, struct job *job, struct why *why)
         .max_attempts = (attempts), .memory_bytes = (memory), .run = run_##word                    \
     }
 static const struct job_kind test_kinds[] = {
-    KIND(count, 4, 0), KIND(eat, 2, 64 << 20), KIND(forever, 3, 0),
-    KIND(fail, 3, 0),  KIND(talk, 1, 0),
+    KIND(count, 12, 0),  KIND(fragile, 4, 0), KIND(eat, 2, 64 << 20),
+    KIND(forever, 3, 0), KIND(fail, 3, 0),    KIND(talk, 1, 0),
 };
 #define N_TEST_KINDS (sizeof test_kinds / sizeof test_kinds[0])
 
