@@ -170,12 +170,15 @@ static enum err restore_files(const struct center_opts *opts, const char *folder
     char *store = file_join(arena, folder, "store.backup"),
          *from = file_join(arena, folder, "objects");
     char *objects = file_join(arena, opts->data, "objects");
-    if (!store || !from || !objects)
+    const struct store_migration *steps = NULL;
+    size_t n_steps = 0;
+    center_migrations(&steps, &n_steps, arena);
+    if (!store || !from || !objects || !steps)
         return err_set(why, ERR_NO_MEMORY, "could not hold the paths");
     enum err err = center_open(opts, CENTER_STORE, &c, why);
     if (err)
         return err;
-    err = store_restore(c.store, store, why);
+    err = store_restore(c.store, store, steps, n_steps, why);
     if (!err)
         err = objects_open(objects, &to, why);
     if (!err)

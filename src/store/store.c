@@ -501,7 +501,8 @@ enum err store_backup(struct store *store, const char *path, struct why *why)
     return err;
 }
 
-enum err store_restore(struct store *store, const char *path, struct why *why)
+enum err store_restore(struct store *store, const char *path, const struct store_migration *steps,
+                       size_t n, struct why *why)
 {
     struct store_tx *tx;
     bool used = false;
@@ -514,7 +515,7 @@ enum err store_restore(struct store *store, const char *path, struct why *why)
         err_hint(why, "restore into a new, empty database");
     }
     if (!err)
-        err = store->engine->restore(tx->conn, path, why);
+        err = store->engine->restore(tx->conn, path, steps, n, why);
     store_give(tx);
     return err;
 }

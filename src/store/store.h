@@ -149,9 +149,17 @@ ERR_MUST_USE enum err store_ask(struct store *store, const char *sql, struct sto
                                 struct arena *arena, struct store_rows *out, struct why *why);
 
 /* A consistent copy while running: SQLite's backup API into a file, for PostgreSQL a COPY of every
- * table in one repeatable-read snapshot into one file. Restore wants an empty database. */
+ * table in one repeatable-read snapshot into one file. */
 ERR_MUST_USE enum err store_backup(struct store *store, const char *path, struct why *why);
-ERR_MUST_USE enum err store_restore(struct store *store, const char *path, struct why *why);
+/*
+ * Fills an empty database (ERR_CONFLICT) from a backup, all of it or nothing. A backup of SQLite
+ * can be restored into PostgreSQL, too: that is how a centre grows. Its tables are then made by
+ * those of the program's `steps` that the backup had run; otherwise `steps` are not used. Run
+ * store_migrate() afterwards. ERR_CORRUPT for a damaged file, ERR_UNSUPPORTED for one of PostgreSQL
+ * into SQLite.
+ */
+ERR_MUST_USE enum err store_restore(struct store *store, const char *path,
+                                    const struct store_migration *steps, size_t n, struct why *why);
 /* The engine's own integrity check. */
 ERR_MUST_USE enum err store_check(struct store *store, struct why *why);
 

@@ -42,13 +42,16 @@ struct store_engine {
 
     /* Outside of a transaction. */
     enum err (*backup)(struct store_conn *conn, const char *path, struct why *why);
-    enum err (*restore)(struct store_conn *conn, const char *path, struct why *why);
+    enum err (*restore)(struct store_conn *conn, const char *path,
+                        const struct store_migration *steps, size_t n, struct why *why);
     enum err (*check)(struct store_conn *conn, struct why *why);
 };
 
 extern const struct store_engine store_sqlite;
 extern const struct store_engine store_postgres;
 
+/* SHA-256 of a migration's text, in hex; out holds HASH_TEXT bytes. */
+void store_checksum(const char *sql, char *out);
 extern const char store_own_table[]; /* makes the table store_migrations when it is missing */
 
 /* ---- the pool ---- */

@@ -25,7 +25,7 @@ struct plan {
     struct store_rows ran; /* room, number, checksum */
 };
 
-static void checksum(const char *sql, char out[HASH_TEXT])
+void store_checksum(const char *sql, char *out)
 {
     uint8_t digest[HASH_BYTES];
     hash_of(HASH_SHA256, str_c(sql), digest);
@@ -90,7 +90,7 @@ static enum err check_ran(const struct plan *plan, struct why *why)
                            "known here",
                            STR_FMT(room), number);
         }
-        checksum(plan->engine->migration_sql(step), sum);
+        store_checksum(plan->engine->migration_sql(step), sum);
         if (!str_eq_c(store_str(&plan->ran, row, 2), sum))
             return err_set(why, ERR_CONFLICT,
                            "migration %.*s %lld is not the one that made this database",
@@ -104,7 +104,7 @@ static enum err run_step(struct store_tx *tx, const struct plan *plan,
 {
     char sum[HASH_TEXT];
     const char *sql = plan->engine->migration_sql(step);
-    checksum(sql, sum);
+    store_checksum(sql, sum);
     enum err err = plan->engine->script(tx->conn, store_own_table, why);
     if (!err)
         err = plan->engine->script(tx->conn, sql, why);

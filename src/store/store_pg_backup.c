@@ -10,156 +10,9 @@
 #include "store/store_dump.h"
 #include "store/store_postgres.h"
 
-/* ---- the tables, in an order in which they can be filled ---- */
-
-#define MOST_TABLES 1024
-#define DUMP_ARENA  ((size_t)256 << 20)
-
-struct tables {
-    struct store_rows names; /* (n, 1) */
-    struct store_rows edges; /* (n, 2): a table, and another that it refers to */
-    size_t order[MOST_TABLES];
-    bool placed[MOST_TABLES];
-};
-
-struct keep {
-    struct arena *arena;
-    struct store_rows rows;
-    size_t cap;
-};
-
-static enum err keep_row(void *ctx, const struct store_rows *row, struct why *why)
-{
-    struct keep *keep = ctx;
-    size_t n = row->n_cols;
-    if (keep->rows.n_rows == keep->cap) {
-        size_t cap = keep->cap ? keep->cap * 2 : 16;
-        struct store_value *values =
-            arena_grow(keep->arena, keep->rows.values, keep->cap * n * sizeof *values,
-                       cap * n * sizeof *values);
-        if (!values)
-            return err_set(why, ERR_NO_MEMORY, "could not hold the list of tables");
-        keep->rows.values = values;
-        keep->cap = cap;
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct store_value *cell = &keep->rows.values[keep->rows.n_rows * n + i];
-        *cell = row->values[i];
-        if (cell->kind == STORE_TEXT && !(cell->s = str_copy(keep->arena, cell->s)).ptr)
-            return err_set(why, ERR_NO_MEMORY, "could not hold the list of tables");
-    }
-    keep->rows.n_rows++;
-    keep->rows.n_cols = n;
-    return ERR_OK;
-}
-
-static enum err ask(struct store_conn *conn, const char *sql, struct store_args args,
-                    struct arena *arena, struct store_rows *out, struct why *why)
-{
-    struct keep keep = {.arena = arena};
-    enum err err = store_postgres.run(conn, sql, args, keep_row, &keep, false, NULL, why);
-    *out = keep.rows;
-    return err;
-}
-
-/* Whether every table that table i refers to has its place already. */
-static bool is_free(const struct tables *tables, size_t i)
-{
-    for (size_t e = 0; e < tables->edges.n_rows; e++) {
-        if (!str_eq(store_str(&tables->edges, e, 0), store_str(&tables->names, i, 0)))
-            continue;
-        for (size_t j = 0; j < tables->names.n_rows; j++)
-            if (!tables->placed[j] &&
-                str_eq(store_str(&tables->edges, e, 1), store_str(&tables->names, j, 0)))
-                return false;
-    }
-    return true;
-}
-
-static enum err order_tables(struct tables *tables, struct why *why)
-{
-    size_t n = 0;
-    memset(tables->placed, 0, sizeof tables->placed);
-    while (n < tables->names.n_rows) {
-        size_t before = n;
-        for (size_t i = 0; i < tables->names.n_rows; i++)
-            if (!tables->placed[i] && is_free(tables, i)) {
-                tables->placed[i] = true;
-                tables->order[n++] = i;
-            }
-        if (n == before)
-            return err_set(why, ERR_UNSUPPORTED, "tables refer to each other in a circle");
-    }
-    return ERR_OK;
-}
-
-static enum err list_tables(struct store_conn *conn, struct arena *arena, struct tables *out,
-                            struct why *why)
-{
-    enum err err = ask(conn,
-                       "SELECT c.relname::text FROM pg_class c"
-                       " WHERE c.relnamespace = current_schema()::regnamespace"
-                       " AND c.relkind = 'r'"
-                       " AND c.relname NOT IN ('store_commits', 'store_migrations')"
-                       " ORDER BY c.relname",
-                       STORE_NO_ARGS, arena, &out->names, why);
-    if (!err)
-        err = ask(conn,
-                  "SELECT a.relname::text, b.relname::text FROM pg_constraint f"
-                  " JOIN pg_class a ON a.oid = f.conrelid JOIN pg_class b ON b.oid = f.confrelid"
-                  " WHERE f.contype = 'f' AND f.conrelid <> f.confrelid",
-                  STORE_NO_ARGS, arena, &out->edges, why);
-    if (!err && out->names.n_rows > MOST_TABLES)
-        err = err_set(why, ERR_UNSUPPORTED, "more than %d tables", MOST_TABLES);
-    return err ? err : order_tables(out, why);
-}
-
-static void quote_into(struct str name, struct buf *out)
-{
-    buf_char(out, '"');
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.ptr[i] == '"')
-            buf_char(out, '"');
-        buf_char(out, name.ptr[i]);
-    }
-    buf_char(out, '"');
-}
-
-static enum err copy_sql(const struct dump_table *table, const char *direction, struct buf *out,
-                         struct why *why)
-{
-    buf_add_c(out, "COPY ");
-    quote_into(table->name, out);
-    for (size_t i = 0; i < table->n_columns; i++) {
-        buf_add_c(out, i ? ", " : " (");
-        quote_into(table->columns[i], out);
-    }
-    buf_printf(out, ") %s", direction);
-    return buf_err(out, why);
-}
+#define DUMP_ARENA ((size_t)256 << 20)
 
 /* ---- backup ---- */
-
-static enum err columns_of(struct store_conn *conn, struct str name, struct arena *arena,
-                           struct dump_table *out, struct why *why)
-{
-    struct store_rows rows;
-    enum err err = ask(conn,
-                       "SELECT a.attname::text FROM pg_attribute a JOIN pg_class c"
-                       " ON c.oid = a.attrelid WHERE c.relname = ?"
-                       " AND c.relnamespace = current_schema()::regnamespace"
-                       " AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
-                       " ORDER BY a.attnum",
-                       STORE_ARGS(SV_STR(name)), arena, &rows, why);
-    if (err)
-        return err;
-    *out = (struct dump_table){name, arena_array(arena, struct str, rows.n_rows), rows.n_rows};
-    if (!out->columns)
-        return err_set(why, ERR_NO_MEMORY, "could not hold the columns of a table");
-    for (size_t i = 0; i < rows.n_rows; i++)
-        out->columns[i] = store_str(&rows, i, 0);
-    return ERR_OK;
-}
 
 static enum err put_table_head(struct dump_writer *writer, const struct dump_table *table,
                                struct arena *arena, struct why *why)
@@ -192,13 +45,13 @@ static enum err put_table(struct store_conn *conn, struct str name, struct dump_
     struct buf sql;
     int64_t n_rows = 0;
     buf_init(&sql, arena);
-    enum err err = columns_of(conn, name, arena, &table, why);
+    enum err err = pg_columns(conn, name, arena, &table, why);
     if (!err && table.n_columns == 0)
         return ERR_OK;
     if (!err)
         err = put_table_head(writer, &table, arena, why);
     if (!err)
-        err = copy_sql(&table, "TO STDOUT", &sql, why);
+        err = pg_copy_sql(&table, "TO STDOUT", &sql, why);
     if (!err)
         err = pg_copy_out(conn, sql.ptr, put_row, writer, &n_rows, why);
     if (err)
@@ -235,7 +88,7 @@ static enum err put_all(struct store_conn *conn, struct dump_writer *writer, str
                         struct why *why)
 {
     struct putting putting = {writer, arena};
-    struct tables *tables = arena_one(arena, struct tables);
+    struct pg_tables *tables = arena_one(arena, struct pg_tables);
     bool migrated = false;
     if (!tables)
         return err_set(why, ERR_NO_MEMORY, "could not hold the list of tables");
@@ -246,7 +99,7 @@ static enum err put_all(struct store_conn *conn, struct dump_writer *writer, str
                                  " ORDER BY position",
                                  STORE_NO_ARGS, put_migration, &putting, false, NULL, why);
     if (!err)
-        err = list_tables(conn, arena, tables, why);
+        err = pg_list_tables(conn, arena, tables, why);
     for (size_t i = 0; !err && i < tables->names.n_rows; i++)
         err = put_table(conn, store_str(&tables->names, tables->order[i], 0), writer, arena, why);
     return err;
@@ -323,26 +176,6 @@ static enum err restore_migration(struct store_conn *conn, struct str payload, i
     return err;
 }
 
-/* What the migrations themselves put into tables is in the backup, as it was by then. */
-static enum err empty_tables(struct store_conn *conn, struct arena *arena, struct why *why)
-{
-    struct tables *tables = arena_one(arena, struct tables);
-    struct buf sql;
-    buf_init(&sql, arena);
-    if (!tables)
-        return err_set(why, ERR_NO_MEMORY, "could not hold the list of tables");
-    enum err err = list_tables(conn, arena, tables, why);
-    for (size_t i = 0; !err && i < tables->names.n_rows; i++) {
-        buf_add_c(&sql, i ? ", " : "TRUNCATE ");
-        quote_into(store_str(&tables->names, i, 0), &sql);
-    }
-    if (!err)
-        err = buf_err(&sql, why);
-    if (!err && sql.len > 0)
-        err = store_postgres.script(conn, sql.ptr, why);
-    return err;
-}
-
 static enum err begin_copy(struct store_conn *conn, struct str payload, struct arena *arena,
                            struct why *why)
 {
@@ -351,7 +184,7 @@ static enum err begin_copy(struct store_conn *conn, struct str payload, struct a
     buf_init(&sql, arena);
     enum err err = dump_table(payload, arena, &table, why);
     if (!err)
-        err = copy_sql(&table, "FROM STDIN", &sql, why);
+        err = pg_copy_sql(&table, "FROM STDIN", &sql, why);
     if (err)
         return err;
     return pg_copy_in(conn, sql.ptr, why);
@@ -383,7 +216,7 @@ static enum err restore_all(struct store_conn *conn, struct str bytes, struct ar
         if (err || record.kind == 'z')
             return err;
         if (record.kind == 't' && !emptied) {
-            err = empty_tables(conn, arena, why);
+            err = pg_empty_tables(conn, arena, why);
             emptied = true;
         }
         if (err)
@@ -424,13 +257,16 @@ static enum err restore_map(struct store_conn *conn, struct str bytes, struct wh
     return err;
 }
 
-enum err pg_restore(struct store_conn *conn, const char *path, struct why *why)
+enum err pg_restore(struct store_conn *conn, const char *path, const struct store_migration *steps,
+                    size_t n, struct why *why)
 {
     struct file_map map;
     enum err err = file_map(path, &map, why);
     if (err)
         return err;
-    err = restore_map(conn, (struct str){(const char *)map.ptr, map.len}, why);
+    struct str bytes = {(const char *)map.ptr, map.len};
+    err = str_starts(bytes, STR("SQLite format 3")) ? pg_adopt(conn, path, steps, n, why)
+                                                    : restore_map(conn, bytes, why);
     if (err)
         err_prefix(why, "backup \"%s\"", path);
     file_unmap(&map);
@@ -442,8 +278,8 @@ enum err pg_restore(struct store_conn *conn, const char *path, struct why *why)
 static enum err check_indexes(struct store_conn *conn, struct arena *arena, struct why *why)
 {
     struct store_rows rows;
-    enum err err = ask(conn, "SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'",
-                       STORE_NO_ARGS, arena, &rows, why);
+    enum err err = pg_ask(conn, "SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'",
+                          STORE_NO_ARGS, arena, &rows, why);
     if (err || store_int(&rows, 0, 0) == 0)
         return err;
     return store_postgres.run(conn,
@@ -462,16 +298,16 @@ static enum err drop_row(void *ctx, struct str row, struct why *why)
 
 static enum err read_all(struct store_conn *conn, struct arena *arena, struct why *why)
 {
-    struct tables *tables = arena_one(arena, struct tables);
+    struct pg_tables *tables = arena_one(arena, struct pg_tables);
     if (!tables)
         return err_set(why, ERR_NO_MEMORY, "could not hold the list of tables");
-    enum err err = list_tables(conn, arena, tables, why);
+    enum err err = pg_list_tables(conn, arena, tables, why);
     for (size_t i = 0; !err && i < tables->names.n_rows; i++) {
         struct buf sql;
         int64_t n_rows = 0;
         buf_init(&sql, arena);
         buf_add_c(&sql, "COPY ");
-        quote_into(store_str(&tables->names, i, 0), &sql);
+        pg_quote(store_str(&tables->names, i, 0), &sql);
         buf_add_c(&sql, " TO STDOUT");
         err = buf_err(&sql, why);
         if (!err)

@@ -515,12 +515,31 @@ static enum err check(struct store_conn *conn, struct why *why)
     return err;
 }
 
-static enum err restore(struct store_conn *conn, const char *path, struct why *why)
+/* A backup of the other engine, told from a damaged file. */
+static bool is_dump(const char *path)
 {
+    char head[12] = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool dump = fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head &&
+                memcmp(head, "yicheng dump", sizeof head) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return dump;
+}
+
+static enum err restore(struct store_conn *conn, const char *path,
+                        const struct store_migration *steps, size_t n, struct why *why)
+{
+    (void)steps, (void)n; /* the tables are in the backup as they are */
     struct store_conn copy = {.stmts = {.drop = finalize}};
     enum err err = ERR_OK;
     if (!file_exists(path))
         return err_set(why, ERR_NOT_FOUND, "there is no backup \"%s\"", path);
+    if (is_dump(path)) {
+        err_hint(why, "set store.url to an empty PostgreSQL database");
+        return err_set(why, ERR_UNSUPPORTED, "\"%s\" is a backup of PostgreSQL and this is SQLite",
+                       path);
+    }
     if (sqlite3_open_v2(path, &copy.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
         SQLITE_OK)
         err = fail(&copy, "could not open the backup", why);

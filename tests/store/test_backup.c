@@ -102,7 +102,7 @@ TEST(a_restored_database_holds_what_was_backed_up)
     CHECK(!file_exists(at("backup.part")));
     CHECK_OK(store_backup(store, at("backup"), &why), &why); /* over the one before */
     struct store *other = test_store_empty(TEST_ENGINE, 2, TEST_BUSY_MS);
-    CHECK_OK(store_restore(other, at("backup"), &why), &why);
+    CHECK_OK(store_restore(other, at("backup"), steps, N_STEPS, &why), &why);
     struct str before = all(store, arena), after = all(other, arena);
     CHECK(before.len > 500 && str_eq(before, after));
     CHECK_OK(store_migrate(other, steps, N_STEPS, true, &pending, &why), &why);
@@ -113,7 +113,7 @@ TEST(a_restored_database_holds_what_was_backed_up)
                        NULL, NULL),
              ERR_CONFLICT); /* the constraints are back, too */
     /* What is not empty is not restored over. */
-    CHECK_EQ(store_restore(other, at("backup"), &why), ERR_CONFLICT);
+    CHECK_EQ(store_restore(other, at("backup"), steps, N_STEPS, &why), ERR_CONFLICT);
     CHECK(strstr(why.text, "not empty") != NULL);
     store_close(other);
     arena_free(arena);
@@ -126,7 +126,7 @@ TEST(an_empty_database_can_be_backed_up)
     struct why why = {0};
     CHECK_OK(store_backup(store, at("backup"), &why), &why);
     struct store *other = test_store_empty(TEST_ENGINE, 2, TEST_BUSY_MS);
-    CHECK_OK(store_restore(other, at("backup"), &why), &why);
+    CHECK_OK(store_restore(other, at("backup"), steps, N_STEPS, &why), &why);
     CHECK_OK(store_migrate(other, steps, N_STEPS, false, NULL, &why), &why);
     store_close(other);
     test_store_done(store);
@@ -141,7 +141,7 @@ TEST(a_backup_that_cannot_be_written_leaves_the_old_one)
     fill(store);
     CHECK(store_backup(store, at("no/such/folder/backup"), &why) != ERR_OK);
     CHECK(why.text[0] != '\0');
-    CHECK_EQ(store_restore(store, at("backup"), NULL), ERR_CONFLICT);
+    CHECK_EQ(store_restore(store, at("backup"), steps, N_STEPS, NULL), ERR_CONFLICT);
     CHECK_OK(file_write(at("backup"), STR("old"), 0600, NULL), NULL);
     CHECK_OK(file_make_dirs(at("backup.part/x"), NULL), NULL);
     CHECK_OK(file_write(at("backup.part/x/y"), STR("in the way"), 0600, NULL), NULL);
@@ -149,6 +149,54 @@ TEST(a_backup_that_cannot_be_written_leaves_the_old_one)
     enum err err = store_backup(store, at("backup"), &why);
     CHECK_OK(file_read(at("backup"), 1 << 20, arena, &text, NULL), NULL);
     CHECK(err == ERR_OK ? text.len > 3 : str_eq_c(text, "old"));
+    arena_free(arena);
+    test_store_done(store);
+}
+
+TEST(a_centre_grows_from_sqlite_to_postgresql)
+{
+    if (strcmp(TEST_ENGINE, "sqlite") != 0)
+        SKIP("asked of SQLite");
+    FRESH_STORE(store, 2);
+    struct arena *arena = arena_new(1 << 22);
+    struct why why = {0};
+    size_t pending = 9;
+    if (!test_store_cluster()) {
+        test_store_done(store);
+        SKIP(test_store_skip());
+    }
+    fill(store);
+    CHECK_OK(store_backup(store, at("backup"), &why), &why);
+    struct store *other = test_store_empty("postgresql", 2, TEST_BUSY_MS);
+
+    /* By an older program, and by one whose step has another text: nothing is there afterwards. */
+    struct store_migration changed[N_STEPS];
+    memcpy(changed, steps, sizeof changed);
+    changed[1].sql = "CREATE TABLE a_pair (id INTEGER)";
+    CHECK_EQ(store_restore(other, at("backup"), steps, 1, NULL), ERR_CONFLICT);
+    CHECK_EQ(store_restore(other, at("backup"), changed, N_STEPS, NULL), ERR_CONFLICT);
+    CHECK_OK(store_restore(other, at("backup"), steps, N_STEPS, &why), &why);
+    CHECK_STR(str_c(store_engine(other)), "postgresql");
+    struct str before = all(store, arena), after = all(other, arena);
+    CHECK(before.len > 500 && str_eq(before, after));
+    CHECK_OK(store_migrate(other, steps, N_STEPS, true, &pending, &why), &why);
+    CHECK_EQ(pending, 0);
+    CHECK_EQ(store_restore(other, at("backup"), steps, N_STEPS, NULL), ERR_CONFLICT);
+
+    /* The other way is refused in words, and so is a table that no migration made. */
+    CHECK_OK(store_backup(other, at("dump"), &why), &why);
+    store_close(other);
+    other = test_store_empty("sqlite", 2, TEST_BUSY_MS);
+    CHECK_EQ(store_restore(other, at("dump"), steps, N_STEPS, &why), ERR_UNSUPPORTED);
+    CHECK(strstr(why.text, "PostgreSQL") != NULL);
+    store_close(other);
+    memset(&why, 0, sizeof why);
+    run(store, "CREATE TABLE stray (id TEXT)", STORE_NO_ARGS);
+    CHECK_OK(store_backup(store, at("backup"), &why), &why);
+    other = test_store_empty("postgresql", 2, TEST_BUSY_MS);
+    CHECK_EQ(store_restore(other, at("backup"), steps, N_STEPS, &why), ERR_UNSUPPORTED);
+    CHECK(strstr(why.text, "stray") != NULL);
+    store_close(other);
     arena_free(arena);
     test_store_done(store);
 }
@@ -194,7 +242,7 @@ TEST(a_backup_is_one_state_while_others_write)
         struct store_rows rows = {0};
         CHECK_OK(store_backup(store, at("backup"), &why), &why);
         struct store *other = test_store_empty(TEST_ENGINE, 2, 5000);
-        CHECK_OK(store_restore(other, at("backup"), &why), &why);
+        CHECK_OK(store_restore(other, at("backup"), steps, N_STEPS, &why), &why);
         CHECK_OK(store_ask(other,
                            "SELECT min(n), max(n),"
                            " (SELECT count(*) FROM one_zoo WHERE s = 'grows') FROM a_pair",
@@ -224,7 +272,7 @@ TEST(a_damaged_backup_is_refused_and_nothing_is_restored)
     CHECK_OK(store_backup(store, at("backup"), &why), &why);
     CHECK_OK(file_read(at("backup"), 1 << 22, arena, &good, NULL), NULL);
     struct store *other = test_store_empty(TEST_ENGINE, 1, TEST_BUSY_MS);
-    CHECK_EQ(store_restore(other, at("none"), &why), ERR_NOT_FOUND);
+    CHECK_EQ(store_restore(other, at("none"), steps, N_STEPS, &why), ERR_NOT_FOUND);
     /* SQLite keeps no digest of a whole file: only what breaks its structure shows there. */
     bool digest = strcmp(store_engine(store), "postgresql") == 0;
     for (int i = 0; i < 24; i++) {
@@ -242,11 +290,11 @@ TEST(a_damaged_backup_is_refused_and_nothing_is_restored)
         memset(&why, 0, sizeof why);
         if (len == 0 && !digest)
             continue; /* to SQLite an empty file is an empty database */
-        CHECK_EQ(store_restore(other, at("bad"), &why), ERR_CORRUPT);
+        CHECK_EQ(store_restore(other, at("bad"), steps, N_STEPS, &why), ERR_CORRUPT);
         CHECK(strstr(why.text, "bad") != NULL);
     }
     memset(&why, 0, sizeof why);
-    CHECK_OK(store_restore(other, at("backup"), &why), &why);
+    CHECK_OK(store_restore(other, at("backup"), steps, N_STEPS, &why), &why);
     CHECK(str_eq(all(store, arena), all(other, arena)));
     store_close(other);
     arena_free(arena);
