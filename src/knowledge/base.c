@@ -171,7 +171,8 @@ static enum err figures_of(struct knowledge *k, const char *base_id, struct aren
     enum err err = store_ask(
         k->opts.store,
         "SELECT (SELECT COUNT(*) FROM kb_documents WHERE kb = b.id),"
-        " (SELECT COALESCE(SUM(n_passages), 0) FROM kb_versions WHERE kb = b.id), b.updated_ms"
+        " (SELECT CAST(COALESCE(SUM(n_passages), 0) AS BIGINT) FROM kb_versions WHERE kb = b.id),"
+        " b.updated_ms"
         " FROM kb_bases b WHERE b.id = ?",
         STORE_ARGS(SV_C(base_id)), arena, &rows, why);
     if (!err)

@@ -166,11 +166,10 @@ static const struct catalog_version *shown_to(const struct catalog *c,
 
 static bool passes(const struct document_filter *f, const struct catalog_version *v, int32_t day)
 {
-    return contains(v->meta.title, f->text) | contains(v->meta.number, f->text) |
-                   contains(v->name, f->text)
-               ? (!f->status.len || str_eq_c(f->status, status_name(catalog_status(v, day)))) &&
-                     (!f->kind.len || str_eq_c(f->kind, kind_name(v->meta.kind)))
-               : false;
+    bool named = contains(v->meta.title, f->text) || contains(v->meta.number, f->text) ||
+                 contains(v->name, f->text);
+    return named && (!f->status.len || str_eq_c(f->status, status_name(catalog_status(v, day)))) &&
+           (!f->kind.len || str_eq_c(f->kind, kind_name(v->meta.kind)));
 }
 
 enum err documents_json(struct knowledge *k, const struct ops_identity *who,

@@ -44,7 +44,7 @@ static const char *const internal =
 static bool serve(struct served *s)
 {
     *s = (struct served){.server = NULL};
-    if (kb_fresh(&s->kb))
+    if (!kb_fresh(&s->kb))
         return false;
     struct kb *kb = &s->kb;
     static const char *const no_args[] = {NULL};

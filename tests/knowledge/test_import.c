@@ -53,8 +53,7 @@ static const char *const staff =
 
 TEST(joins_versions_and_knows_which_is_in_force)
 {
-    struct kb kb;
-    CHECK_EQ(kb_fresh(&kb), ERR_OK);
+    FRESH_KB(kb);
     kb_put(&kb, "a/lift-2020.md", lift_2020);
     kb_put(&kb, "a/lift-2024.md", lift_2024);
     kb_put(&kb, "a/dogs-2016.md", dogs_2016);
@@ -96,8 +95,7 @@ TEST(joins_versions_and_knows_which_is_in_force)
 
 TEST(passages_are_ranges_of_the_stored_text)
 {
-    struct kb kb;
-    CHECK_EQ(kb_fresh(&kb), ERR_OK);
+    FRESH_KB(kb);
     kb_put(&kb, "g.jsonl",
            "{\"事项编码\":\"X1\",\"事项名称\":\"公租房申请\",\"实施主体\":\"市住建局\",\"办理地点\":\"二楼\",\"咨询电话\":\"0617-1\"}\n"
            "{\"事项编码\":\"X2\",\"事项名称\":\"户口迁移\",\"实施主体\":\"市公安局\",\"办理地点\":\"三楼\",\"咨询电话\":\"0617-2\"}\n");
@@ -131,8 +129,7 @@ TEST(passages_are_ranges_of_the_stored_text)
 
 TEST(reads_only_what_changed)
 {
-    struct kb kb;
-    CHECK_EQ(kb_fresh(&kb), ERR_OK);
+    FRESH_KB(kb);
     kb_put(&kb, "a/lift.md", lift_2020);
     kb_put(&kb, "a/dogs.md", dogs_2016);
     CHECK_EQ(kb_import(&kb, "a", false).n_versions, 2);
@@ -167,8 +164,7 @@ TEST(reads_only_what_changed)
 
 TEST(retires_what_is_gone_when_told_to_update)
 {
-    struct kb kb;
-    CHECK_EQ(kb_fresh(&kb), ERR_OK);
+    FRESH_KB(kb);
     kb_put(&kb, "a/lift.md", lift_2020);
     kb_put(&kb, "a/dogs.md", dogs_2016);
     kb_put(&kb, "b/staff.md", staff);
@@ -188,9 +184,8 @@ TEST(retires_what_is_gone_when_told_to_update)
 
 TEST(keeps_what_was_set_by_hand)
 {
-    struct kb kb;
+    FRESH_KB(kb);
     const struct json *change = NULL;
-    CHECK_EQ(kb_fresh(&kb), ERR_OK);
     kb_put(&kb, "a/lift.md", lift_2020);
     (void)kb_import(&kb, "a", false);
     const struct catalog *c = catalog(&kb);
@@ -226,8 +221,7 @@ TEST(keeps_what_was_set_by_hand)
 
 TEST(keeps_texts_for_staff_from_residents)
 {
-    struct kb kb;
-    CHECK_EQ(kb_fresh(&kb), ERR_OK);
+    FRESH_KB(kb);
     kb_put(&kb, "a/staff.md", staff);
     kb_put(&kb, "a/lift.md", lift_2020);
     kb_put(&kb, "a/secret.md", "# 某方案\n\n密级：秘密\n\n第一条 内容。\n\n第二条 内容。\n");
@@ -255,8 +249,7 @@ TEST(keeps_texts_for_staff_from_residents)
 
 TEST(reports_what_it_cannot_read_and_goes_on)
 {
-    struct kb kb;
-    CHECK_EQ(kb_fresh(&kb), ERR_OK);
+    FRESH_KB(kb);
     kb_put(&kb, "a/broken.docx", "PK\x03\x04 this is no archive");
     kb_put(&kb, "a/empty.md", "");
     kb_put(&kb, "a/good.md", lift_2024);
@@ -277,9 +270,8 @@ TEST(reports_what_it_cannot_read_and_goes_on)
 
 TEST(merges_segments_when_there_are_many)
 {
-    struct kb kb;
+    FRESH_KB(kb);
     char name[40], text[400];
-    CHECK_EQ(kb_fresh(&kb), ERR_OK);
     for (int i = 0; i < 30; i++) {
         (void)snprintf(name, sizeof name, "n%d.md", i);
         (void)snprintf(text, sizeof text, "# 第%d号公告\n\n关于第%d期安排的内容说明。\n", i, i);
@@ -323,9 +315,8 @@ static void plant(const char *path)
 
 TEST(finds_planted_changes_and_rebuilds_the_index)
 {
-    struct kb kb;
+    FRESH_KB(kb);
     char path[300] = "", index[200];
-    CHECK_EQ(kb_fresh(&kb), ERR_OK);
     kb_put(&kb, "a/lift.md", lift_2024);
     kb_put(&kb, "a/dogs.md", dogs_2023);
     (void)kb_import(&kb, "a", false);
@@ -379,11 +370,10 @@ static void write_laws(struct kb *kb)
 
 /* One file after the other, each acknowledged on its own, so that kills fall between and into
  * acknowledgements. Says how many were acknowledged by a byte each in `acknowledged`. */
-static void child(const char *dir, int acknowledged)
+static void child(const struct kb *parent, int acknowledged)
 {
-    struct kb kb = {.dir = ""};
+    struct kb kb = kb_same(parent);
     char name[60];
-    (void)snprintf(kb.dir, sizeof kb.dir, "%s", dir);
     if (kb_open(&kb))
         _exit(2);
     for (int i = 0; i < N_LAWS; i++) {
@@ -396,12 +386,10 @@ static void child(const char *dir, int acknowledged)
 
 TEST(loses_and_doubles_nothing_when_killed_at_any_moment)
 {
-    struct kb kb;
-    CHECK_EQ(kb_fresh(&kb), ERR_OK);
-    char dir[64];
-    memcpy(dir, kb.dir, sizeof dir);
+    FRESH_KB(kb);
     write_laws(&kb);
     kb_close(&kb);
+    struct store *made = kb.made;
     unsigned seed = 12345;
     int killed = 0;
     for (int round = 0; round < 20; round++) {
@@ -411,7 +399,7 @@ TEST(loses_and_doubles_nothing_when_killed_at_any_moment)
         pid_t pid = fork();
         if (pid == 0) {
             (void)close(pipes[0]);
-            child(dir, pipes[1]);
+            child(&kb, pipes[1]);
         }
         (void)close(pipes[1]);
         (void)usleep(3000 + rand_r(&seed) % 60000);
@@ -424,8 +412,7 @@ TEST(loses_and_doubles_nothing_when_killed_at_any_moment)
             n += got;
         (void)close(pipes[0]);
 
-        kb = (struct kb){.dir = ""};
-        memcpy(kb.dir, dir, sizeof dir);
+        kb = kb_same(&kb);
         CHECK_OK(kb_open(&kb), &kb.why);
         CHECK(kb_count(&kb, "SELECT COUNT(*) FROM kb_versions") >= n); /* what was acknowledged */
         CHECK_EQ(kb_count(&kb, "SELECT COUNT(*) FROM kb_versions"),
@@ -434,9 +421,9 @@ TEST(loses_and_doubles_nothing_when_killed_at_any_moment)
         kb_close(&kb);
     }
     CHECK_EQ(killed, 20);
-    kb = (struct kb){.dir = ""};
-    memcpy(kb.dir, dir, sizeof dir);
+    kb = kb_same(&kb);
     CHECK_OK(kb_open(&kb), &kb.why);
+    kb.made = made;
     (void)kb_import(&kb, "laws", false);
     CHECK_EQ(kb_count(&kb, "SELECT COUNT(*) FROM kb_versions"), N_LAWS);
     CHECK_EQ(kb_count(&kb, "SELECT COUNT(*) FROM kb_documents"), N_LAWS);
