@@ -14,11 +14,15 @@
 #include "core/arena.h"
 #include "core/utf8.h"
 #include "formats/ocr.h"
+#include "formats/pdf_cells.h"
 #include "formats/pdf_lines.h"
+#include "formats/pdf_rules.h"
 
 #define DPI        300.0
-#define MOST_SIDE  5000.0            /* pixels of a rendered page */
-#define FEW_CHARS  16                /* a page with fewer is a picture if it holds one */
+#define MOST_SIDE  5000.0 /* pixels of a rendered page */
+#define FEW_CHARS  16     /* a page with fewer is a picture if it holds one */
+#define RULES_DPI  100.0  /* of the picture that rules are looked for in */
+#define MOST_GRIDS 16
 #define MOST_OCR   300               /* pages recognised in one document */
 #define MOST_RUNES ((size_t)4 << 20) /* characters of one page */
 
@@ -40,10 +44,12 @@ static int detect(struct str bytes, struct str suffix)
 
 /* ---- a page's text ---- */
 
-/* Where the characters of a page are, in the order of its text. */
+/* The text of a page with the places of its characters, and the tables they may lie in. */
 struct runes {
     const PopplerRectangle *places;
     size_t n, at;
+    struct pdf_cells *cells;      /* NULL when there are no ruled tables */
+    struct format_table **tables; /* by grid; NULL until its first character is met */
 };
 
 static void widen(struct pdf_line *line, const PopplerRectangle *r)
@@ -54,22 +60,50 @@ static void widen(struct pdf_line *line, const PopplerRectangle *r)
     line->y2 = r->y2 > line->y2 ? r->y2 : line->y2;
 }
 
-/* Measures one line of text; `runes` moves behind it and its line end. */
-static bool measure(struct runes *runes, struct str text, struct pdf_line *line)
+/* A character that lies in a table; the table takes its place in the page at its first one. */
+static bool in_table(struct pdf *pdf, struct runes *runes, struct pdf_page *page, struct str text,
+                     const PopplerRectangle *r)
+{
+    size_t grid;
+    struct pdf_rune rune = {text, r->x1, r->y1, r->x2, r->y2};
+    if (!pdf_cells_take(runes->cells, &rune, &grid))
+        return false;
+    if (!runes->tables[grid]) {
+        struct format_table *table = arena_one(pdf->scratch, struct format_table);
+        if (!table)
+            return false;
+        runes->tables[grid] = table;
+        page->lines[page->n_lines++] = (struct pdf_line){.table = table};
+    }
+    return true;
+}
+
+/* Measures one line of text; `runes` moves behind it and its line end. What lies in tables is left
+ * out of it. */
+static bool measure(struct pdf *pdf, struct runes *runes, struct pdf_page *page, struct str text,
+                    struct pdf_line *line)
 {
     double heights = 0;
     size_t n = 0;
-    *line = (struct pdf_line){.text = str_trim_space(text), .x1 = 1e9, .y1 = 1e9};
+    struct buf kept;
+    buf_init(&kept, pdf->scratch);
+    *line = (struct pdf_line){.x1 = 1e9, .y1 = 1e9};
     for (size_t at = 0; at < text.len && runes->at < runes->n; runes->at++) {
         const PopplerRectangle *r = &runes->places[runes->at];
-        uint32_t c = utf8_next(text, &at);
-        if (utf8_is_space(c))
+        size_t start = at;
+        bool space = utf8_is_space(utf8_next(text, &at));
+        if (runes->cells && in_table(pdf, runes, page, str_slice(text, start, at), r))
+            continue;
+        if (runes->cells)
+            buf_add(&kept, str_slice(text, start, at));
+        if (space)
             continue;
         widen(line, r);
         heights += r->y2 - r->y1;
         n++;
     }
     runes->at++; /* the line end has a place too */
+    line->text = str_trim_space(runes->cells ? buf_str(&kept) : text);
     line->size = n ? heights / (double)n : 0;
     return n > 0 && line->text.len > 0;
 }
@@ -78,7 +112,7 @@ static bool measure(struct runes *runes, struct str text, struct pdf_line *line)
 static bool join_row(struct pdf *pdf, struct pdf_line *line, const struct pdf_line *next)
 {
     double em = line->size, gap = next->x1 - line->x2;
-    if (fabs(next->y1 - line->y1) > em * 0.4 || fabs(next->size - em) > em * 0.2 ||
+    if (line->table || fabs(next->y1 - line->y1) > em * 0.4 || fabs(next->size - em) > em * 0.2 ||
         gap < -em * 0.2 || gap > em * 1.6)
         return false;
     line->text = str_printf(pdf->scratch, "%.*s %.*s", STR_FMT(line->text), STR_FMT(next->text));
@@ -98,18 +132,69 @@ static size_t count_lines(struct str text)
 static void take_lines(struct pdf *pdf, struct pdf_page *page, struct str text, struct runes *runes)
 {
     struct str line;
-    page->lines = arena_array(pdf->scratch, struct pdf_line, count_lines(text));
+    page->lines = arena_array(pdf->scratch, struct pdf_line, count_lines(text) + MOST_GRIDS);
     if (!page->lines) {
         (void)format_fail(pdf->out, ERR_NO_MEMORY, "the document needs more memory than the limit");
         return;
     }
     while (str_next_line(&text, &line) && format_go_on(pdf->out)) {
-        struct pdf_line *next = &page->lines[page->n_lines];
-        if (!measure(runes, line, next))
+        struct pdf_line next;
+        if (!measure(pdf, runes, page, line, &next))
             continue;
-        if (page->n_lines == 0 || !join_row(pdf, next - 1, next))
-            page->n_lines++;
+        if (page->n_lines == 0 || !join_row(pdf, &page->lines[page->n_lines - 1], &next))
+            page->lines[page->n_lines++] = next;
     }
+    for (size_t i = 0; i < MOST_GRIDS && runes->cells; i++) {
+        if (runes->tables[i])
+            pdf_cells_table(runes->cells, i, pdf->out, runes->tables[i]);
+    }
+}
+
+/* ---- ruled tables ---- */
+
+/* Whether pieces of text stand side by side with a gap between them: without that there is no table
+ * and no need to look for its rules. */
+static bool has_columns(const PopplerRectangle *places, size_t n)
+{
+    size_t rows = 0;
+    for (size_t i = 1; i < n && rows < 2; i++) {
+        const PopplerRectangle *a = &places[i - 1], *b = &places[i];
+        double em = a->y2 - a->y1;
+        bool beside = b->y1 < a->y2 && b->y2 > a->y1;
+        rows += em > 0 && ((beside && fabs(b->x1 - a->x2) > em * 0.8) || b->y2 < a->y1 - em);
+    }
+    return rows >= 2;
+}
+
+static cairo_surface_t *render(PopplerPage *page, int width, int height, double scale)
+{
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
+    cairo_t *cairo = cairo_create(surface);
+    cairo_set_source_rgb(cairo, 1, 1, 1);
+    cairo_paint(cairo);
+    cairo_scale(cairo, scale, scale);
+    poppler_page_render(page, cairo);
+    cairo_destroy(cairo);
+    cairo_surface_flush(surface);
+    return surface;
+}
+
+/* The grids of the page, as cells to be filled; NULL when it has none. */
+static struct pdf_cells *find_tables(struct pdf *pdf, PopplerPage *page,
+                                     const struct pdf_page *size)
+{
+    double scale = RULES_DPI / 72;
+    int width = (int)(size->width * scale), height = (int)(size->height * scale);
+    struct pdf_grid *grids = NULL;
+    size_t n = 0;
+    if (width < 100 || height < 100 || width > MOST_SIDE || height > MOST_SIDE)
+        return NULL;
+    cairo_surface_t *surface = render(page, width, height, scale);
+    if (cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS)
+        pdf_rules_find(cairo_image_surface_get_data(surface), width, height,
+                       cairo_image_surface_get_stride(surface), scale, pdf->scratch, &grids, &n);
+    cairo_surface_destroy(surface);
+    return pdf_cells_new(pdf->scratch, grids, n < MOST_GRIDS ? n : MOST_GRIDS);
 }
 
 /* Private characters and U+FFFD: the letters of fonts that do not say what they are. */
@@ -153,7 +238,10 @@ static void take_page(struct pdf *pdf, PopplerPage *page, struct pdf_page *into)
     into->picture = bad || (few && has_picture(page, into->width * into->height));
     if (into->picture || !poppler_page_get_text_layout(page, &places, &n))
         return;
-    struct runes runes = {places, n, 0};
+    struct format_table *tables[MOST_GRIDS] = {NULL};
+    struct runes runes = {places, n, 0, NULL, tables};
+    if (has_columns(places, n))
+        runes.cells = find_tables(pdf, page, into);
     take_lines(pdf, into, text, &runes);
     g_free(places);
 }
@@ -168,14 +256,7 @@ static void recognise(struct pdf *pdf, PopplerPage *page, const struct pdf_page 
     if (width < 8 || height < 8)
         return;
     format_extend(pdf->out, OCR_PAGE_MS);
-    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
-    cairo_t *cairo = cairo_create(surface);
-    cairo_set_source_rgb(cairo, 1, 1, 1);
-    cairo_paint(cairo);
-    cairo_scale(cairo, scale, scale);
-    poppler_page_render(page, cairo);
-    cairo_destroy(cairo);
-    cairo_surface_flush(surface);
+    cairo_surface_t *surface = render(page, width, height, scale);
     if (cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS)
         (void)ocr_pixels(pdf->ocr, cairo_image_surface_get_data(surface), width, height,
                          cairo_image_surface_get_stride(surface), (int)(scale * 72));

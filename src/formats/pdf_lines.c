@@ -34,7 +34,8 @@ struct layout {
 
 static bool in_margin(const struct pdf_page *page, const struct pdf_line *line)
 {
-    return line->y2 < page->height * MARGIN || line->y1 > page->height * (1 - MARGIN);
+    return !line->table &&
+           (line->y2 < page->height * MARGIN || line->y1 > page->height * (1 - MARGIN));
 }
 
 /* "- 3 -", "3", "第 3 页 共 9 页", "3/9", "— 3 —" */
@@ -169,7 +170,7 @@ static void find_margins(struct layout *l, const struct pdf_page *page)
     l->right = 0;
     for (size_t i = 0; i < page->n_lines; i++) {
         const struct pdf_line *line = &page->lines[i];
-        if (is_running(l, page, line))
+        if (line->table || is_running(l, page, line))
             continue;
         l->left = line->x1 < l->left ? line->x1 : l->left;
         l->right = line->x2 > l->right ? line->x2 : l->right;
@@ -219,6 +220,12 @@ static void write_line(struct layout *l, const struct pdf_line *line, bool new_p
     l->last = *line;
 }
 
+static void write_table(struct layout *l, const struct format_table *table)
+{
+    flush(l);
+    format_table(l->out, table->cells, table->n_rows, table->n_cols, table->has_header);
+}
+
 static void write_page(struct layout *l, size_t p)
 {
     const struct pdf_page *page = &l->doc->pages[p];
@@ -232,6 +239,10 @@ static void write_page(struct layout *l, size_t p)
     }
     find_margins(l, page);
     for (size_t i = 0; i < page->n_lines && format_go_on(l->out); i++) {
+        if (page->lines[i].table) {
+            write_table(l, page->lines[i].table);
+            continue;
+        }
         if (is_running(l, page, &page->lines[i]))
             continue;
         /* the line before was measured against the margins of its own page */

@@ -11,11 +11,13 @@
 #include "core/str.h"
 
 struct format_out;
+struct format_table;
 
 struct pdf_line {
-    struct str text;       /* one line, trimmed, not empty */
-    double x1, y1, x2, y2; /* points from the upper left corner */
-    double size;           /* height of its letters */
+    struct str text;            /* one line, trimmed, not empty; of a table nothing */
+    struct format_table *table; /* stands here in place of text; else NULL */
+    double x1, y1, x2, y2;      /* points from the upper left corner */
+    double size;                /* height of its letters */
 };
 
 struct pdf_page {

@@ -96,6 +96,52 @@ TEST(pdf_gives_paragraphs_headings_and_pages)
     arena_free(arena);
 }
 
+static void rule(struct drawing *d, double x1, double y1, double x2, double y2)
+{
+    cairo_move_to(d->cairo, x1, y1);
+    cairo_line_to(d->cairo, x2, y2);
+    cairo_stroke(d->cairo);
+}
+
+/* Three columns and rows with hair lines; the second and third heading cells are one, as are the
+ * first cells of the last rows; the header is shaded. */
+TEST(pdf_tables_are_found_by_their_rules)
+{
+    struct arena *arena = arena_new(ROOM);
+    struct format_document doc = {.format = ""};
+    struct drawing d;
+    if (!file_exists(FONT_FILE))
+        SKIP("no font " FONT_FILE);
+    begin_pdf(&d, arena);
+    line(&d, 108, 90, 12, "第五条　收费标准如下：");
+    cairo_set_source_rgb(d.cairo, 0.7, 0.78, 0.9);
+    cairo_rectangle(d.cairo, 80.3, 110.2, 360, 30);
+    cairo_fill(d.cairo);
+    cairo_set_source_rgb(d.cairo, 0, 0, 0);
+    cairo_set_line_width(d.cairo, 0.4);
+    for (int i = 0; i < 4; i++)
+        rule(&d, i == 2 ? 200.3 : 80.3, 110.2 + i * 30, 440.3, 110.2 + i * 30);
+    rule(&d, 80.3, 110.2, 80.3, 200.2);
+    rule(&d, 200.3, 110.2, 200.3, 200.2);
+    rule(&d, 320.3, 140.2, 320.3, 200.2);
+    rule(&d, 440.3, 110.2, 440.3, 200.2);
+    line(&d, 90, 130, 12, "区域");
+    line(&d, 300, 130, 12, "收费");
+    line(&d, 90, 170, 12, "汀南区");
+    line(&d, 210, 155, 9, "白天每半");
+    line(&d, 210, 167, 9, "小时");
+    line(&d, 330, 160, 12, "5元");
+    line(&d, 210, 190, 12, "夜间");
+    line(&d, 330, 190, 12, "3元");
+    line(&d, 108, 230, 12, "第六条　略。");
+    cairo_show_page(d.cairo);
+    CHECK_STR(text_of(arena, end_pdf(&d), "a.pdf", &doc),
+              "第五条 收费标准如下：\n\n区域 | 收费 | 收费\n汀南区 | 白天每半小时 | 5元\n汀南区 | "
+              "夜间 | 3元\n\n"
+              "第六条 略。\n");
+    arena_free(arena);
+}
+
 static bool has_language(void)
 {
     return file_exists("/usr/share/tesseract-ocr/5/tessdata/chi_sim.traineddata") ||
