@@ -71,10 +71,10 @@ static struct place *place_of(const char *folded, size_t len)
 
 static void fill(void)
 {
-    const struct field_kind *kind = kinds - 1;
+    size_t n_kinds = 0;
     for (size_t i = 0; i < N_NAMES; i++) {
         if (!names[i][0]) {
-            kind++;
+            n_kinds++;
             continue;
         }
         char folded[48];
@@ -84,7 +84,7 @@ static void fill(void)
             continue; /* the first line wins */
         memcpy(place->name, folded, len + 1);
         place->len = len;
-        place->kind = kind;
+        place->kind = &kinds[n_kinds - 1]; /* a FIELD line comes first */
     }
 }
 
