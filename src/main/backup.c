@@ -16,6 +16,7 @@
 
 struct copy {
     struct objects *to;
+    struct objects_batch *batch; /* of `to` */
     struct backup_report *report;
     bool verify; /* the source is a backup: its names must be true */
 };
@@ -35,7 +36,7 @@ static enum err copy_one(void *ctx, const char *path, struct str relative, struc
     copy->report->n_objects++;
     if (objects_has(copy->to, name))
         return ERR_OK;
-    enum err err = objects_put_file(copy->to, path, MOST_OBJECT, got, &bytes, why);
+    enum err err = objects_batch_put_file(copy->batch, path, MOST_OBJECT, got, &bytes, why);
     if (err == ERR_NOT_FOUND && !copy->verify) { /* collected since the folder was listed */
         *why = (struct why){0};
         return ERR_OK;
@@ -49,8 +50,15 @@ static enum err copy_one(void *ctx, const char *path, struct str relative, struc
 static enum err copy_objects(const char *from_dir, struct objects *to, bool verify,
                              struct backup_report *report, struct why *why)
 {
-    struct copy copy = {.to = to, .report = report, .verify = verify};
-    return file_is_dir(from_dir) ? file_walk(from_dir, 4, copy_one, &copy, why) : ERR_OK;
+    struct copy copy = {
+        .to = to, .batch = objects_batch_new(to), .report = report, .verify = verify};
+    enum err err = copy.batch ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not hold the objects");
+    if (!err && file_is_dir(from_dir))
+        err = file_walk(from_dir, 4, copy_one, &copy, why);
+    if (!err)
+        err = objects_batch_commit(copy.batch, why);
+    objects_batch_free(copy.batch);
+    return err;
 }
 
 /* ---- making ---- */

@@ -402,34 +402,69 @@ void objects_batch_free(struct objects_batch *batch)
     free(batch);
 }
 
+/* A new file for the next object; a full batch is committed first. */
+static enum err begin_item(struct objects_batch *batch, char temp[PATH_MOST], int *fd,
+                           struct why *why)
+{
+    enum err err = batch->n < BATCH_MOST ? ERR_OK : objects_batch_commit(batch, why);
+    if (err)
+        return err;
+    struct waiting *item = &batch->items[batch->n];
+    (void)uuid7(item->temp);
+    temp_path(batch->objects, item->temp, temp);
+    return make_temp(temp, fd, why);
+}
+
+/* Closes it, and keeps it or, after an error, drops it. */
+static enum err end_item(struct objects_batch *batch, const char *temp, int fd, enum err err,
+                         char name[HASH_TEXT], struct why *why)
+{
+    if (close(fd) != 0 && !err)
+        err = err_errno(why, "could not write");
+    if (err)
+        (void)unlink(temp);
+    else
+        memcpy(name, batch->items[batch->n++].name, HASH_TEXT);
+    return err;
+}
+
 enum err objects_batch_put(struct objects_batch *batch, struct str data, char name[HASH_TEXT],
                            struct why *why)
 {
     char temp[PATH_MOST];
     uint8_t digest[HASH_BYTES];
     int fd;
-    enum err err = batch->n < BATCH_MOST ? ERR_OK : objects_batch_commit(batch, why);
+    enum err err = begin_item(batch, temp, &fd, why);
     if (err)
         return err;
-    struct waiting *item = &batch->items[batch->n];
     hash_of(HASH_SHA256, data, digest);
-    (void)hex_put(digest, sizeof digest, item->name);
-    (void)uuid7(item->temp);
-    temp_path(batch->objects, item->temp, temp);
-    err = make_temp(temp, &fd, why);
+    (void)hex_put(digest, sizeof digest, batch->items[batch->n].name);
+    err = end_item(batch, temp, fd, file_write_fd(fd, data, why), name, why);
+    if (err)
+        err_prefix(why, "could not store %zu bytes", data.len);
+    return err;
+}
+
+enum err objects_batch_put_file(struct objects_batch *batch, const char *path, uint64_t most,
+                                char name[HASH_TEXT], uint64_t *bytes, struct why *why)
+{
+    char temp[PATH_MOST];
+    uint64_t n = 0;
+    int from = -1, fd;
+    enum err err = open_source(path, &from, why);
     if (err)
         return err;
-    err = file_write_fd(fd, data, why);
-    if (close(fd) != 0 && !err)
-        err = err_errno(why, "could not write");
-    if (err) {
-        (void)unlink(temp);
-        err_prefix(why, "could not store %zu bytes", data.len);
-        return err;
+    err = begin_item(batch, temp, &fd, why);
+    if (!err) {
+        err = digest_fd(from, fd, most, batch->items[batch->n].name, &n, why);
+        err = end_item(batch, temp, fd, err, name, why);
     }
-    batch->n++;
-    memcpy(name, item->name, HASH_TEXT);
-    return ERR_OK;
+    (void)close(from);
+    if (err)
+        err_prefix(why, "could not store file \"%s\"", path);
+    else if (bytes)
+        *bytes = n;
+    return err;
 }
 
 static enum err sync_all(const struct objects *objects, struct why *why)

@@ -56,6 +56,10 @@ struct objects_batch;
 struct objects_batch *objects_batch_new(struct objects *objects); /* NULL without memory */
 ERR_MUST_USE enum err objects_batch_put(struct objects_batch *batch, struct str data,
                                         char name[HASH_TEXT], struct why *why);
+/* The same for a file, as objects_put_file(). */
+ERR_MUST_USE enum err objects_batch_put_file(struct objects_batch *batch, const char *path,
+                                             uint64_t most, char name[HASH_TEXT], uint64_t *bytes,
+                                             struct why *why);
 ERR_MUST_USE enum err objects_batch_commit(struct objects_batch *batch, struct why *why);
 void objects_batch_free(
     struct objects_batch *batch); /* drops what was not committed; NULL is fine */

@@ -46,12 +46,13 @@ static enum err run_step(void *ctx, const struct store_rows *row, struct why *wh
     const char *sql = store_postgres.migration_sql(step);
     store_checksum(sql, sum);
     enum err err = store_postgres.script(adopting->to, sql, why);
+    adopting->position++;
     if (!err)
         err = store_postgres.run(
             adopting->to,
             "INSERT INTO store_migrations"
             " (position, room, number, checksum, ran_ms, sql) VALUES (?, ?, ?, ?, ?, ?)",
-            STORE_ARGS(SV_INT(++adopting->position), SV_C(step->room), SV_INT(step->number),
+            STORE_ARGS(SV_INT(adopting->position), SV_C(step->room), SV_INT(step->number),
                        SV_C(sum), SV_INT(store_int(row, 0, 3)), SV_C(sql)),
             NULL, NULL, false, NULL, why);
     if (err)

@@ -245,10 +245,23 @@ TEST(a_batch_is_there_when_it_is_committed)
 
     CHECK_OK(objects_batch_put(batch, STR("abc"), name, &why), &why);
     CHECK_EQ(n_files(), 41);
+    uint64_t bytes = 0;
+    CHECK_OK(file_write(at("file"), STR("from a file"), 0600, NULL), NULL);
+    CHECK_EQ(objects_batch_put_file(batch, at("file"), 10, name, &bytes, NULL), ERR_TOO_LARGE);
+    CHECK_EQ(objects_batch_put_file(batch, at("none"), 10, name, &bytes, NULL), ERR_NOT_FOUND);
+    CHECK_EQ(n_files(), 41);
+    CHECK_OK(objects_batch_put_file(batch, at("file"), 11, name, &bytes, &why), &why);
+    CHECK_EQ(bytes, 11);
+    CHECK_EQ(n_files(), 42);
     objects_batch_free(batch); /* without a commit: dropped */
     objects_batch_free(NULL);
     CHECK(!objects_has(objects, ABC));
     CHECK_EQ(n_files(), 40);
+    batch = objects_batch_new(objects);
+    CHECK_OK(objects_batch_put_file(batch, at("file"), 11, name, NULL, &why), &why);
+    CHECK_OK(objects_batch_commit(batch, &why), &why);
+    CHECK(objects_has(objects, name));
+    objects_batch_free(batch);
     arena_free(arena);
     end(objects);
 }
@@ -301,7 +314,10 @@ TEST(a_full_disk_leaves_nothing_behind)
         (void)setrlimit(RLIMIT_FSIZE, &limit);
         struct why why = {0};
         enum err err = objects_put(objects, (struct str){big, sizeof big}, name, &why);
-        _exit(err == ERR_NO_SPACE && why.text[0] && !objects_has(objects, name) ? 0 : 1);
+        struct objects_batch *batch = objects_batch_new(objects);
+        enum err later = objects_batch_put(batch, (struct str){big, sizeof big}, name, NULL);
+        objects_batch_free(batch);
+        _exit(err == ERR_NO_SPACE && later == ERR_NO_SPACE && why.text[0] ? 0 : 1);
     }
     int status = -1;
     CHECK_EQ(waitpid(pid, &status, 0), pid);
@@ -314,16 +330,26 @@ TEST(a_full_disk_leaves_nothing_behind)
 
 /* ---- kill -9: what was acknowledged is there whole ---- */
 
-static void put_until_killed(struct objects *objects, int to)
+#define N_BATCH 5
+
+static void put_until_killed(struct objects *objects, bool batched, int to)
 {
+    struct objects_batch *batch = objects_batch_new(objects);
+    char names[N_BATCH][HASH_TEXT];
     for (unsigned i = 0;; i++) {
         static char text[20000];
-        char name[HASH_TEXT];
+        char *name = names[i % N_BATCH];
         size_t len = (size_t)snprintf(text, sizeof text, "%d %u ", (int)getpid(), i);
         memset(text + len, 'z', sizeof text - len);
-        if (objects_put(objects, (struct str){text, sizeof text}, name, NULL))
+        struct str data = {text, sizeof text};
+        if (batched ? objects_batch_put(batch, data, name, NULL)
+                    : objects_put(objects, data, name, NULL))
             _exit(1);
-        if (write(to, name, HASH_TEXT) != HASH_TEXT)
+        bool last = i % N_BATCH == N_BATCH - 1;
+        if (batched && last && objects_batch_commit(batch, NULL))
+            _exit(1);
+        if (batched ? last && write(to, names, sizeof names) != sizeof names
+                    : write(to, name, HASH_TEXT) != HASH_TEXT)
             _exit(1);
     }
 }
@@ -338,7 +364,7 @@ TEST(a_killed_writer_loses_nothing_acknowledged)
         CHECK_EQ(pipe(fds), 0);
         pid_t pid = fork();
         if (pid == 0)
-            put_until_killed(objects, fds[1]);
+            put_until_killed(objects, round % 2, fds[1]);
         (void)close(fds[1]);
         (void)usleep(2000 + (useconds_t)(rand() % 20000));
         (void)kill(pid, SIGKILL);
