@@ -222,9 +222,11 @@ static enum err load_version(void *ctx, const struct store_rows *row, struct why
     meta_from_row(row, 0, VERSION_META, &v->meta, &said, &v->label);
     v->label = keep(l, v->label);
     enum ops_class text = v->meta.access;
-    enum err err = overrides_apply(l->hand_of[v->document], l->snapshot->arena, &v->meta, &set, why);
+    /* First what the import said of this file, then what a person set: the person wins. */
+    enum err err =
+        overrides_apply(keep(l, store_str(row, 0, 10)), l->snapshot->arena, &v->meta, &set, why);
     if (!err)
-        err = overrides_apply(keep(l, store_str(row, 0, 10)), l->snapshot->arena, &v->meta, &set, why);
+        err = overrides_apply(l->hand_of[v->document], l->snapshot->arena, &v->meta, &set, why);
     if (!err)
         err = keep_meta(l, &v->meta, why);
     v->meta.access = catalog_access(c->access, said, text, set, v->meta.access);

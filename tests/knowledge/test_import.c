@@ -219,6 +219,42 @@ TEST(keeps_what_was_set_by_hand)
     kb_done(&kb);
 }
 
+/* The sample's manifest, for one, names the department of each file; a steward may know better. */
+TEST(lets_a_person_overrule_what_an_import_said)
+{
+    FRESH_KB(kb);
+    const struct json *change = NULL;
+    char path[300], id[UUID_TEXT];
+    const char *paths[] = {path};
+    struct knowledge_meta said = knowledge_meta_unset();
+    struct knowledge_report report;
+    kb_put(&kb, "a/lift.md", lift_2020);
+    (void)snprintf(path, sizeof path, "%s/files/a/lift.md", kb.dir);
+    said.department = STR("市城管局");
+    said.expires = day("2030-01-01");
+    CHECK_OK(
+        knowledge_create(kb.knowledge, &kb.system, "test", "测试", OPS_CLASS_PUBLIC, id, &kb.why),
+        &kb.why);
+    CHECK_OK(knowledge_import(kb.knowledge, &kb.system,
+                              &(struct knowledge_import){
+                                  .kb = "test", .paths = paths, .n_paths = 1, .overrides = &said},
+                              NULL, NULL, kb.arena, &report, &kb.why),
+             &kb.why);
+    const struct catalog *c = catalog(&kb);
+    memcpy(id, c->documents[0].id, sizeof id);
+    CHECK_STR(c->versions[0].meta.department, "市城管局");
+    catalog_release(c);
+    CHECK_OK(json_parse(STR("{\"department\":\"市住建局\",\"expires\":\"2031-01-01\"}"), kb.arena,
+                        &change, &kb.why),
+             &kb.why);
+    CHECK_OK(document_change(kb.knowledge, &kb.system, id, -1, change, kb.arena, &kb.why), &kb.why);
+    c = catalog(&kb);
+    CHECK_STR(c->versions[0].meta.department, "市住建局");
+    CHECK_EQ(c->versions[0].meta.expires, day("2031-01-01"));
+    catalog_release(c);
+    kb_done(&kb);
+}
+
 TEST(keeps_texts_for_staff_from_residents)
 {
     FRESH_KB(kb);
