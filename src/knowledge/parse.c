@@ -606,6 +606,35 @@ static enum err read_meta(struct parser *p, struct meta_found *out)
     return meta_read(&source, p->arena, out, p->why);
 }
 
+/*
+ * Rules of one title are versions of each other. Of other texts a title says less: every bureau has
+ * its 常见问题, every year its 公告; they are told apart by who issued them or by the file's name.
+ */
+static enum err settle_key(struct parser *p, struct knowledge_meta *meta)
+{
+    struct str more = STR("");
+    switch (meta->kind) {
+    case KNOWLEDGE_LAW:
+    case KNOWLEDGE_POLICY:
+        if (str_find(meta->key, meta->region) == STR_NPOS && str_find(meta->title, STR("中华人民共和国")) == STR_NPOS)
+            more = meta->region;
+        break;
+    case KNOWLEDGE_NOTICE:
+        more = str_find(meta->title, meta->issuer) == STR_NPOS ? meta->issuer : STR("");
+        break;
+    case KNOWLEDGE_GUIDE:
+    case KNOWLEDGE_FAQ:
+    case KNOWLEDGE_TEXT:
+    case KNOWLEDGE_TABLE:
+        more = stem_of_path(p->doc->path);
+        break;
+    }
+    if (!more.len || str_eq(more, meta->title))
+        return ERR_OK;
+    meta->key = str_printf(p->arena, "%.*s@%.*s", STR_FMT(meta->key), STR_FMT(more));
+    return meta->key.ptr ? ERR_OK : err_set(p->why, ERR_NO_MEMORY, "could not hold a title");
+}
+
 /* ---- a file ---- */
 
 static void add_head_passage(struct parser *p)
@@ -645,6 +674,9 @@ static enum err parse_one(struct parser *p, enum record_kind records, struct par
                       : records == RECORDS_ROWS ? KNOWLEDGE_TABLE
                       : guide                   ? KNOWLEDGE_GUIDE
                                                 : kind_of(p, &found);
+    err = settle_key(p, &found.meta);
+    if (err)
+        return err;
     if (records != RECORDS_NONE) {
         parse_records_rows(p, records);
     } else {

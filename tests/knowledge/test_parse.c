@@ -213,6 +213,34 @@ TEST(pairs_questions_with_answers)
     }
 }
 
+TEST(joins_by_title_only_what_a_title_names)
+{
+    static const struct {
+        const char *a, *a_text, *b, *b_text;
+        bool same;
+    } cases[] = {
+        {"x/1.md", "# 甲市供水办法\n\n第一条 一。\n\n第二条 二。\n", "y/2.md",
+         "# 甲市供水办法（2025年修订）\n\n第一条 三。\n\n第二条 四。\n", true},
+        {"rsj.md", "# 常见问题\n\n问：一？\n\n答：一。\n", "gjj.md", "# 常见问题\n\n问：二？\n\n答：二。\n",
+         false},
+        {"a.txt", "说明\n\n这是第一份说明文字。\n", "b.txt", "说明\n\n这是第二份说明文字。\n", false},
+        {"a/n.md", "# 放假公告\n\n发文机关：甲局\n\n放假三天。\n", "b/n.md",
+         "# 放假公告\n\n发文机关：乙局\n\n放假两天。\n", false},
+        {"浙江/m.md", "# 关于议案的规定\n\n第一条 一。\n\n第二条 二。\n", "北京/m.md",
+         "# 关于议案的规定\n\n第一条 一。\n\n第二条 二。\n", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct read a = read_bytes(str_c(cases[i].a_text), cases[i].a);
+        struct read b = read_bytes(str_c(cases[i].b_text), cases[i].b);
+        CHECK_OK(a.err, &a.why);
+        CHECK_OK(b.err, &b.why);
+        bool same = str_eq(a.file.items[0].found.meta.key, b.file.items[0].found.meta.key);
+        CHECK_EQ(same, cases[i].same);
+        arena_free(a.arena);
+        arena_free(b.arena);
+    }
+}
+
 TEST(keeps_tables_with_their_header)
 {
     struct buf buf;
