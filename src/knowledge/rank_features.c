@@ -24,10 +24,62 @@ static enum err no_memory(struct why *why)
 
 /* ---- the question ---- */
 
-static int by_number(const void *a, const void *b)
+#define OTHER_WORD ((uint64_t)1 << 63) /* above the kinds of terms: while they are collected */
+
+static int by_term_bits(const void *a, const void *b)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    uint64_t x = *(const uint64_t *)a & ~OTHER_WORD, y = *(const uint64_t *)b & ~OTHER_WORD;
     return x < y ? -1 : x > y;
+}
+
+struct lay {
+    struct str said, written;
+};
+
+static const struct lay lay_words[] = {
+#define LAY(said, written) {STR_INIT(said), STR_INIT(written)},
+#include "knowledge/lay.def"
+#undef LAY
+};
+
+/* Room for the terms of the text and of whatever lay.def adds to it. */
+static size_t most_terms(struct str text)
+{
+    size_t most = text.len * 2 + 1;
+    for (size_t i = 0; i < sizeof lay_words / sizeof lay_words[0]; i++)
+        most += lay_words[i].written.len;
+    return most;
+}
+
+/* Adds the pairs and words of what lay.def says for the question's words. */
+static size_t add_lay(struct str text, uint64_t *terms, size_t n)
+{
+    for (size_t i = 0; i < sizeof lay_words / sizeof lay_words[0]; i++) {
+        if (str_find(text, lay_words[i].said) == STR_NPOS)
+            continue;
+        struct tokens tokens;
+        uint64_t term;
+        tokens_init(&tokens, lay_words[i].written, false);
+        while (tokens_next(&tokens, &term))
+            if (tokens_kind(term) == TOKENS_PAIR || tokens_kind(term) == TOKENS_WORD)
+                terms[n++] = term | OTHER_WORD;
+    }
+    return n;
+}
+
+/* Sorts, counts each term once, and keeps of the added ones those that the question has not. */
+static void count_terms(struct rank_question *q, uint64_t *terms, size_t n)
+{
+    qsort(terms, n, sizeof *terms, by_term_bits);
+    for (size_t i = 0, j; i < n && q->n < RANK_QUESTION_TERMS; i = j) {
+        uint64_t term = terms[i] & ~OTHER_WORD;
+        uint32_t own = 0;
+        for (j = i; j < n && (terms[j] & ~OTHER_WORD) == term; j++)
+            own += !(terms[j] & OTHER_WORD);
+        terms[q->n] = term;
+        q->times[q->n++] = own;
+    }
+    q->terms = terms;
 }
 
 enum err rank_question_init(struct rank_question *q, struct str text, struct arena *arena,
@@ -35,8 +87,8 @@ enum err rank_question_init(struct rank_question *q, struct str text, struct are
 {
     text =
         str_slice(text, 0, utf8_floor(text, text.len < QUESTION_BYTES ? text.len : QUESTION_BYTES));
-    size_t most = text.len * 2 + 1, n = 0;
-    uint64_t *terms = arena_array(arena, uint64_t, most), term;
+    size_t n = 0;
+    uint64_t *terms = arena_array(arena, uint64_t, most_terms(text)), term;
     *q = (struct rank_question){.text = text, .n_chars = utf8_count(text)};
     q->times = arena_array(arena, uint32_t, RANK_QUESTION_TERMS);
     q->weights = arena_array(arena, float, RANK_QUESTION_TERMS);
@@ -44,19 +96,12 @@ enum err rank_question_init(struct rank_question *q, struct str text, struct are
         return no_memory(why);
     struct tokens tokens;
     tokens_init(&tokens, text, true);
-    while (n < most && tokens_next(&tokens, &term)) {
+    while (tokens_next(&tokens, &term)) {
         if (tokens_kind(term) == TOKENS_ARTICLE && !q->article)
             q->article = (uint32_t)term;
         terms[n++] = term;
     }
-    qsort(terms, n, sizeof *terms, by_number);
-    for (size_t i = 0, j; i < n && q->n < RANK_QUESTION_TERMS; i = j) {
-        for (j = i; j < n && terms[j] == terms[i];)
-            j++;
-        terms[q->n] = terms[i];
-        q->times[q->n++] = (uint32_t)(j - i);
-    }
-    q->terms = terms;
+    count_terms(q, terms, add_lay(text, terms, n));
     return ERR_OK;
 }
 
@@ -74,6 +119,7 @@ struct slot {
 struct slots {
     struct slot *at;
     size_t mask;
+    size_t n; /* of the question's own terms */
 };
 
 static struct slot *find(const struct slots *s, uint64_t term)
@@ -91,12 +137,16 @@ static bool slots_init(struct slots *s, const struct rank_question *q, struct ar
         cap *= 2;
     s->at = arena_array(arena, struct slot, cap);
     s->mask = cap - 1;
+    s->n = 0;
     if (!s->at)
         return false;
     for (size_t i = 0; i < q->n; i++) {
+        if (!q->times[i])
+            continue;
         struct slot *slot = find(s, q->terms[i]);
         slot->term = q->terms[i];
         slot->weight = q->weights[i];
+        s->n++;
     }
     return true;
 }
@@ -258,7 +308,7 @@ static void read_text(const struct slots *slots, const struct rank_question *q, 
     float *x = item->x;
     x[RANK_covered] = total > 0 ? covered / total : 0;
     x[RANK_covered_text] = total > 0 ? text.weight / total : 0;
-    x[RANK_matched] = q->n ? matched / (float)q->n : 0;
+    x[RANK_matched] = matched / (float)(slots->n ? slots->n : 1);
     x[RANK_rarest] = fmaxf(fmaxf(title.rarest, path.rarest), text.rarest);
     x[RANK_run] = text.run ? (float)text.run + 1 : 0;
     x[RANK_in_title] = total > 0 ? title.weight / total : 0;
@@ -295,7 +345,7 @@ static void vote(struct rank_item *items, size_t n)
 enum err rank_features(const struct rank_question *q, struct rank_item *items, size_t n,
                        rank_weight_fn *weight_of, void *ctx, struct arena *arena, struct why *why)
 {
-    struct slots slots;
+    struct slots slots = {0};
     if (!slots_init(&slots, q, arena))
         return no_memory(why);
     enum err err = feed_back(&slots, items, n, weight_of, ctx, arena, why);
@@ -303,7 +353,7 @@ enum err rank_features(const struct rank_question *q, struct rank_item *items, s
         return err;
     float total = 0, most = 0;
     for (size_t i = 0; i < q->n; i++)
-        total += q->weights[i];
+        total += q->times[i] ? q->weights[i] : 0;
     vote(items, n);
     for (size_t i = 0; i < n; i++) {
         struct rank_item *item = &items[i];

@@ -18,12 +18,12 @@ struct rank_question {
     struct str text;
     size_t n, n_chars;
     uint64_t *terms;  /* n, ascending, distinct */
-    uint32_t *times;  /* n */
+    uint32_t *times;  /* n: in the question; 0: only another word for what it says, see lay.def */
     float *weights;   /* n: idf in the base, filled by the caller */
     uint32_t article; /* tokens_article() of the first article it names, 0 when none */
 };
 
-/* Terms of the question without the words that only make a question of it. */
+/* Terms of the question without the words that only make a question of it, and other words for it. */
 ERR_MUST_USE enum err rank_question_init(struct rank_question *question, struct str text,
                                          struct arena *arena, struct why *why);
 

@@ -26,13 +26,13 @@
 
 struct rank_train_opts rank_train_defaults(void)
 {
-    return (struct rank_train_opts){.dim = 64,
+    return (struct rank_train_opts){.dim = 96,
                                     .least_passages = 50,
                                     .most_share = 0.3,
                                     .folds = 5,
                                     .epochs = 5,
-                                    .trees = 200,
-                                    .leaves = 12,
+                                    .trees = 250,
+                                    .leaves = 14,
                                     .tree_step = 0.06,
                                     .asked_weight = 1,
                                     .seed = 1};

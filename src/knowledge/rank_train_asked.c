@@ -46,7 +46,7 @@ enum err rank_sparse_init(struct str text, const struct rank_words *words, struc
     for (size_t i = 0, w = 0; i < q.n; i++) { /* both ascend */
         while (w < words->n && words->words[w] < q.terms[i])
             w++;
-        if (w == words->n || words->words[w] != q.terms[i])
+        if (w == words->n || words->words[w] != q.terms[i] || !q.times[i])
             continue;
         float weight = words->weights[w] * (float)q.times[i];
         s.at[s.n] = (uint32_t)w;

@@ -27,6 +27,7 @@
 #define MEANING_WEIGHT  0.8f
 #define STANDING_WEIGHT 0.15f
 #define CITED_WEIGHT    0.06f
+#define LAY_WEIGHT      0.4f /* of another word for what the question says, see lay.def */
 #define OTHER_STANDING  1.1f /* of passages that are no law */
 
 /* How much a source of each level weighs: what binds everywhere before what binds in one place. */
@@ -336,7 +337,7 @@ static float weight_of(void *ctx, uint64_t term)
     double n = 0, all = (double)r->n_passages;
     for (size_t s = 0; s < r->n_segments; s++)
         n += index_find(r->segments[s].index, term, &postings);
-    return n > 0 ? (float)log(1 + (all - n + 0.5) / (n + 0.5)) : 0;
+    return (float)log(1 + (all - n + 0.5) / (n + 0.5));
 }
 
 static void add_term(const struct retrieve *r, uint64_t term, float weight, float *scores)
@@ -363,7 +364,9 @@ static float *score_words(const struct retrieve *r, struct rank_question *q, str
     for (size_t i = 0; scores && i < q->n; i++) {
         q->weights[i] = weight_of((void *)(uintptr_t)r, q->terms[i]);
         if (q->weights[i] > common)
-            add_term(r, q->terms[i], q->weights[i] * (float)q->times[i] * (K1 + 1), scores);
+            add_term(r, q->terms[i],
+                     q->weights[i] * (K1 + 1) * (q->times[i] ? (float)q->times[i] : LAY_WEIGHT),
+                     scores);
     }
     return scores;
 }
