@@ -110,7 +110,7 @@ struct index_facts {
     uint32_t order, of; /* place in its version, from 0, and how many there are */
     uint32_t section;   /* a number of its headings: equal in one version means equal headings */
     uint32_t article;   /* number * 256 + number behind 之, as tokens_article(); 0: none */
-    uint64_t copy;      /* hash of its text without spaces: equal means a copy */
+    uint64_t copy;      /* hash of its text from `body` on, without spaces: equal is a copy */
     unsigned looks;     /* INDEX_* bits of what the text looks like */
 };
 enum {

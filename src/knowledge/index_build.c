@@ -439,7 +439,9 @@ enum err index_writer_add(struct index_writer *b, const struct index_passage *p,
         .looks = looks_of(p),
     };
     size_t n = 0;
-    bool ok = copy_hash(b, p->text, &rec.copy) && add_terms(b, p->title, &n) &&
+    /* Without "第三十七条" before it: the same rule may stand elsewhere under another number. */
+    struct str words = p->body < p->text.len ? str_from(p->text, p->body) : p->text;
+    bool ok = copy_hash(b, words, &rec.copy) && add_terms(b, p->title, &n) &&
               add_terms(b, p->path, &n) && add_terms(b, p->label, &n) &&
               add_terms(b, p->text, &n) && keep_names(b, p, &rec) && add_cited(b, p->text);
     rec.n_tokens = (uint32_t)n;

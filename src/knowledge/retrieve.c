@@ -24,11 +24,15 @@
 #define K1              1.0f
 #define LENGTH_SHARE    0.6f
 #define COMMON          0.35f
+#define SMALL_BASE      1000 /* passages: below, no term is slow and every one may matter */
 #define MEANING_WEIGHT  0.8f
 #define STANDING_WEIGHT 0.15f
 #define CITED_WEIGHT    0.06f
 #define LAY_WEIGHT      0.4f /* of another word for what the question says, see lay.def */
-#define OTHER_STANDING  1.1f /* of passages that are no law */
+#define OTHER_STANDING  1.1f /* of policies, guides, questions and answers */
+#define LOOSE_STANDING  0.8f /* of texts of no known kind: somebody's notes beside the rules */
+#define HEADS_MOST      4    /* a version, that are marked down */
+#define HEAD_STANDING   0.5f /* of the lines under a title: dates and names, seldom an answer */
 
 /* How much a source of each level weighs: what binds everywhere before what binds in one place. */
 static const float level_standing[10] = {0.6f, 0.6f, 0.6f, 0.65f, 0.7f, 0.7f, 0.95f, 0.85f, 1, 1};
@@ -57,7 +61,9 @@ struct retrieve {
     struct version *versions;
     uint32_t *version_of; /* n_passages */
     uint32_t *segment_of; /* n_versions */
-    float *slow;          /* n_passages: k1 of BM25 for the passage's length */
+    uint32_t *heads;      /* n_heads passages that are PASSAGE_HEAD */
+    size_t n_heads;
+    float *slow; /* n_passages: k1 of BM25 for the passage's length */
 };
 
 static enum err no_memory(struct why *why)
@@ -145,6 +151,8 @@ static void set_passages(struct retrieve *r)
             struct index_facts facts;
             index_facts(segment->index, i, &facts);
             r->version_of[g] = segment->first_version + facts.version;
+            if (facts.kind == PASSAGE_HEAD && r->n_heads < r->n_versions * HEADS_MOST)
+                r->heads[r->n_heads++] = (uint32_t)g;
             r->slow[g] = K1 * (1 - LENGTH_SHARE + LENGTH_SHARE * (float)facts.n_tokens / mean);
         }
         for (uint32_t v = 0; v < index_n_versions(segment->index); v++)
@@ -234,7 +242,8 @@ enum err retrieve_new(const struct catalog *const *catalogs, size_t n,
     r->segment_of = calloc(r->n_versions + 1, sizeof *r->segment_of);
     r->version_of = calloc(r->n_passages + 1, sizeof *r->version_of);
     r->slow = calloc(r->n_passages + 1, sizeof *r->slow);
-    if (!r->versions || !r->segment_of || !r->version_of || !r->slow) {
+    r->heads = calloc(r->n_versions * HEADS_MOST + 1, sizeof *r->heads);
+    if (!r->versions || !r->segment_of || !r->version_of || !r->slow || !r->heads) {
         err = no_memory(why);
         goto done;
     }
@@ -265,6 +274,7 @@ void retrieve_free(struct retrieve *r)
     free(r->segment_of);
     free(r->version_of);
     free(r->slow);
+    free(r->heads);
     free(r);
 }
 
@@ -360,7 +370,7 @@ static void add_term(const struct retrieve *r, uint64_t term, float weight, floa
 static float *score_words(const struct retrieve *r, struct rank_question *q, struct arena *arena)
 {
     float *scores = arena_array(arena, float, r->n_passages + 1);
-    float common = logf(1 + (1 - COMMON) / COMMON);
+    float common = r->n_passages < SMALL_BASE ? 0 : logf(1 + (1 - COMMON) / COMMON);
     for (size_t i = 0; scores && i < q->n; i++) {
         q->weights[i] = weight_of((void *)(uintptr_t)r, q->terms[i]);
         if (q->weights[i] > common)
@@ -368,6 +378,8 @@ static float *score_words(const struct retrieve *r, struct rank_question *q, str
                      q->weights[i] * (K1 + 1) * (q->times[i] ? (float)q->times[i] : LAY_WEIGHT),
                      scores);
     }
+    for (size_t i = 0; scores && i < r->n_heads; i++)
+        scores[r->heads[i]] *= HEAD_STANDING;
     return scores;
 }
 
@@ -867,7 +879,9 @@ enum err retrieve_search(const struct retrieve *r, const struct knowledge_query 
         struct index_passage passage;
         uint64_t shingles[SHINGLES];
         index_get(item->index, item->passage, &passage);
-        size_t n_shingles = shingle(passage.text, shingles);
+        struct str words =
+            passage.body < passage.text.len ? str_from(passage.text, passage.body) : passage.text;
+        size_t n_shingles = shingle(words, shingles);
         struct knowledge_hit *copy = copy_of(item, kept, hits, n_hits, shingles, n_shingles);
         if (copy) {
             copy->n_folded++;
