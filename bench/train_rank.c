@@ -3,7 +3,7 @@
  *
  *     train_rank DATA KB QUESTIONS SPLITS OUT NOTE     learns from the questions of SPLITS
  *     train_rank DATA KB QUESTIONS SPLITS -            prints, a line each, what the best hit of
- *                                                      every question looks like (for confidence)
+ *                                                      every question looks like (KB "": all)
  *
  * QUESTIONS is what `yicheng eval retrieval` takes (make_questions.mjs writes it); SPLITS is
  * "train", "train,dev" or "" for all. The base is imported before with `yicheng kb import`.
@@ -191,7 +191,7 @@ int main(int argc, char **argv)
     }
     bool only_show = strcmp(argv[5], "-") == 0;
     enum err err = kb_open(&kb, argv[1], arena);
-    if (!err)
+    if (!err && !only_show)
         err = catalog_of(kb.knowledge, &kb.system, str_c(argv[2]), &catalog, &kb.why);
     if (!err && !only_show)
         err = retrieve_new(&catalog, 1, NULL, &view, &kb.why);

@@ -29,7 +29,7 @@ static const char *const staff =
 
 static void fill(struct kb *kb)
 {
-    CHECK_EQ(kb_fresh(kb), ERR_OK);
+    CHECK(kb_fresh(kb));
     kb_put(kb, "law.md", law);
     kb_put(kb, "local.md", local);
     kb_put(kb, "parking-2020.md", parking_2020);
