@@ -3,6 +3,7 @@
 #include "http/inside.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,7 +96,10 @@ static size_t read_all(int fd, char *out, size_t most)
     ssize_t n = 1;
     while (len + 1 < most && n > 0) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        must(poll(&p, 1, 10000) > 0);
+        int ready = poll(&p, 1, 10000);
+        if (ready < 0 && errno == EINTR)
+            continue; /* the fuzzer's own alarm */
+        must(ready > 0);
         n = read(fd, out + len, most - 1 - len); /* below 0: reset, for it had more to say */
         len += n > 0 ? (size_t)n : 0;
     }
