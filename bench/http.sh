@@ -19,7 +19,7 @@ trap 'exec 3>&-; [ -f "$dir/nginx.pid" ] && kill "$(cat "$dir/nginx.pid")" 2>/de
 while [ ! -s "$dir/port" ]; do sleep 0.05; done
 port=$(cat "$dir/port")
 head -c 16384 /dev/zero | tr '\0' p >"$dir/page.txt"
-nginx_port=$((port + 1))
+nginx_port=$(node -e "const s = require('net').createServer().listen(0, '127.0.0.1', () => { console.log(s.address().port); s.close(); })")
 cat >"$dir/nginx.conf" <<CONF
 worker_processes 2; pid $dir/nginx.pid; error_log $dir/error.log; daemon on;
 events { worker_connections 1024; }
@@ -28,7 +28,7 @@ http { access_log off; client_body_temp_path $dir; proxy_temp_path $dir; fastcgi
   server { listen 127.0.0.1:$nginx_port; root $dir;
     location = /health { return 200 '{"status":"ok"}'; } } }
 CONF
-nginx -c "$dir/nginx.conf" -e "$dir/error.log" 2>/dev/null
+nginx -c "$dir/nginx.conf" -e "$dir/error.log" 2>"$dir/nginx.out" || { cat "$dir/nginx.out"; echo "bench/http: nginx did not start"; exit 1; }
 run() {
     wrk -t1 -c50 -d"${seconds}s" --latency "$2" >"$dir/out"
     rate=$(sed -n 's/^Requests\/sec: *//p' "$dir/out")

@@ -73,8 +73,8 @@ enum err pool_each(size_t threads, size_t n, pool_run_fn *run, void *ctx, struct
 
 struct queue {
     pthread_mutex_t lock;
-    pthread_cond_t changed;
-    void **items; /* a ring of `most` */
+    pthread_cond_t filled, emptied; /* one waiter is woken for each item or place */
+    void **items;                   /* a ring of `most` */
     size_t most;
     size_t first;
     size_t n;
@@ -92,7 +92,8 @@ struct queue *queue_new(size_t most)
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     if (!queue->items || pthread_mutex_init(&queue->lock, NULL) != 0 ||
-        pthread_cond_init(&queue->changed, &attr) != 0) {
+        pthread_cond_init(&queue->filled, &attr) != 0 ||
+        pthread_cond_init(&queue->emptied, &attr) != 0) {
         free(queue->items);
         free(queue);
         queue = NULL;
@@ -105,7 +106,8 @@ void queue_free(struct queue *queue)
 {
     if (!queue)
         return;
-    pthread_cond_destroy(&queue->changed);
+    pthread_cond_destroy(&queue->filled);
+    pthread_cond_destroy(&queue->emptied);
     pthread_mutex_destroy(&queue->lock);
     free(queue->items);
     free(queue);
@@ -125,11 +127,12 @@ static struct timespec deadline(int64_t wait_ms)
 }
 
 /* Waits for a change; false when the time is over. */
-static bool wait_change(struct queue *queue, int64_t wait_ms, const struct timespec *until)
+static bool wait_change(struct queue *queue, pthread_cond_t *changed, int64_t wait_ms,
+                        const struct timespec *until)
 {
     if (wait_ms < 0)
-        return pthread_cond_wait(&queue->changed, &queue->lock) == 0;
-    return pthread_cond_timedwait(&queue->changed, &queue->lock, until) == 0;
+        return pthread_cond_wait(changed, &queue->lock) == 0;
+    return pthread_cond_timedwait(changed, &queue->lock, until) == 0;
 }
 
 enum err queue_push(struct queue *queue, void *item, int64_t wait_ms)
@@ -138,7 +141,7 @@ enum err queue_push(struct queue *queue, void *item, int64_t wait_ms)
     enum err err = ERR_OK;
     pthread_mutex_lock(&queue->lock);
     while (!queue->closed && queue->n == queue->most)
-        if (!wait_change(queue, wait_ms, &until))
+        if (!wait_change(queue, &queue->emptied, wait_ms, &until))
             break;
     if (queue->closed) {
         err = ERR_CANCELLED;
@@ -146,7 +149,7 @@ enum err queue_push(struct queue *queue, void *item, int64_t wait_ms)
         err = ERR_BUSY;
     } else {
         queue->items[(queue->first + queue->n++) % queue->most] = item;
-        pthread_cond_broadcast(&queue->changed);
+        pthread_cond_signal(&queue->filled);
     }
     pthread_mutex_unlock(&queue->lock);
     return err;
@@ -158,7 +161,7 @@ enum err queue_pop(struct queue *queue, void **item, int64_t wait_ms)
     enum err err = ERR_OK;
     pthread_mutex_lock(&queue->lock);
     while (!queue->closed && queue->n == 0)
-        if (!wait_change(queue, wait_ms, &until))
+        if (!wait_change(queue, &queue->filled, wait_ms, &until))
             break;
     if (queue->n == 0) {
         err = queue->closed ? ERR_CANCELLED : ERR_TIMEOUT;
@@ -166,7 +169,7 @@ enum err queue_pop(struct queue *queue, void **item, int64_t wait_ms)
         *item = queue->items[queue->first];
         queue->first = (queue->first + 1) % queue->most;
         queue->n--;
-        pthread_cond_broadcast(&queue->changed);
+        pthread_cond_signal(&queue->emptied);
     }
     pthread_mutex_unlock(&queue->lock);
     return err;
@@ -176,7 +179,8 @@ void queue_close(struct queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
     queue->closed = true;
-    pthread_cond_broadcast(&queue->changed);
+    pthread_cond_broadcast(&queue->filled);
+    pthread_cond_broadcast(&queue->emptied);
     pthread_mutex_unlock(&queue->lock);
 }
 

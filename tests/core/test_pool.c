@@ -60,6 +60,38 @@ TEST(the_queue_keeps_order_and_ends_when_closed)
     queue_free(queue);
 }
 
+static struct queue *shared;
+static atomic_llong total_in, total_out;
+
+/* Even threads push, odd ones pop, some with short waits, so that signals meet time-outs. */
+static enum err trade(void *ctx, size_t i, struct why *why)
+{
+    (void)ctx, (void)why;
+    for (intptr_t k = 1; k <= 4000; k++) {
+        void *item = (void *)k;
+        int64_t wait_ms = k % 3 ? -1 : 1;
+        enum err err = ERR_BUSY;
+        while (i % 2 == 0 && err == ERR_BUSY)
+            err = queue_push(shared, item, wait_ms);
+        for (err = i % 2 ? ERR_TIMEOUT : err; err == ERR_TIMEOUT;)
+            err = queue_pop(shared, &item, wait_ms);
+        if (err)
+            return err;
+        atomic_fetch_add(i % 2 ? &total_out : &total_in, (intptr_t)item);
+    }
+    return ERR_OK;
+}
+
+TEST(many_threads_trade_without_loss)
+{
+    shared = queue_new(4);
+    CHECK_OK(pool_each(8, 8, trade, NULL, NULL), NULL);
+    CHECK_EQ(total_in, 4LL * 4000 * 4001 / 2);
+    CHECK_EQ(total_out, total_in);
+    CHECK_EQ(queue_len(shared), 0);
+    queue_free(shared);
+}
+
 TEST(a_map_finds_what_was_put)
 {
     struct arena *arena = arena_new(8 << 20);
