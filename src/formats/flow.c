@@ -28,10 +28,11 @@ static bool blank(struct str line)
 static bool is_number_sign(uint32_t c)
 {
     static const struct str signs = STR_INIT("一二三四五六七八九十百千零〇两");
-    char put[UTF8_MAX_BYTES];
+    char put[UTF8_MAX_BYTES] = {0};
     if (c >= '0' && c <= '9')
         return true;
-    return str_find(signs, (struct str){put, utf8_put(put, c)}) != STR_NPOS;
+    size_t len = utf8_put(put, c);
+    return str_find(signs, (struct str){put, len}) != STR_NPOS;
 }
 
 /* Bytes of the number at the start of s: digits or Chinese numerals. */

@@ -330,12 +330,10 @@ static void walk(struct html *h, const struct markup_node *node)
     } else if (str_eq_c(name, "li")) {
         walk_item(h, node);
     } else if (one_of(name, " br hr ")) {
-        if (h->pre)
+        if (h->pre || h->in_item)
             buf_char(&h->para, '\n');
-        else if (!h->in_item)
-            flush(h); /* Chinese pages part their paragraphs with <br> */
         else
-            buf_char(&h->para, '\n');
+            flush(h); /* Chinese pages part their paragraphs with <br> */
     } else if (str_eq_c(name, "pre")) {
         flush(h);
         h->pre = true;

@@ -452,21 +452,34 @@ static bool read_html_table(struct md *md, struct str line)
     return true;
 }
 
+/* Whether the line goes on with what is open: an item by its indent, a paragraph when wrapped. */
+static bool goes_on(const struct md *md, struct str line)
+{
+    if (!md->last.len)
+        return false;
+    if (md->in_item)
+        return indent_of(line) >= 2;
+    return md->wrap && format_continues(md->wrap, md->last, line);
+}
+
 static void read_text(struct md *md, struct str line, struct str s)
 {
     bool numbered;
     size_t mark = mark_len(s, &numbered), indent = indent_of(line);
-    if (mark) {
-        begin(md, line, numbered ? s : str_from(s, mark),
-              1 + (int)(indent / 2 < 8 ? indent / 2 : 8), numbered);
-    } else if (md->last.len && md->in_item && indent >= 2) {
+    int level = 1 + (int)(indent / 2 < 8 ? indent / 2 : 8);
+    if (mark)
+        begin(md, line, numbered ? s : str_from(s, mark), level, numbered);
+    else if (goes_on(md, line))
         extend(md, s);
-    } else if (md->last.len && md->wrap && !md->in_item &&
-               format_continues(md->wrap, md->last, line)) {
-        extend(md, s);
-    } else {
+    else
         begin(md, line, s, 0, false);
-    }
+}
+
+/* A short line above "===" or "---" is a heading. */
+static bool is_underline(const struct md *md, struct str s)
+{
+    return md->last.len && !md->in_item && !md->para.len && utf8_count(md->last) <= 60 &&
+           is_rule(s, "=-");
 }
 
 static void read_line(struct md *md, struct str line)
@@ -475,7 +488,11 @@ static void read_line(struct md *md, struct str line)
     while (str_starts(s, STR(">")))
         s = str_trim_space(str_from(s, 1));
     int level = heading_level(s);
-    if (!s.len) {
+    if (is_underline(md, s)) {
+        struct str text = md->text;
+        md->last = md->text = STR_NONE;
+        format_heading(md->out, s.ptr[0] == '=' ? 1 : 2, plain(md, text));
+    } else if (!s.len || is_rule(s, "-*_")) {
         flush(md);
     } else if (level) {
         flush(md);
@@ -483,13 +500,6 @@ static void read_line(struct md *md, struct str line)
         format_heading(md->out, level, plain(md, heading_text(s, level)));
     } else if (str_starts(s, STR("```")) || str_starts(s, STR("~~~"))) {
         read_code(md, s);
-    } else if (md->last.len && !md->in_item && utf8_count(md->last) <= 60 && is_rule(s, "=-")) {
-        struct str text = md->text;
-        md->last = md->text = STR_NONE;
-        buf_clear(&md->para);
-        format_heading(md->out, s.ptr[0] == '=' ? 1 : 2, plain(md, text));
-    } else if (is_rule(s, "-*_")) {
-        flush(md);
     } else if (str_find_char(s, '|') != STR_NPOS && str_next_line(&ahead, &next) &&
                is_table_rule(next)) {
         read_table(md, s);

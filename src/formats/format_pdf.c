@@ -275,10 +275,11 @@ static void on_picture(void *ctx, size_t p)
         return;
     }
     PopplerPage *page = poppler_document_get_page(pdf->doc, (int)p);
-    if (page)
-        recognise(pdf, page, &pdf->pages.pages[p]);
     pdf->n_recognised++;
-    g_clear_object(&page);
+    if (!page)
+        return;
+    recognise(pdf, page, &pdf->pages.pages[p]);
+    g_object_unref(page);
 }
 
 /* ---- the document ---- */
@@ -329,9 +330,10 @@ static void read_pages(struct pdf *pdf)
     pdf->pages.pages = arena_array(pdf->scratch, struct pdf_page, n > 0 ? (size_t)n : 1);
     for (int i = 0; i < n && pdf->pages.pages && format_go_on(out); i++) {
         PopplerPage *page = poppler_document_get_page(pdf->doc, i);
-        if (page)
-            take_page(pdf, page, &pdf->pages.pages[i]);
-        g_clear_object(&page);
+        if (!page)
+            continue;
+        take_page(pdf, page, &pdf->pages.pages[i]);
+        g_object_unref(page);
         out->ticks = 0; /* a page is slow enough to look at the clock each time */
     }
     pdf->pages.n_pages = n > 0 ? (size_t)n : 0;

@@ -270,9 +270,9 @@ static bool find_rules(const unsigned char *pixels, int width, int height, int s
 {
     size_t area = (size_t)width * (size_t)height;
     unsigned char *rows = malloc(area * 3);
-    unsigned char *cols = rows + area, *marks = rows + area * 2;
     if (!rows)
         return false;
+    unsigned char *cols = rows + area, *marks = cols + area;
     for (int y = 0; y < height; y++) {
         for (int x = 0; x < width; x++) {
             unsigned char dark =
