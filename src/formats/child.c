@@ -25,6 +25,7 @@
 
 #include "core/arena.h"
 #include "core/time.h"
+#include "formats/markup.h"
 #include "formats/wire.h"
 
 #define LIBRARIES ((rlim_t)768 << 20) /* what the parsers' libraries and data map besides */
@@ -164,7 +165,9 @@ static enum err run(struct task *t, struct arena *arena, struct format_document 
     if (pipe2(pipes, O_CLOEXEC) != 0)
         return err_errno(why, "could not make a pipe");
     t->alive = pipes[1];
+    markup_before_fork();
     pid_t pid = fork();
+    markup_after_fork(pid == 0);
     if (pid == 0)
         run_child(t);
     (void)close(pipes[1]);

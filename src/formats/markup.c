@@ -3,6 +3,7 @@
 #include <libxml/HTMLparser.h>
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "core/arena.h"
@@ -21,6 +22,25 @@ struct parse {
     int depth;
     bool stopped;
 };
+
+/* Held for reading by who parses, for writing by who forks, who goes first. */
+static pthread_rwlock_t forking = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+
+void markup_before_fork(void)
+{
+    (void)pthread_rwlock_wrlock(&forking);
+}
+
+/* The lock knows its writer by the thread's number, which is another in the child: there it is made
+ * anew, and nobody else is there to hold it. */
+void markup_after_fork(bool child)
+{
+    static const pthread_rwlock_t fresh = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+    if (child)
+        forking = fresh;
+    else
+        (void)pthread_rwlock_unlock(&forking);
+}
 
 static struct str of(const xmlChar *s)
 {
@@ -164,34 +184,41 @@ static void feed(struct parse *p, enum markup_kind kind, struct str bytes)
     }
 }
 
+static void parse_all(struct parse *p, enum markup_kind kind, struct str bytes)
+{
+    xmlSAXHandler sax = handler_for(kind);
+    p->parser = kind == MARKUP_HTML
+                    ? htmlCreatePushParserCtxt(&sax, p, NULL, 0, NULL, XML_CHAR_ENCODING_UTF8)
+                    : xmlCreatePushParserCtxt(&sax, p, NULL, 0, NULL);
+    if (!p->parser) {
+        no_memory(p->out);
+        return;
+    }
+    if (kind == MARKUP_HTML)
+        (void)htmlCtxtUseOptions(p->parser, HTML_PARSE_NONET | HTML_PARSE_NOERROR |
+                                                HTML_PARSE_NOWARNING | HTML_PARSE_IGNORE_ENC);
+    else
+        (void)xmlCtxtUseOptions(p->parser, XML_PARSE_NONET | XML_PARSE_NOERROR |
+                                               XML_PARSE_NOWARNING | XML_PARSE_NOCDATA |
+                                               XML_PARSE_COMPACT);
+    feed(p, kind, bytes);
+    if (kind == MARKUP_XML && !p->stopped && !p->out->err && !p->parser->wellFormed)
+        explain(p);
+    if (p->parser->myDoc)
+        xmlFreeDoc(p->parser->myDoc);
+    p->parser->myDoc = NULL;
+    xmlFreeParserCtxt(p->parser);
+}
+
 enum err markup_stream(struct format_out *out, enum markup_kind kind, struct str bytes,
                        const struct markup_events *events, void *ctx)
 {
-    xmlSAXHandler sax = handler_for(kind);
     struct parse p = {.out = out, .events = events, .ctx = ctx};
     if (out->err || bytes.len == 0)
         return out->err;
-    p.parser = kind == MARKUP_HTML
-                   ? htmlCreatePushParserCtxt(&sax, &p, NULL, 0, NULL, XML_CHAR_ENCODING_UTF8)
-                   : xmlCreatePushParserCtxt(&sax, &p, NULL, 0, NULL);
-    if (!p.parser) {
-        no_memory(out);
-        return out->err;
-    }
-    if (kind == MARKUP_HTML)
-        (void)htmlCtxtUseOptions(p.parser, HTML_PARSE_NONET | HTML_PARSE_NOERROR |
-                                               HTML_PARSE_NOWARNING | HTML_PARSE_IGNORE_ENC);
-    else
-        (void)xmlCtxtUseOptions(p.parser, XML_PARSE_NONET | XML_PARSE_NOERROR |
-                                              XML_PARSE_NOWARNING | XML_PARSE_NOCDATA |
-                                              XML_PARSE_COMPACT);
-    feed(&p, kind, bytes);
-    if (kind == MARKUP_XML && !p.stopped && !out->err && !p.parser->wellFormed)
-        explain(&p);
-    if (p.parser->myDoc)
-        xmlFreeDoc(p.parser->myDoc);
-    p.parser->myDoc = NULL;
-    xmlFreeParserCtxt(p.parser);
+    (void)pthread_rwlock_rdlock(&forking);
+    parse_all(&p, kind, bytes);
+    (void)pthread_rwlock_unlock(&forking);
     return out->err;
 }
 

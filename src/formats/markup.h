@@ -47,6 +47,11 @@ struct markup_events {
 enum err markup_stream(struct format_out *out, enum markup_kind kind, struct str bytes,
                        const struct markup_events *events, void *ctx);
 
+/* Around a fork: libxml2 keeps locks of its own, and a child born while another thread holds one
+ * would wait for ever. Waits for the parsing under way; after_fork is for parent and child. */
+void markup_before_fork(void);
+void markup_after_fork(bool child);
+
 /* The value of an attribute, or the empty str. */
 struct str markup_attr(const struct markup_attr *attrs, size_t n_attrs, const char *name);
 struct str markup_get(const struct markup_node *node, const char *name);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/pool.h"
 
 /* Everything that came, as lines "name format: text" and "name !code: words". */
 struct told {
@@ -203,26 +204,114 @@ TEST(damage_in_one_entry_does_not_stop_the_rest)
     arena_free(arena);
 }
 
-/* A document that would take for ever is stopped, and one that is read in a child is the same as
- * one read here. */
-TEST(the_child_is_watched_and_gives_the_same_document)
+static struct str long_docx(struct arena *arena, int n_paragraphs)
 {
-    struct arena *arena = arena_new((size_t)1 << 30);
     struct buf buf;
     buf_init(&buf, arena);
-    buf_add(&buf, STR("<w:document xmlns:w='w'><w:body>"));
-    for (int i = 0; i < 200000; i++)
-        buf_add(&buf, STR("<w:p><w:r><w:t>一段文字，比较长，用来花时间。</w:t></w:r></w:p>"));
+    buf_add(&buf,
+            STR("<w:document "
+                "xmlns:w='w'><w:body><w:tbl><w:tr><w:tc><w:p><w:r><w:t>格</w:t></w:r></w:p></w:tc>"
+                "<w:tc><w:p/></w:tc></w:tr></w:tbl>"));
+    for (int i = 0; i < n_paragraphs; i++)
+        buf_printf(&buf, "<w:p><w:r><w:t>第%d段文字，比较长，用来花时间。</w:t></w:r></w:p>", i);
     buf_add(&buf, STR("</w:body></w:document>"));
-    const struct zip_part parts[] = {ZIP_PART("[Content_Types].xml", "<Types/>"),
-                                     {"word/document.xml", buf_str(&buf)}};
+    const struct zip_part parts[] = {
+        ZIP_PART("[Content_Types].xml", "<Types/>"),
+        {"word/document.xml", buf_str(&buf)},
+        ZIP_PART("docProps/core.xml",
+                 "<c:coreProperties xmlns:c='c' "
+                 "xmlns:d='d'><d:creator>张三</d:creator></c:coreProperties>")};
+    return ZIP_OF(arena, parts);
+}
+
+/* Keeps the text of the one document that comes. */
+static enum err keep_text(void *ctx, const struct format_document *doc, struct str raw,
+                          struct why *why)
+{
+    struct told *told = ctx;
+    struct str text;
+    (void)raw;
+    CHECK_STR(str_c(doc->format), "docx");
+    CHECK_EQ(doc->n_meta, 1);
+    CHECK_STR(doc->meta[0].value, "张三");
+    CHECK_EQ(doc->blocks[0].kind, FORMAT_TABLE);
+    enum err err = format_text(doc, told->arena, &text, NULL, why);
+    buf_add(&told->buf, text);
+    return err;
+}
+
+TEST(what_the_child_reads_is_what_is_read_here)
+{
+    struct arena *arena = arena_new(ROOM);
+    struct format_document doc = {0};
+    struct str bytes = long_docx(arena, 500), text = text_of(arena, bytes, "a.docx", &doc);
+    struct told told = {.arena = arena};
+    struct why why = {0};
+    char path[] = "/tmp/yicheng-formats-XXXXXX";
+    int fd = mkstemp(path);
+    buf_init(&told.buf, arena);
+    CHECK_OK(file_write_fd(fd, bytes, &why), &why);
+    CHECK_OK(format_read_file(path, STR("a.docx"), NULL, ROOM, keep_text, tell_failed, &told, &why),
+             &why);
+    CHECK(text.len > 10000 && str_eq(buf_str(&told.buf), text));
+    (void)close(fd);
+    (void)unlink(path);
+    arena_free(arena);
+}
+
+TEST(the_child_is_stopped_when_it_takes_too_long_or_too_much)
+{
+    struct arena *arena = arena_new((size_t)1 << 30);
+    struct str bytes = long_docx(arena, 200000);
     struct format_limits limits = format_limits_default;
     struct told told = {0};
-    limits.time_ms = 1;
     limits.expand_ratio = 100000;
-    read_as_file(&told, ZIP_OF(arena, parts), "slow.docx", &limits);
+    limits.time_ms = 1;
+    read_as_file(&told, bytes, "slow.docx", &limits);
     CHECK(str_find(buf_str(&told.buf), STR("!timeout")) != STR_NPOS);
     arena_free(told.arena);
+    limits.time_ms = 60000;
+    limits.text_bytes = 1 << 20;
+    told = (struct told){0};
+    read_as_file(&told, bytes, "long.docx", &limits);
+    CHECK(str_find(buf_str(&told.buf), STR("!too_large")) != STR_NPOS);
+    arena_free(told.arena);
+    arena_free(arena);
+}
+
+/* Many threads at once: children are born while others parse. */
+static enum err read_one(void *ctx, size_t i, struct why *why)
+{
+    struct told told = {.arena = arena_new(ROOM)};
+    const char *const *paths = ctx;
+    buf_init(&told.buf, told.arena);
+    enum err err = format_read_file(paths[i % 2], i % 2 ? STR("a.html") : STR("a.docx"), NULL, ROOM,
+                                    tell, tell_failed, &told, why);
+    if (!err && told.n_docs != 1)
+        err = err_set(why, ERR_INTERNAL, "%zu failed", told.n_failed);
+    arena_free(told.arena);
+    return err;
+}
+
+TEST(threads_and_children_do_not_wait_for_each_other)
+{
+    struct arena *arena = arena_new(ROOM);
+    char docx[] = "/tmp/yicheng-formats-XXXXXX", html[] = "/tmp/yicheng-formats-XXXXXX";
+    int fds[] = {mkstemp(docx), mkstemp(html)};
+    const char *paths[] = {docx, html};
+    struct why why = {0};
+    struct buf page;
+    buf_init(&page, arena);
+    buf_add(&page, STR("<!DOCTYPE html><html><body>"));
+    for (int i = 0; i < 2000; i++)
+        buf_add(&page, STR("<p>段</p>"));
+    CHECK_OK(file_write_fd(fds[0], long_docx(arena, 50), &why), &why);
+    CHECK_OK(file_write_fd(fds[1], buf_str(&page), &why), &why);
+    CHECK_OK(pool_each(4, 60, read_one, paths, &why), &why);
+    for (int i = 0; i < 2; i++) {
+        (void)close(fds[i]);
+        (void)unlink(paths[i]);
+    }
     arena_free(arena);
 }
 
