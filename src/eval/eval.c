@@ -157,7 +157,7 @@ enum err eval_check_questions(struct str text, size_t *n, struct why *why)
             continue;
         arena_reset(arena);
         err = json_parse(line, arena, &doc, why);
-        if (!err && (json_get_str(doc, "question", STR("")).len == 0 ||
+        if (!err && (json_kind(json_get(doc, "question")) != JSON_KIND_STRING ||
                      json_kind(json_get(doc, "gold")) != JSON_KIND_ARRAY))
             err =
                 err_set(why, ERR_INVALID, "a line needs \"question\" (text) and \"gold\" (array)");
