@@ -5,17 +5,18 @@
 
 #include "core/arena.h"
 #include "core/json.h"
+#include "knowledge/answer_rank.h"
 #include "knowledge/catalog.h"
 #include "knowledge/fields.h"
 #include "knowledge/papers.h"
 #include "knowledge/passage.h"
 #include "knowledge/quote.h"
 
-#define SEARCH_HITS  30 /* looked through for the record or the pair that is meant */
+#define SEARCH_HITS  60 /* looked through for what answers, over all bases */
 #define SHOWN_HITS   5  /* passages told with an answer */
 #define MOST_QUOTES  3
 #define FAQ_ALIKE    0.62 /* a question that is nearly one of the FAQ's is answered by it */
-#define FAQ_BETTER   0.25 /* how much less alike it may be when it is the best passage anyway */
+#define TITLE_SURE   0.75 /* this much of a record's title in the question means the record */
 #define TITLE_WEIGHT 1.2  /* of a record's title that stands in the question, against its rank */
 #define RECORD_LEAST 0.34 /* less of the title than this, and the record is not meant */
 #define SECOND_LEAST 0.85 /* a second passage this near the best is quoted too */
@@ -29,6 +30,7 @@ struct asking {
     struct question question; /* as resolved */
     struct knowledge_hit *hits;
     size_t n_hits;
+    double answerable; /* probability that one of the hits answers */
     struct knowledge_answer *out;
 };
 
@@ -164,69 +166,99 @@ static enum err refuse(struct asking *a, double confidence, struct why *why)
 
 /* ---- an article by name and number ---- */
 
-static bool names_hit(const struct question *q, const struct knowledge_hit *hit)
+/* How surely the hit's title is the one that was named; 0 when it is another. */
+static double named(const struct question *q, const struct knowledge_hit *hit)
 {
-    return q->law.len == 0 || answer_covered(q->law, hit->title) > 0.99 ||
-           (hit->meta.key.len && answer_covered(hit->meta.key, q->law) > 0.99);
+    struct str key = hit->meta.key.len ? hit->meta.key : hit->title;
+    if (q->law.len == 0)
+        return 0.5;
+    if (answer_covered(q->law, hit->title) < 0.99 && answer_covered(key, q->law) < 0.99)
+        return 0;
+    return 0.1 + answer_alike(q->law, key);
+}
+
+static enum err is_article(struct asking *a, const struct knowledge_hit *hit, bool *yes,
+                           struct why *why)
+{
+    struct opened opened;
+    enum err err = open_version(a, hit, &opened, why);
+    if (err)
+        return err;
+    const struct passage *p = passage_of(&opened, hit);
+    *yes = p && p->kind == PASSAGE_ARTICLE && p->number == a->question.article &&
+           p->sub == a->question.sub;
+    catalog_release(opened.catalog);
+    return ERR_OK;
 }
 
 static enum err by_article(struct asking *a, bool *done, struct why *why)
 {
-    enum err err = ERR_OK;
-    for (size_t i = 0; i < a->n_hits && !*done; i++) {
-        struct opened opened;
-        if (!names_hit(&a->question, &a->hits[i]))
-            continue;
-        err = open_version(a, &a->hits[i], &opened, why);
+    size_t best = a->n_hits;
+    double most = 0;
+    for (size_t i = 0; i < a->n_hits; i++) {
+        double sure = named(&a->question, &a->hits[i]);
+        bool yes = false;
+        enum err err = sure > most ? is_article(a, &a->hits[i], &yes, why) : ERR_OK;
         if (err)
             return err;
-        const struct passage *p = passage_of(&opened, &a->hits[i]);
-        *done = p && p->kind == PASSAGE_ARTICLE && p->number == a->question.article &&
-                p->sub == a->question.sub;
-        catalog_release(opened.catalog);
-        if (*done)
-            to_front(a, i);
+        if (yes) {
+            best = i;
+            most = sure;
+        }
     }
-    if (!*done)
+    if (best == a->n_hits)
         return ERR_OK;
-    err = add_quote(a, 0, a->hits[0].start, a->hits[0].len, a->hits[0].text, "", why);
+    *done = true;
+    to_front(a, best);
+    enum err err = add_quote(a, 0, a->hits[0].start, a->hits[0].len, a->hits[0].text, "", why);
     return err ? err : finish(a, "article", 0.99, why);
 }
 
 /* ---- a pair of the FAQ ---- */
 
-static enum err by_faq(struct asking *a, bool *done, struct why *why)
+/* The pair that is nearly the question, or that is the best passage when that answers; n_hits when
+ * there is none. */
+static size_t meant_pair(const struct asking *a, double *alike)
 {
     size_t best = a->n_hits;
-    double most = 0;
+    *alike = 0;
     for (size_t i = 0; i < a->n_hits; i++) {
         if (a->hits[i].meta.kind != KNOWLEDGE_FAQ)
             continue;
-        double alike =
-            answer_alike(a->question.text, a->hits[i].article) + (i == 0 ? FAQ_BETTER : 0);
-        if (alike > most) {
-            most = alike;
+        double this = answer_alike(a->question.text, a->hits[i].article);
+        if (i == 0 && a->answerable >= ANSWER_LEAST)
+            this += 1;
+        if (this > *alike) {
+            *alike = this;
             best = i;
         }
     }
-    if (best == a->n_hits || most < FAQ_ALIKE)
+    return *alike >= FAQ_ALIKE ? best : a->n_hits;
+}
+
+static enum err by_faq(struct asking *a, bool *done, struct why *why)
+{
+    double alike;
+    size_t best = meant_pair(a, &alike);
+    if (best == a->n_hits)
         return ERR_OK;
     struct opened opened;
     enum err err = open_version(a, &a->hits[best], &opened, why);
     if (err)
         return err;
     const struct passage *p = passage_of(&opened, &a->hits[best]);
-    size_t body = p && p->kind == PASSAGE_FAQ && p->body < p->len ? p->body : 0;
+    bool pair = p && p->kind == PASSAGE_FAQ && p->body < p->len;
+    size_t body = pair ? p->body : 0;
     catalog_release(opened.catalog);
-    to_front(a, best);
-    struct str words = str_trim_space(str_from(a->hits[0].text, body));
-    double confidence = a->hits[0].confidence > most ? a->hits[0].confidence : most;
-    if (confidence < ANSWER_LEAST)
+    if (!pair)
         return ERR_OK;
+    to_front(a, best);
     *done = true;
+    struct str words = str_trim_space(str_from(a->hits[0].text, body));
     err = add_quote(a, 0, a->hits[0].start + (size_t)(words.ptr - a->hits[0].text.ptr), words.len,
                     words, "", why);
-    return err ? err : finish(a, "faq", confidence, why);
+    return err ? err
+               : finish(a, "faq", alike >= 1 || a->answerable > alike ? a->answerable : alike, why);
 }
 
 /* ---- a field of a record ---- */
@@ -271,25 +303,49 @@ static const struct passage *wanted_field(const struct opened *opened, const str
     return NULL;
 }
 
-/* The record that the question means: how much of its title stands in the question, then its rank.
+/*
+ * The record that the question means: how much of its title stands in the question, how much of the
+ * question the title explains, then its rank. n_hits when none is meant surely enough.
  */
 static size_t meant_record(const struct asking *a, double *title)
 {
     size_t best = a->n_hits;
-    double most = 0, top = a->n_hits ? a->hits[0].score : 0;
+    double most = 0;
     for (size_t i = 0; i < a->n_hits; i++) {
         const struct knowledge_hit *hit = &a->hits[i];
         if (hit->meta.kind != KNOWLEDGE_GUIDE)
             continue;
         double covered = answer_covered(hit->title, a->question.text);
-        double score = (top > 0 ? hit->score / top : 0) + TITLE_WEIGHT * covered;
+        double score = hit->confidence + TITLE_WEIGHT * covered +
+                       answer_covered(a->question.content, hit->title);
         if (best == a->n_hits || score > most) {
             most = score;
             best = i;
             *title = covered;
         }
     }
-    return best;
+    bool sure = *title >= TITLE_SURE || (*title >= RECORD_LEAST && a->answerable >= ANSWER_LEAST);
+    return sure ? best : a->n_hits;
+}
+
+/* The fields that the words beside the record's name ask for: 投诉 in "农机质量投诉受理在哪里办" is
+ * part of the name. */
+static enum err fields_beside(struct asking *a, struct str title, struct question *out,
+                              struct why *why)
+{
+    struct str own = a->ask->query.text, rest;
+    *out = a->question;
+    enum err err = question_without(own, title, a->arena, &rest, why);
+    struct question beside;
+    struct why ignored = {0};
+    if (err || rest.len == 0 || question_read(rest, a->arena, &beside, &ignored) != ERR_OK)
+        return err;
+    if (beside.n_fields > 0) {
+        memcpy(out->fields, beside.fields, sizeof beside.fields);
+        memcpy(out->strength, beside.strength, sizeof beside.strength);
+        out->n_fields = beside.n_fields;
+    }
+    return ERR_OK;
 }
 
 /* The hit becomes one for the field's passage. */
@@ -317,12 +373,15 @@ static enum err by_field(struct asking *a, bool *done, struct why *why)
     double title = 0;
     struct opened opened;
     size_t hit = meant_record(a, &title);
-    if (hit == a->n_hits || title < RECORD_LEAST)
+    struct question asked;
+    if (hit == a->n_hits)
         return ERR_OK;
-    enum err err = open_version(a, &a->hits[hit], &opened, why);
+    enum err err = fields_beside(a, a->hits[hit].title, &asked, why);
+    if (!err)
+        err = open_version(a, &a->hits[hit], &opened, why);
     if (err)
         return err;
-    const struct passage *p = wanted_field(&opened, &a->question);
+    const struct passage *p = wanted_field(&opened, &asked);
     if (p)
         err = point_at(a, hit, &opened, p, why);
     size_t body = p && p->body < p->len ? p->body : 0;
@@ -335,7 +394,7 @@ static enum err by_field(struct asking *a, bool *done, struct why *why)
     to_front(a, hit);
     *done = true;
     struct str value = str_trim_space(str_from(a->hits[0].text, body));
-    double confidence = a->hits[0].confidence > title ? a->hits[0].confidence : title;
+    double confidence = a->answerable > title ? a->answerable : title;
     const struct field_kind *kind = field_named(field);
     err = add_quote(a, 0, a->hits[0].start + (size_t)(value.ptr - a->hits[0].text.ptr), value.len,
                     value, kind ? kind->label : "", why);
@@ -344,12 +403,33 @@ static enum err by_field(struct asking *a, bool *done, struct why *why)
 
 /* ---- sentences ---- */
 
+/* Bytes before the words that may be quoted: an FAQ's question does not answer. */
+static enum err body_of(struct asking *a, const struct knowledge_hit *hit, size_t *body,
+                        struct why *why)
+{
+    struct opened opened;
+    *body = 0;
+    if (hit->meta.kind != KNOWLEDGE_FAQ)
+        return ERR_OK;
+    enum err err = open_version(a, hit, &opened, why);
+    if (err)
+        return err;
+    const struct passage *p = passage_of(&opened, hit);
+    *body = p && p->body < p->len ? p->body : 0;
+    catalog_release(opened.catalog);
+    return ERR_OK;
+}
+
 static enum err quote_hit(struct asking *a, size_t hit, size_t most, struct why *why)
 {
-    struct quote_span *spans;
-    size_t n;
+    struct quote_span *spans = NULL;
+    size_t n = 0, body;
     const struct knowledge_hit *h = &a->hits[hit];
-    enum err err = quote_best(&a->question, h->text, most, a->arena, &spans, &n, why);
+    enum err err = body_of(a, h, &body, why);
+    if (!err)
+        err = quote_best(&a->question, str_from(h->text, body), most, a->arena, &spans, &n, why);
+    for (size_t i = 0; !err && i < n; i++)
+        spans[i].start += body;
     /* In the order of the text, which is the order of the thought. */
     for (size_t i = 1; !err && i < n; i++)
         for (size_t j = i; j > 0 && spans[j].start < spans[j - 1].start; j--) {
@@ -366,10 +446,10 @@ static enum err quote_hit(struct asking *a, size_t hit, size_t most, struct why 
 static enum err by_sentences(struct asking *a, struct why *why)
 {
     enum err err = quote_hit(a, 0, 2, why);
-    if (!err && a->n_hits > 1 && a->hits[1].score >= SECOND_LEAST * a->hits[0].score &&
+    if (!err && a->n_hits > 1 && a->hits[1].confidence >= SECOND_LEAST * a->hits[0].confidence &&
         a->hits[1].confidence >= ANSWER_LEAST)
         err = quote_hit(a, 1, 1, why);
-    return err ? err : finish(a, "extract", a->hits[0].confidence, why);
+    return err ? err : finish(a, "extract", a->answerable, why);
 }
 
 /* ---- the order of trying ---- */
@@ -386,8 +466,8 @@ static enum err choose(struct asking *a, struct why *why)
         err = by_field(a, &done, why);
     if (err || done)
         return err;
-    if (a->n_hits == 0 || a->hits[0].confidence < ANSWER_LEAST)
-        return refuse(a, a->n_hits ? a->hits[0].confidence : 0, why);
+    if (a->n_hits == 0 || a->answerable < ANSWER_LEAST)
+        return refuse(a, a->n_hits ? a->answerable : 0, why);
     return by_sentences(a, why);
 }
 
@@ -397,7 +477,11 @@ static enum err search(struct asking *a, bool all_versions, struct why *why)
     query.text = a->question.text;
     query.limit = SEARCH_HITS;
     query.all_versions |= all_versions;
-    return knowledge_search(a->k, a->who, &query, a->arena, &a->hits, &a->n_hits, why);
+    enum err err =
+        answer_gather(a->k, a->who, &query, a->question.want, a->arena, &a->hits, &a->n_hits, why);
+    return err ? err
+               : answer_order(a->k, a->who, query.kb, &a->question, a->hits, a->n_hits, a->arena,
+                              &a->answerable, why);
 }
 
 /* Reads the question together with the conversation; the field asked for is the newest one. */

@@ -152,6 +152,7 @@ struct knowledge_hit {
     enum knowledge_status status;
     double score;
     double confidence;  /* calibrated 0 .. 1: the probability that it answers */
+    double meaning, latent; /* likeness of meaning to the question, see rank.h */
     struct str explain; /* JSON of features when asked for */
     size_t n_folded;    /* near copies not shown */
 };

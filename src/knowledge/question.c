@@ -7,8 +7,9 @@
 #include "knowledge/knowledge.h"
 #include "knowledge/numeral.h"
 
-#define GAP_CHARS 8   /* what a '*' in intents.def may pass over */
-#define WEAKER    0.5 /* a field this much weaker than the best is not asked for */
+#define GAP_CHARS     8   /* what a '*' in intents.def may pass over */
+#define WEAKER        0.5 /* a field this much weaker than the best is not asked for */
+#define STRETCH_CHARS 4   /* so many characters of a name in a row are the name */
 #define LEAN_CHARS                                                                                 \
     6 /* content shorter than this, with a field asked for, leans on the conversation */
 
@@ -297,6 +298,39 @@ enum err question_read(struct str text, struct arena *arena, struct question *ou
     q.leans = points_back(q.text) || (q.n_fields > 0 && content < LEAN_CHARS) || content < 3;
     *out = q;
     return ERR_OK;
+}
+
+/* Bytes of the longest stretch at the front of `text` that stands in `title`. */
+static size_t stretch(struct str text, struct str title)
+{
+    size_t len = 0;
+    for (size_t at = 0; at < text.len;) {
+        (void)utf8_next(text, &at);
+        if (str_find(title, str_slice(text, 0, at)) == STR_NPOS)
+            break;
+        len = at;
+    }
+    return len;
+}
+
+enum err question_without(struct str text, struct str title, struct arena *arena, struct str *out,
+                          struct why *why)
+{
+    struct buf buf;
+    size_t least = utf8_count(title) < STRETCH_CHARS ? utf8_count(title) : STRETCH_CHARS;
+    buf_init(&buf, arena);
+    for (size_t at = 0; at < text.len;) {
+        size_t len = stretch(str_from(text, at), title), start = at;
+        if (len && utf8_count(str_slice(text, at, at + len)) >= least) {
+            at += len;
+            buf_char(&buf, ' ');
+            continue;
+        }
+        (void)utf8_next(text, &at);
+        buf_add(&buf, str_slice(text, start, at));
+    }
+    *out = str_trim_space(buf_str(&buf));
+    return buf_err(&buf, why);
 }
 
 enum err question_resolve(const struct question *question, const struct knowledge_turn *turns,

@@ -47,6 +47,11 @@ struct question {
 ERR_MUST_USE enum err question_read(struct str text, struct arena *arena, struct question *out,
                                     struct why *why);
 
+/* `text` without the longest stretches that stand in `title` (four characters and more, or the
+ * whole title), in `arena`. ERR_NO_MEMORY. */
+ERR_MUST_USE enum err question_without(struct str text, struct str title, struct arena *arena,
+                                       struct str *out, struct why *why);
+
 /*
  * The question with what it leans on: the last question of the same person that stood on its own,
  * then this one. Without such a one, the text itself.

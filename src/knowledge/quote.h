@@ -39,4 +39,8 @@ ERR_MUST_USE enum err quote_best(const struct question *question, struct str tex
                                  struct arena *arena, struct quote_span **out, size_t *n,
                                  struct why *why);
 
+/* Whether `text` holds the kind of answer that the question asks for (a number, a place ...). Pure.
+ */
+bool quote_is_wanted(const struct question *question, struct str text);
+
 #endif

@@ -461,3 +461,20 @@ enum err quote_measure(const struct question *question, struct str text,
     *out = all;
     return ERR_OK;
 }
+
+bool quote_is_wanted(const struct question *question, struct str text)
+{
+    unsigned want = question->want;
+    bool digit = false;
+    for (size_t at = 0; at < text.len && !digit;)
+        digit = is_numeral(utf8_next(text, &at));
+    return ((want & (QUESTION_NUMBER | QUESTION_DATE | QUESTION_DURATION)) && digit) ||
+           ((want & QUESTION_MONEY) && (digit || ANY(text, "免费", "不收"))) ||
+           ((want & QUESTION_WHY) && ANY(text, "因", "由于", "为了")) ||
+           ((want & QUESTION_WHERE) &&
+            ANY(text, "位于", "地址", "路", "号", "窗口", "大厅", "中心", "平台")) ||
+           ((want & QUESTION_WHO) && ANY(text, "部门", "局", "机关", "机构", "单位", "负责")) ||
+           ((want & QUESTION_LIST) && ANY(text, "：", "、", "（一）")) ||
+           ((want & QUESTION_YES_NO) && ANY(text, "可以", "不得", "应当", "禁止", "不予", "有权",
+                                            "不能", "无需", "必须", "可"));
+}

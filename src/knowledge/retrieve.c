@@ -850,6 +850,8 @@ static enum err fill_hit(const struct retrieve *r, const struct search *s, const
         .status = catalog_status(v->row, day),
         .score = (double)p->score,
         .confidence = confidence(item),
+        .meaning = (double)item->x[RANK_meaning],
+        .latent = (double)item->x[RANK_latent],
         .explain = query->explain ? explain(item, s->first[p->item], arena) : STR_NONE,
     };
     hit->title = hit->meta.title;

@@ -59,6 +59,14 @@ void retrieve_cache_free(struct retrieve_cache *cache);
 struct knowledge;
 struct retrieve_cache *knowledge_retrieve_cache(struct knowledge *knowledge);
 
+/* How rare the terms (tokens.h) are in the passages of a base (name; NULL or "": all that `who` may
+ * see): n_holding[i] passages of *n_passages hold terms[i], whoever may read them. Cost: a search
+ * in a sorted list for each term and segment. */
+ERR_MUST_USE enum err knowledge_rarity(struct knowledge *knowledge, const struct ops_identity *who,
+                                       const char *kb, const uint64_t *terms, size_t n,
+                                       struct arena *arena, uint32_t *n_holding,
+                                       uint32_t *n_passages, struct why *why);
+
 /* ---- for training and tests: what step 1 and 2 found ---- */
 
 struct retrieve_candidate {

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VIEWS_KEPT 8
+#define VIEWS_KEPT 32
 
 struct view {
     struct retrieve *retrieve;
@@ -183,19 +183,23 @@ static enum err set_texts(struct knowledge *k, const struct view *view, struct k
     return ERR_OK;
 }
 
+/* The view of one base, or of all that `who` may see; give it back with view_done. */
+static enum err open_view(struct knowledge *k, const struct ops_identity *who, const char *kb,
+                          struct arena *arena, struct view **out, struct why *why)
+{
+    const struct catalog *one = NULL, **catalogs = &one;
+    size_t n = 1;
+    enum err err = kb && kb[0] ? catalog_of(k, who, str_c(kb), &one, why)
+                               : catalog_all(k, who, arena, &catalogs, &n, why);
+    return err ? err : view_of(knowledge_retrieve_cache(k), catalogs, n, out, why);
+}
+
 enum err knowledge_search(struct knowledge *k, const struct ops_identity *who,
                           const struct knowledge_query *query, struct arena *arena,
                           struct knowledge_hit **out, size_t *n, struct why *why)
 {
-    struct retrieve_cache *cache = knowledge_retrieve_cache(k);
-    const struct catalog *one = NULL, **catalogs = &one;
     struct view *view = NULL;
-    size_t n_catalogs = 1;
-    enum err err = query->kb && query->kb[0]
-                       ? catalog_of(k, who, str_c(query->kb), &one, why)
-                       : catalog_all(k, who, arena, &catalogs, &n_catalogs, why);
-    if (!err)
-        err = view_of(cache, catalogs, n_catalogs, &view, why);
+    enum err err = open_view(k, who, query->kb, arena, &view, why);
     if (err)
         return err;
     struct knowledge_hit *hits;
@@ -203,12 +207,32 @@ enum err knowledge_search(struct knowledge *k, const struct ops_identity *who,
     err = retrieve_search(view->retrieve, query, who, arena, &hits, &n_hits, why);
     if (!err)
         err = set_texts(k, view, hits, n_hits, arena, why);
-    view_done(cache, view);
+    view_done(knowledge_retrieve_cache(k), view);
     if (!err) {
         *out = hits;
         *n = n_hits;
     }
     return err;
+}
+
+enum err knowledge_rarity(struct knowledge *k, const struct ops_identity *who, const char *kb,
+                          const uint64_t *terms, size_t n, struct arena *arena, uint32_t *n_holding,
+                          uint32_t *n_passages, struct why *why)
+{
+    struct view *view = NULL;
+    enum err err = open_view(k, who, kb, arena, &view, why);
+    if (err)
+        return err;
+    memset(n_holding, 0, n * sizeof *n_holding);
+    for (size_t s = 0; s < retrieve_n_segments(view->retrieve); s++) {
+        const struct index *index = retrieve_segment(view->retrieve, s);
+        struct index_postings postings;
+        for (size_t i = 0; i < n; i++)
+            n_holding[i] += index_find(index, terms[i], &postings);
+    }
+    *n_passages = (uint32_t)retrieve_n_passages(view->retrieve);
+    view_done(knowledge_retrieve_cache(k), view);
+    return ERR_OK;
 }
 
 /* ---- as JSON ---- */

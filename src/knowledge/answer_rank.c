@@ -1,0 +1,488 @@
+#include "knowledge/answer_rank.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/arena.h"
+#include "core/utf8.h"
+#include "knowledge/answer.h"
+#include "knowledge/catalog.h"
+#include "knowledge/quote.h"
+#include "knowledge/retrieve.h"
+#include "knowledge/tokens.h"
+
+#define MOST_TERMS    160  /* distinct terms of a question that are weighed */
+#define SLOTS         512  /* of the table of terms; a power of two above twice MOST_TERMS */
+#define MOST_TEXT     3000 /* bytes of a passage that are read */
+#define MOST_SENTENCE 64   /* sentences of a passage that are read */
+#define SINGLE        0.15 /* a character's weight against a pair's */
+#define ALONE         0.2 /* how far a character is covered that stands there without its neighbours */
+#define LEAST_SHARE   6 /* hits that every base gets */
+
+const char *const answer_feature_names[ANSWER_N_FEATURES] = {
+#define ANSWER_WEIGHT(name, weight, words) #name,
+#include "knowledge/answer_weights.def"
+#undef ANSWER_WEIGHT
+};
+
+const char *const answer_feature_words[ANSWER_N_FEATURES] = {
+#define ANSWER_WEIGHT(name, weight, words) words,
+#include "knowledge/answer_weights.def"
+#undef ANSWER_WEIGHT
+};
+
+const double answer_weights[ANSWER_N_FEATURES] = {
+#define ANSWER_WEIGHT(name, weight, words) weight,
+#include "knowledge/answer_weights.def"
+#undef ANSWER_WEIGHT
+};
+
+/* ---- gathering ---- */
+
+static enum err search_each(struct knowledge *k, const struct ops_identity *who,
+                            const struct knowledge_query *query, const struct catalog **bases,
+                            size_t n_bases, struct arena *arena, struct knowledge_hit **out,
+                            size_t *n, struct why *why)
+{
+    struct knowledge_query one = *query;
+    one.limit = query->limit / n_bases > LEAST_SHARE ? query->limit / n_bases : LEAST_SHARE;
+    struct knowledge_hit *all = arena_array(arena, struct knowledge_hit, one.limit * n_bases);
+    enum err err = all ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not hold the passages");
+    *n = 0;
+    for (size_t i = 0; !err && i < n_bases; i++) {
+        struct knowledge_hit *hits;
+        size_t n_hits;
+        one.kb = str_z(arena, bases[i]->kb_name);
+        err = one.kb ? knowledge_search(k, who, &one, arena, &hits, &n_hits, why)
+                     : err_set(why, ERR_NO_MEMORY, "could not hold the passages");
+        if (err)
+            break;
+        memcpy(all + *n, hits, n_hits * sizeof *hits);
+        *n += n_hits;
+    }
+    *out = all;
+    return err;
+}
+
+/* The lines under a title tell when a text was made, and nothing else. */
+static size_t without_heads(struct knowledge_hit *hits, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!str_eq_c(hits[i].article, "题注"))
+            hits[kept++] = hits[i];
+    return kept;
+}
+
+enum err answer_gather(struct knowledge *k, const struct ops_identity *who,
+                       const struct knowledge_query *query, unsigned want, struct arena *arena,
+                       struct knowledge_hit **out, size_t *n, struct why *why)
+{
+    const struct catalog **bases = NULL;
+    size_t n_bases = 0;
+    enum err err = ERR_OK;
+    if (!query->kb || !query->kb[0])
+        err = catalog_all(k, who, arena, &bases, &n_bases, why);
+    if (err)
+        return err;
+    if (n_bases > 1 && n_bases <= ANSWER_MOST_BASES)
+        err = search_each(k, who, query, bases, n_bases, arena, out, n, why);
+    else
+        err = knowledge_search(k, who, query, arena, out, n, why);
+    for (size_t i = 0; i < n_bases; i++)
+        catalog_release(bases[i]);
+    if (!err && !(want & QUESTION_DATE))
+        *n = without_heads(*out, *n);
+    return err;
+}
+
+/* ---- the question's terms ---- */
+
+/* A character or a Latin word of the question, in its order. What it weighs is its own rarity: a
+ * pair across two words is rare and means nothing. */
+struct position {
+    int own, pair; /* places in items: itself, and with the one before; -1: none */
+    double weight;
+};
+
+struct terms {
+    uint64_t items[MOST_TERMS];
+    double weights[MOST_TERMS];
+    uint32_t holding[MOST_TERMS];
+    size_t n;
+    uint16_t slots[SLOTS]; /* place in items plus 1; 0: empty */
+    struct position positions[MOST_TERMS];
+    size_t n_positions;
+    double all_positions;
+    double all;     /* sum of weights */
+    double unknown; /* share of the positions' weight whose words stand nowhere */
+    double rarest;  /* greatest possible weight */
+    size_t n_words; /* pairs and words */
+    uint32_t n_passages;
+};
+
+static size_t slot_of(const struct terms *t, uint64_t term)
+{
+    size_t at = (size_t)((term * 0x9E3779B97F4A7C15ull) >> 55) & (SLOTS - 1);
+    while (t->slots[at] && t->items[t->slots[at] - 1] != term)
+        at = (at + 1) & (SLOTS - 1);
+    return at;
+}
+
+static int put_term(struct terms *t, uint64_t term)
+{
+    size_t at = slot_of(t, term);
+    if (!t->slots[at] && t->n < MOST_TERMS) {
+        t->items[t->n++] = term;
+        t->slots[at] = (uint16_t)t->n;
+    }
+    return (int)t->slots[at] - 1;
+}
+
+static void put_position(struct terms *t, uint64_t term)
+{
+    int own = put_term(t, term);
+    struct position *last = t->n_positions ? &t->positions[t->n_positions - 1] : NULL;
+    if (tokens_kind(term) == TOKENS_PAIR && last)
+        last->pair = own;
+    else if (tokens_kind(term) != TOKENS_PAIR && t->n_positions < MOST_TERMS && own >= 0)
+        t->positions[t->n_positions++] = (struct position){own, -1, 0};
+}
+
+static double rarity(const struct terms *t, int i)
+{
+    double n = (double)t->n_passages, in = t->holding[i];
+    return log(1 + (n - in + 0.5) / (in + 0.5));
+}
+
+/* Whether the position's pair with a neighbour is in the set. */
+static bool in_pair(const struct terms *t, size_t i, const bool *set)
+{
+    int before = t->positions[i].pair;
+    int behind = i + 1 < t->n_positions ? t->positions[i + 1].pair : -1;
+    return (before >= 0 && set[before]) || (behind >= 0 && set[behind]);
+}
+
+static void weigh_terms(struct terms *t)
+{
+    bool known[MOST_TERMS];
+    double unknown = 0;
+    t->rarest = log(1 + ((double)t->n_passages + 0.5) / 0.5);
+    for (size_t i = 0; i < t->n; i++) {
+        bool one = tokens_kind(t->items[i]) == TOKENS_CHAR;
+        known[i] = t->holding[i] > 0;
+        t->weights[i] = rarity(t, (int)i) * (one ? SINGLE : 1);
+        t->n_words += !one;
+        t->all += t->weights[i];
+    }
+    for (size_t i = 0; i < t->n_positions; i++) {
+        struct position *p = &t->positions[i];
+        bool one = tokens_kind(t->items[p->own]) == TOKENS_CHAR;
+        p->weight = rarity(t, p->own);
+        t->all_positions += p->weight;
+        if (one ? !in_pair(t, i, known) : !known[p->own])
+            unknown += p->weight;
+    }
+    t->unknown = t->all_positions > 0 ? unknown / t->all_positions : 0;
+}
+
+static enum err read_terms(struct knowledge *k, const struct ops_identity *who, const char *kb,
+                           struct str text, struct arena *arena, struct terms *t, struct why *why)
+{
+    struct tokens tokens;
+    uint64_t term;
+    *t = (struct terms){0};
+    tokens_init(&tokens, text, true);
+    while (tokens_next(&tokens, &term))
+        put_position(t, term);
+    enum err err =
+        knowledge_rarity(k, who, kb, t->items, t->n, arena, t->holding, &t->n_passages, why);
+    if (!err)
+        weigh_terms(t);
+    return err;
+}
+
+/* Which of the question's terms stand in a text; `in` is a set over t->items. */
+static void mark(const struct terms *t, struct str text, bool *in)
+{
+    struct tokens tokens;
+    uint64_t term;
+    tokens_init(&tokens, text, false);
+    while (tokens_next(&tokens, &term)) {
+        size_t at = slot_of(t, term);
+        if (t->slots[at])
+            in[t->slots[at] - 1] = true;
+    }
+}
+
+static double share(double part, double whole)
+{
+    return whole > 0 ? part / whole : 0;
+}
+
+/* Share of the pairs' and words' weight that is in one of the sets. */
+static double held(const struct terms *t, const bool *a, const bool *b, const bool *c)
+{
+    double sum = 0;
+    for (size_t i = 0; i < t->n; i++)
+        if (a[i] || (b && b[i]) || (c && c[i]))
+            sum += t->weights[i];
+    return share(sum, t->all);
+}
+
+/* How far a position is covered by a set: with a neighbour 1, alone a little. */
+static double covered(const struct terms *t, size_t i, const bool *set)
+{
+    const struct position *p = &t->positions[i];
+    if (tokens_kind(t->items[p->own]) != TOKENS_CHAR)
+        return set[p->own];
+    return in_pair(t, i, set) ? 1 : set[p->own] ? ALONE : 0;
+}
+
+/* Share of the positions' weight that is covered by any of the sets. */
+static double covering(const struct terms *t, const bool *a, const bool *b, const bool *c)
+{
+    double sum = 0;
+    for (size_t i = 0; i < t->n_positions; i++) {
+        double best = covered(t, i, a), other = b ? covered(t, i, b) : 0;
+        best = other > best ? other : best;
+        other = c ? covered(t, i, c) : 0;
+        sum += t->positions[i].weight * (other > best ? other : best);
+    }
+    return share(sum, t->all_positions);
+}
+
+/* ---- a hit ---- */
+
+struct marks {
+    bool title[MOST_TERMS], label[MOST_TERMS], path[MOST_TERMS], text[MOST_TERMS];
+};
+
+static double best_sentence(const struct terms *t, const struct marks *m, struct str text)
+{
+    struct quote_span spans[MOST_SENTENCE];
+    size_t n = quote_sentences(text, spans, MOST_SENTENCE);
+    double best = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool in[MOST_TERMS] = {0};
+        mark(t, str_slice(text, spans[i].start, spans[i].start + spans[i].len), in);
+        double one = covering(t, in, m->title, m->label);
+        best = one > best ? one : best;
+    }
+    return best;
+}
+
+static void measure_cover(const struct terms *t, const struct marks *m, double *f)
+{
+    double rest = 0, rest_all = 0, missing = 0, all = 0;
+    for (size_t i = 0; i < t->n_positions; i++) {
+        double weight = t->positions[i].weight, text = covered(t, i, m->text);
+        double label = covered(t, i, m->label), title = covered(t, i, m->title);
+        double path = covered(t, i, m->path), most = text > label ? text : label;
+        rest_all += weight * (1 - title);
+        rest += weight * (1 - title) * most;
+        most = title > most ? title : most;
+        most = path > most ? path : most;
+        all += weight * most;
+        if (weight * (1 - most) > missing)
+            missing = weight * (1 - most);
+    }
+    f[ANSWER_F_cover] = share(all, t->all_positions);
+    f[ANSWER_F_pairs] = held(t, m->text, m->label, m->title);
+    f[ANSWER_F_cover_text] = covering(t, m->text, m->label, NULL);
+    f[ANSWER_F_cover_label] = covering(t, m->label, NULL, NULL);
+    f[ANSWER_F_cover_title] = covering(t, m->title, NULL, NULL);
+    f[ANSWER_F_rest] = rest_all > 0 ? rest / rest_all : 1;
+    f[ANSWER_F_missing] = share(missing, t->rarest);
+    f[ANSWER_F_unknown] = t->unknown;
+    f[ANSWER_F_terms] = log(1 + (double)t->n_positions) / 4;
+    f[ANSWER_F_weight] = log(1 + t->all_positions) / 4;
+    f[ANSWER_F_got] = log(1 + all) / 4;
+}
+
+/* The longest stretch of the question's content that stands in the text, as a share. */
+static double longest_run(struct str content, struct str text)
+{
+    size_t n = utf8_count(content), most = 0;
+    if (n < 2 || n > 80)
+        return 0;
+    for (size_t from = 0; from < content.len && most < n;) {
+        struct str rest = str_from(content, from);
+        size_t len = utf8_offset(rest, most + 1);
+        while (utf8_count(str_slice(rest, 0, len)) > most &&
+               str_find(text, str_slice(rest, 0, len)) != STR_NPOS) {
+            most++;
+            if (len == rest.len)
+                break;
+            len = utf8_offset(rest, most + 1);
+        }
+        (void)utf8_next(content, &from);
+    }
+    return (double)most / (double)n;
+}
+
+/* Places that people name when they mean another city or country than the text's. */
+static const char *const places[] = {
+    "北京",     "天津",   "上海",   "重庆",   "河北",     "山西", "内蒙古",   "辽宁",   "吉林",
+    "黑龙江",   "江苏",   "浙江",   "安徽",   "福建",     "江西", "山东",     "河南",   "湖北",
+    "湖南",     "广东",   "广西",   "海南",   "四川",     "贵州", "云南",     "西藏",   "陕西",
+    "甘肃",     "青海",   "宁夏",   "新疆",   "香港",     "澳门", "台湾",     "石家庄", "太原",
+    "呼和浩特", "沈阳",   "长春",   "哈尔滨", "南京",     "杭州", "合肥",     "福州",   "南昌",
+    "济南",     "郑州",   "武汉",   "长沙",   "广州",     "南宁", "海口",     "成都",   "贵阳",
+    "昆明",     "拉萨",   "西安",   "兰州",   "西宁",     "银川", "乌鲁木齐", "深圳",   "大连",
+    "青岛",     "宁波",   "厦门",   "苏州",   "无锡",     "常州", "温州",     "东莞",   "佛山",
+    "珠海",     "烟台",   "洛阳",   "桂林",   "三亚",     "绍兴", "嘉兴",     "金华",   "徐州",
+    "泉州",     "保定",   "唐山",   "美国",   "日本",     "英国", "法国",     "德国",   "韩国",
+    "泰国",     "俄罗斯", "加拿大", "新加坡", "澳大利亚", "巴黎", "伦敦",     "纽约",   "东京"};
+
+static bool is_elsewhere(struct str question, const struct knowledge_hit *hit)
+{
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct str place = str_c(places[i]);
+        if (str_find(question, place) != STR_NPOS && str_find(hit->title, place) == STR_NPOS &&
+            str_find(hit->text, place) == STR_NPOS && str_find(hit->meta.region, place) == STR_NPOS)
+            return true;
+    }
+    return false;
+}
+
+/* Words of small talk, of opinions and of what no office decides. */
+static const char *const chat[] = {
+    "天气",     "下雨",     "下雪",   "气温",   "股票", "基金", "炒股",   "彩票",   "中奖",
+    "双色球",   "笑话",     "你叫",   "你是谁", "推荐", "好吃", "好喝",   "牌子",   "划算",
+    "哪家好",   "哪个好",   "哪种好", "最好",   "好看", "聪明", "发明",   "工资多", "微信",
+    "礼物",     "减肥",     "星座",   "算命",   "电影", "歌曲", "专辑",   "游戏",   "明星",
+    "作文",     "翻译",     "编程",   "代码",   "写一", "股市", "房价",   "涨价",   "航班",
+    "是什么病", "吃什么药", "美女",   "帅哥",   "八卦", "菜谱", "做菜",   "值不值", "靠谱吗",
+    "预测",     "概率",     "外星",   "月球",   "火星", "穿越", "质量好", "合适吗", "便宜的",
+    "多少岁",   "多大年纪"};
+
+static bool is_chat(struct str question)
+{
+    for (size_t i = 0; i < sizeof chat / sizeof chat[0]; i++)
+        if (str_find(question, str_c(chat[i])) != STR_NPOS)
+            return true;
+    return false;
+}
+
+/* Share of a pair's question, without question words, whose characters stand in this one. */
+static double asked_same(const struct question *question, struct str label)
+{
+    size_t n = 0, same = 0;
+    for (size_t at = 0; at < label.len;) {
+        size_t start = at;
+        uint32_t c = utf8_next(label, &at);
+        if (!utf8_is_han(c))
+            continue;
+        n++;
+        same += str_find(question->text, str_slice(label, start, at)) != STR_NPOS;
+    }
+    return share((double)same, (double)n);
+}
+
+static void measure_kind(const struct knowledge_hit *hit, double *f)
+{
+    enum knowledge_kind kind = hit->meta.kind;
+    f[ANSWER_F_law] = kind == KNOWLEDGE_LAW && hit->meta.level >= 6;
+    f[ANSWER_F_local] = kind == KNOWLEDGE_LAW && hit->meta.level < 6;
+    f[ANSWER_F_policy] = kind == KNOWLEDGE_POLICY;
+    f[ANSWER_F_guide] = kind == KNOWLEDGE_GUIDE;
+    f[ANSWER_F_faq] = kind == KNOWLEDGE_FAQ;
+    f[ANSWER_F_low] = (kind == KNOWLEDGE_LAW || kind == KNOWLEDGE_TEXT) && hit->meta.level < 2;
+    f[ANSWER_F_notice] = kind == KNOWLEDGE_NOTICE;
+    f[ANSWER_F_length] = log(1 + (double)hit->text.len) / 8;
+}
+
+static void measure_hit(const struct terms *t, const struct question *question,
+                        const struct knowledge_hit *hit, size_t place, double *f)
+{
+    struct marks m = {0};
+    struct str text = str_slice(
+        hit->text, 0, utf8_floor(hit->text, hit->text.len < MOST_TEXT ? hit->text.len : MOST_TEXT));
+    mark(t, hit->title, m.title);
+    mark(t, hit->article, m.label);
+    mark(t, hit->path, m.path);
+    mark(t, text, m.text);
+    measure_cover(t, &m, f);
+    measure_kind(hit, f);
+    f[ANSWER_F_elsewhere] = is_elsewhere(question->text, hit);
+    f[ANSWER_F_chat] = is_chat(question->text);
+    bool pair = hit->meta.kind == KNOWLEDGE_FAQ && hit->article.len;
+    bool wanted = quote_is_wanted(question, text);
+    f[ANSWER_F_bias] = 1;
+    f[ANSWER_F_cover_sentence] = best_sentence(t, &m, text);
+    f[ANSWER_F_label_alike] = pair ? answer_alike(question->content, hit->article) : 0;
+    f[ANSWER_F_label_back] = pair ? answer_covered(hit->article, question->text) : 0;
+    f[ANSWER_F_label_chars] = pair ? asked_same(question, hit->article) : 0;
+    f[ANSWER_F_label_run] = pair ? longest_run(question->content, hit->article) : 0;
+    f[ANSWER_F_title_back] = answer_covered(hit->title, question->text);
+    f[ANSWER_F_run] = longest_run(question->content, text);
+    f[ANSWER_F_score] = hit->score > 3 ? 3 : hit->score;
+    f[ANSWER_F_place] = 1.0 / (double)(place + 1);
+    f[ANSWER_F_meaning] = hit->meaning;
+    f[ANSWER_F_latent] = hit->latent;
+    f[ANSWER_F_wanted] = question->want && wanted;
+    f[ANSWER_F_lacking] = question->want && !wanted;
+}
+
+enum err answer_measure(struct knowledge *k, const struct ops_identity *who, const char *kb,
+                        const struct question *question, const struct knowledge_hit *hits, size_t n,
+                        struct arena *arena, double **out, struct why *why)
+{
+    struct terms *t = arena_one(arena, struct terms);
+    double *all = arena_array(arena, double, n *ANSWER_N_FEATURES + 1);
+    if (!t || !all)
+        return err_set(why, ERR_NO_MEMORY, "could not weigh the passages");
+    struct str text = question->content.len ? question->content : question->text;
+    enum err err = read_terms(k, who, kb, text, arena, t, why);
+    size_t place = 0;
+    for (size_t i = 0; !err && i < n; i++) {
+        place = i > 0 && str_eq(hits[i].kb, hits[i - 1].kb) ? place + 1 : 0;
+        measure_hit(t, question, &hits[i], place, all + i * ANSWER_N_FEATURES);
+    }
+    *out = all;
+    return err;
+}
+
+/* ---- the order ---- */
+
+struct placed {
+    double sum;
+    size_t hit;
+};
+
+static int by_sum(const void *a, const void *b)
+{
+    const struct placed *x = a, *y = b;
+    if (x->sum != y->sum)
+        return x->sum > y->sum ? -1 : 1;
+    return x->hit < y->hit ? -1 : x->hit > y->hit;
+}
+
+enum err answer_order(struct knowledge *k, const struct ops_identity *who, const char *kb,
+                      const struct question *question, struct knowledge_hit *hits, size_t n,
+                      struct arena *arena, double *answerable, struct why *why)
+{
+    double *features, belief = 0;
+    struct placed *order = arena_array(arena, struct placed, n + 1);
+    struct knowledge_hit *copy = arena_array(arena, struct knowledge_hit, n + 1);
+    if (!order || !copy)
+        return err_set(why, ERR_NO_MEMORY, "could not weigh the passages");
+    enum err err = answer_measure(k, who, kb, question, hits, n, arena, &features, why);
+    if (err)
+        return err;
+    for (size_t i = 0; i < n; i++) {
+        order[i] = (struct placed){0, i};
+        for (size_t f = 0; f < ANSWER_N_FEATURES; f++)
+            order[i].sum += answer_weights[f] * features[i * ANSWER_N_FEATURES + f];
+        hits[i].confidence = 1 / (1 + exp(-order[i].sum));
+        belief += exp(order[i].sum);
+        copy[i] = hits[i];
+    }
+    qsort(order, n, sizeof *order, by_sum);
+    for (size_t i = 0; i < n; i++)
+        hits[i] = copy[order[i].hit];
+    *answerable = belief / (1 + belief);
+    return ERR_OK;
+}
