@@ -127,7 +127,7 @@ export function stewards(world) {
     const { context, page, faults } = await steward(world);
     await page.goto(`${world.url}/console/search`);
     await page.fill('.filters .w-grow input', '路边停车怎么收费');
-    await page.click('text=比较两种条件');
+    await page.click('.el-checkbox:has-text("比较两种条件")');
     await page.click('button[type=submit]');
     await page.waitForFunction(() => document.querySelectorAll('.sides section .hit').length >= 2);
     await page.locator('.hit summary').first().click();
@@ -145,7 +145,7 @@ export function stewards(world) {
     await row.locator('button').click();
     await page.locator('.el-dialog .field', { hasText: '问题' }).locator('input').fill('浏览器测试专用的紫藤热线怎么打');
     await page.locator('.el-dialog textarea').fill('紫藤热线请拨打 0617-00000077。');
-    await page.click('text=采纳为常见问题');
+    await page.click('.el-dialog button:has-text("采纳为常见问题")');
     await page.locator('.el-message', { hasText: '已成为常见问题' }).waitFor();
     await page.goto(`${world.url}/console/ask`);
     await ask(page, '紫藤热线怎么打');
