@@ -173,11 +173,13 @@ static enum err review(struct http_request *req, struct http_response *res, stru
     const struct json *body;
     char *id = str_z(http_arena(req), http_param(req, "id"));
     enum err err = id ? http_body_json(req, &body, why) : ERR_NO_MEMORY;
-    if (!err)
-        err = papers_review(http_ctx(req), http_identity(req), id,
-                            json_get_str(body, "action", STR("")),
-                            json_get_str(body, "question", STR("")),
-                            json_get_str(body, "answer", STR("")), http_arena(req), why);
+    if (err)
+        return err;
+    struct papers_decision decision = {.action = json_get_str(body, "action", STR("")),
+                                       .question = json_get_str(body, "question", STR("")),
+                                       .answer = json_get_str(body, "answer", STR("")),
+                                       .kb = json_get_str(body, "kb", STR(""))};
+    err = papers_review(http_ctx(req), http_identity(req), id, &decision, http_arena(req), why);
     if (!err)
         http_status(res, 204);
     return err;
@@ -277,7 +279,8 @@ const struct http_route answer_routes[] = {
      .request_schema =
          "{\"type\":\"object\",\"required\":[\"action\"],\"properties\":{\"action\":{\"enum\":["
          "\"make_faq\","
-         "\"dismiss\"]},\"question\":{\"type\":\"string\"},\"answer\":{\"type\":\"string\"}}}",
+         "\"dismiss\"]},\"question\":{\"type\":\"string\"},\"answer\":{\"type\":\"string\"},\"kb\":{"
+         "\"type\":\"string\"}}}",
      .params = id_param,
      .n_params = 1,
      .handle = review},

@@ -309,6 +309,10 @@ static enum err make_faq(struct knowledge *k, const struct ops_identity *who, co
     if (kb.len == 0 || str_find_char(kb, '/') != STR_NPOS)
         return err_set(why, ERR_INVALID,
                        "the answer came from several bases: say into which the pair goes");
+    struct base base;
+    enum err err = base_find(k, who, kb, arena, &base, why);
+    if (err)
+        return err;
     struct str text = str_printf(arena, "# %.*s\n\n问：%.*s\n\n答：%.*s\n", STR_FMT(question),
                                  STR_FMT(question), STR_FMT(answer));
     char *name = str_z(arena, kb);
@@ -318,7 +322,7 @@ static enum err make_faq(struct knowledge *k, const struct ops_identity *who, co
     if (!text.ptr || !name || !path)
         return err_set(why, ERR_NO_MEMORY, "could not hold the FAQ pair");
     struct knowledge_import import = {.kb = name, .paths = &path, .n_paths = 1};
-    enum err err = file_make_dirs(dir, why);
+    err = file_make_dirs(dir, why);
     if (!err)
         err = file_write(path, text, 0640, why);
     if (!err)
@@ -359,10 +363,10 @@ static enum err end_review(struct knowledge *k, const struct ops_identity *who, 
 }
 
 enum err papers_review(struct knowledge *k, const struct ops_identity *who, const char *id,
-                       struct str action, struct str question, struct str answer,
-                       struct arena *arena, struct why *why)
+                       const struct papers_decision *decision, struct arena *arena, struct why *why)
 {
     struct store_rows rows;
+    struct str action = decision->action;
     enum err err = ops_need(who, "knowledge.review", why);
     if (!err && !str_eq_c(action, "make_faq") && !str_eq_c(action, "dismiss"))
         err = err_set(why, ERR_INVALID, "\"action\" is make_faq or dismiss, not \"%.*s\"",
@@ -379,9 +383,10 @@ enum err papers_review(struct knowledge *k, const struct ops_identity *who, cons
     /* The pair first: ended without it, the correction would be lost; made twice, it is the same
      * file. */
     if (!err && str_eq_c(action, "make_faq"))
-        err = make_faq(k, who, id, store_str(&rows, 0, 0),
-                       question.len ? question : store_str(&rows, 0, 1),
-                       answer.len ? answer : store_str(&rows, 0, 2), arena, why);
+        err =
+            make_faq(k, who, id, decision->kb.len ? decision->kb : store_str(&rows, 0, 0),
+                     decision->question.len ? decision->question : store_str(&rows, 0, 1),
+                     decision->answer.len ? decision->answer : store_str(&rows, 0, 2), arena, why);
     return err ? err : end_review(k, who, id, action, arena, why);
 }
 

@@ -41,11 +41,19 @@ ERR_MUST_USE enum err papers_reviews_json(struct knowledge *k, const struct ops_
                                           struct arena *arena, struct json_out *out,
                                           struct why *why);
 
+/* What a steward decides. */
+struct papers_decision {
+    struct str action;           /* "make_faq" or "dismiss" */
+    struct str question, answer; /* the pair; empty: as asked, as corrected */
+    struct str kb;               /* where the pair goes; empty: the base that was asked */
+};
+
 /* Ends a review: "make_faq" puts question and answer into the base as an FAQ pair (it answers from
- * then on), "dismiss" does not. ERR_CONFLICT when it is ended already. */
+ * then on), "dismiss" does not. ERR_CONFLICT when it is ended already, ERR_INVALID when several
+ * bases were asked and none is named, ERR_NOT_FOUND for a base that `who` cannot see. */
 ERR_MUST_USE enum err papers_review(struct knowledge *k, const struct ops_identity *who,
-                                    const char *id, struct str action, struct str question,
-                                    struct str answer, struct arena *arena, struct why *why);
+                                    const char *id, const struct papers_decision *decision,
+                                    struct arena *arena, struct why *why);
 
 /* Refused questions of the last `days`, the alike ones grouped, the most frequent first. */
 ERR_MUST_USE enum err papers_unanswered_json(struct knowledge *k, const struct ops_identity *who,
