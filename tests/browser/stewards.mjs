@@ -117,7 +117,7 @@ export function stewards(world) {
     await page.locator('.el-message', { hasText: '已保存' }).waitFor();
     await second.page.click('.meta-form button[type=submit]');
     await second.page.locator('.problem', { hasText: '有人在您编辑的时候改了' }).waitFor();
-    await second.page.click('text=读取最新内容');
+    await second.page.click('button:has-text("读取最新内容")');
     await second.page.locator('.facts dd', { hasText: '甲部门' }).waitFor();
     await first.context.close();
     await second.context.close();
@@ -131,7 +131,7 @@ export function stewards(world) {
     await page.click('button[type=submit]');
     await page.waitForFunction(() => document.querySelectorAll('.sides section .hit').length >= 2);
     await page.locator('.hit summary').first().click();
-    await page.locator('.features rect').first().waitFor();
+    await page.locator('.features').first().waitFor();
     assert.ok((await page.locator('.features rect').count()) >= 2);
     assert.equal(await overflow(page), 0);
     assert.deepEqual(faults, []);
@@ -143,7 +143,7 @@ export function stewards(world) {
     await page.goto(`${world.url}/console/reviews`);
     const row = page.locator('tr', { hasText: '浏览器测试：应以第五条为准。' });
     await row.locator('button').click();
-    await page.locator('.el-dialog .field', { hasText: '问题' }).locator('input').fill('浏览器测试专用的紫藤热线怎么打');
+    await page.fill('[name=faq-question]', '浏览器测试专用的紫藤热线怎么打');
     await page.locator('.el-dialog textarea').fill('紫藤热线请拨打 0617-00000077。');
     await page.click('.el-dialog button:has-text("采纳为常见问题")');
     await page.locator('.el-message', { hasText: '已成为常见问题' }).waitFor();
