@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #define DRAIN_QUIET   ((uint64_t)1 << 20)  /* of a refused body before it is told so */
 #define DRAIN_MOST    ((uint64_t)64 << 20) /* of a refused body before the connection is cut */
 #define LEFT_BEHIND_S 3600
+#define OTHER_FILES   512 /* databases, indexes, logs, bodies */
 #define MOST_WORKERS  256
 #define PIECE         ((size_t)32 << 10)
 
@@ -672,6 +674,21 @@ static enum err start_daemon(struct http_server *server, struct why *why)
     return ERR_OK;
 }
 
+/* Each connection is an open file; beyond the limit accept() fails and clients wait in vain. */
+static void raise_open_files(size_t n_connections)
+{
+    struct rlimit files;
+    rlim_t want = (rlim_t)n_connections + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= want)
+        return;
+    files.rlim_cur =
+        files.rlim_max == RLIM_INFINITY || files.rlim_max > want ? want : files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < want)
+        LOG_WARN("fewer open files are allowed than http.connections needs",
+                 LOG_I("allowed", files.rlim_cur), LOG_I("needed", want));
+}
+
 enum err http_start(const struct http_opts *opts, struct http_server **out, struct why *why)
 {
     struct http_server *server = calloc(1, sizeof *server);
@@ -682,6 +699,7 @@ enum err http_start(const struct http_opts *opts, struct http_server **out, stru
     server->listen_fd = -1;
     pthread_mutex_init(&server->gate, NULL);
     enum err err = set_core(server, opts, why);
+    raise_open_files(server->core.limits.most_connections);
     if (!err)
         err = listen_on(server, conf_str(opts->conf, "http.listen"),
                         (int)conf_int(opts->conf, "http.port"), why);
