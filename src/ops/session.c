@@ -232,6 +232,9 @@ static enum err end_attempt(struct attempt *a, bool right, struct str old_token,
         err = ops_audit(tx, &who, "ops.session.create", str_z(a->arena, a->user),
                         err_code(ERR_UNAUTHENTICATED),
                         right ? STR("{\"reason\":\"disabled\"}") : STR_NONE, why);
+        /* A flood of invented names brings no success that would prune. */
+        if (!err && limiter_take(a->ops->limiter, "prune", STR("all"), 1, 1, 1, a->now) == 0)
+            err = prune_lockouts(tx, a->now, why);
     }
     if (err) {
         store_rollback(tx);
