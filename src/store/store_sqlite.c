@@ -194,7 +194,7 @@ static enum err connect_to(const struct store_opts *opts, enum store_mode mode,
     if (!conn)
         return err_set(why, ERR_NO_MEMORY, "could not hold a connection to the database");
     conn->busy_timeout_ms = opts->busy_timeout_ms;
-    conn->turn = mode == STORE_WRITE ? open_turn(opts->url) : -1;
+    conn->turn = -1;
     conn->stmts.drop = finalize;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     if (sqlite3_open_v2(opts->url, &conn->db, flags, NULL) != SQLITE_OK)
@@ -206,6 +206,8 @@ static enum err connect_to(const struct store_opts *opts, enum store_mode mode,
         disconnect(conn);
         return err;
     }
+    if (mode == STORE_WRITE)
+        conn->turn = open_turn(opts->url);
     *out = conn;
     return ERR_OK;
 }

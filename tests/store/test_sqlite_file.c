@@ -32,6 +32,9 @@ TEST(refuses_what_is_no_database)
     CHECK_EQ(store_open(&(struct store_opts){path, 10, 0}, &store, NULL), ERR_INVALID);
     CHECK_EQ(store_open(&(struct store_opts){path, -1, 1}, &store, NULL), ERR_INVALID);
     CHECK(store == NULL);
+    char turn[160]; /* nothing is left beside it */
+    (void)snprintf(turn, sizeof turn, "%s-turn", path);
+    CHECK(!file_exists(turn));
     test_store_done(empty);
 }
 
