@@ -225,6 +225,8 @@ enum err job_submit(struct store_tx *tx, struct compute *compute, const struct o
         err = insert_job(tx, compute, who, compute_kind(compute, str_c(kind))->kind, title, spec,
                          dedup_key, uuid7(id), arena, why);
     arena_free(arena);
+    if (!err)
+        executor_wake(compute);
     return err;
 }
 
@@ -373,6 +375,8 @@ static enum err end_handling(struct compute *compute, const struct ops_identity 
         store_rollback(h->tx);
     if (err == ERR_FORBIDDEN)
         ops_audit_refusal(compute->ops, who, action, id, err);
+    if (!err)
+        executor_wake(compute);
     arena_free(h->arena);
     return err;
 }

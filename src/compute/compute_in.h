@@ -50,6 +50,11 @@ void job_info_fill(const struct store_rows *rows, size_t row, struct job_info *o
 /* The actor as an identity for the ledger, also when the account is gone. */
 struct ops_identity job_identity(struct str actor, struct str tenant);
 
+/* ---- executor.c ---- */
+/* Something was queued or cancelled, by a transaction that will commit in a moment: look soon, and
+ * often for a while. Without an executor here: nothing. */
+void executor_wake(struct compute *compute);
+
 /* ---- progress.c: a mapped file that survives the process ---- */
 struct progress {
     int64_t done, total;

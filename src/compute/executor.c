@@ -30,6 +30,8 @@
 #define MOST_WATCHES 1024
 #define LOOK_MS      250
 #define IDLE_MS      500
+#define SOON_MS      20 /* between looks for a while after a wake */
+#define SOON_FOR_MS  600
 #define SWEEP_MS     600000
 #define CANDIDATES   16
 #define LOOK_MEMORY  (4u << 20)
@@ -56,6 +58,7 @@ struct executor {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stop, kill;
+    int64_t soon_until_ms;
     char runner[UUID_TEXT];
     int runner_lock;
     struct watch watches[MOST_WATCHES];
@@ -585,12 +588,12 @@ static void stop_children(struct executor *x)
 static bool wait_for_look(struct executor *x)
 {
     struct timespec until;
-    int64_t ms = x->n ? LOOK_MS : IDLE_MS;
+    (void)pthread_mutex_lock(&x->lock);
+    int64_t ms = time_now_ms() < x->soon_until_ms ? SOON_MS : x->n ? LOOK_MS : IDLE_MS;
     (void)clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += ms * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
-    (void)pthread_mutex_lock(&x->lock);
     if (!x->stop)
         (void)pthread_cond_timedwait(&x->wake, &x->lock, &until);
     bool on = !x->stop;
@@ -644,6 +647,17 @@ static void clean_runners(const struct compute *compute)
             (void)unlink(path);
     }
     (void)closedir(dir);
+}
+
+void executor_wake(struct compute *compute)
+{
+    struct executor *x = compute->executor;
+    if (!x)
+        return;
+    (void)pthread_mutex_lock(&x->lock);
+    x->soon_until_ms = time_now_ms() + SOON_FOR_MS;
+    (void)pthread_cond_signal(&x->wake);
+    (void)pthread_mutex_unlock(&x->lock);
 }
 
 enum err compute_start(struct compute *compute, struct why *why)

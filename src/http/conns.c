@@ -88,7 +88,7 @@ static bool count_address(struct conns *conns, const struct in6_addr *of)
 static void uncount_address(struct conns *conns, const struct in6_addr *of)
 {
     struct address **at = find_address(conns, of), *gone = *at;
-    if (--gone->n == 0) {
+    if (gone && --gone->n == 0) {
         *at = gone->next;
         free(gone);
     }
@@ -228,16 +228,15 @@ static void watch(struct conns *conns, struct conn *conn, int64_t now_ns)
     struct tcp_info info = {0};
     if (receives)
         info = look(conn->fd);
-    if (receives && age_ms > KEEPER_MS && ended(conn, &info))
+    bool late = (state == CONN_HEAD && age_ms > limits->header_ms) ||
+                (state == CONN_BODY && age_ms > limits->body_ms + got * 1000 / limits->body_rate);
+    bool stuck = state == CONN_SEND && age_ms > limits->idle_ms + sends * 1000 / limits->body_rate;
+    if (stuck || (receives && age_ms > KEEPER_MS && ended(conn, &info)))
         cut(conns, conn, state, false);
+    else if (late)
+        cut(conns, conn, state, true);
     else if (state == CONN_IDLE)
         watch_idle(conns, conn, &info, age_ms);
-    else if (state == CONN_HEAD && age_ms > limits->header_ms)
-        cut(conns, conn, state, true);
-    else if (state == CONN_BODY && age_ms > limits->body_ms + got * 1000 / limits->body_rate)
-        cut(conns, conn, state, true);
-    else if (state == CONN_SEND && age_ms > limits->idle_ms + sends * 1000 / limits->body_rate)
-        cut(conns, conn, state, false);
 }
 
 static void *keep(void *arg)

@@ -169,7 +169,7 @@ static enum err put_operation(struct json_out *out, const struct http_table *tab
         err = check_schema(route->response_schema, route, arena, why);
     if (err)
         return err;
-    for (size_t i = 0; route->method[i] && i < sizeof method - 1; i++)
+    for (size_t i = 0; i < sizeof method - 1 && route->method[i]; i++)
         method[i] = (char)(route->method[i] | 0x20);
     json_key(out, method);
     json_begin_object(out);

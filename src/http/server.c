@@ -510,7 +510,7 @@ static enum err listen_on(struct http_server *server, const char *address, int p
 {
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t len = sizeof bound;
     int one = 1, zero = 0;
     bool is_v4 = inet_pton(AF_INET, address, &v4.sin_addr) == 1;

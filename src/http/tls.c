@@ -115,23 +115,28 @@ static enum err check_match(struct pair *pair, struct why *why)
     return ERR_OK;
 }
 
-enum err tls_reload(struct tls *tls, struct why *why)
+static enum err load(struct pair *pair, const struct tls *tls, struct why *why)
 {
     struct arena *arena = arena_new(4 * MOST_BYTES);
-    struct pair *pair = calloc(1, sizeof *pair);
-    enum err err = ERR_OK;
-    if (!arena || !pair)
-        err = err_set(why, ERR_NO_MEMORY, "could not hold the certificate");
-    if (!err)
-        err = load_chain(pair, tls->certificate, arena, why);
+    if (!arena)
+        return err_set(why, ERR_NO_MEMORY, "could not hold the certificate");
+    enum err err = load_chain(pair, tls->certificate, arena, why);
     if (!err)
         err = load_key(pair, tls->key, arena, why);
     if (!err)
         err = check_match(pair, why);
     arena_free(arena);
+    return err;
+}
+
+enum err tls_reload(struct tls *tls, struct why *why)
+{
+    struct pair *pair = calloc(1, sizeof *pair);
+    if (!pair)
+        return err_set(why, ERR_NO_MEMORY, "could not hold the certificate");
+    enum err err = load(pair, tls, why);
     if (err) {
-        if (pair)
-            pair_free(pair);
+        pair_free(pair);
         return err;
     }
     pair->before = tls->pairs;

@@ -95,6 +95,6 @@ const struct job_kind knowledge_import_job = {
     .summary = "Read files into a knowledge base",
     .permission = "knowledge.write",
     .memory_bytes = (int64_t)2 << 30,
-    .max_attempts = 3,
+    .max_attempts = 10,
     .run = run,
 };

@@ -452,6 +452,7 @@ static void settle_days(struct reading *r, const struct meta_source *source)
         effective = r->days.told;
     if (effective == DAY_NONE) {
         int32_t own = meta_time_effect(source->tail, source->n_tail, published);
+        r->found->from_text = own != DAY_NONE;
         if (own != DAY_NONE && (!r->days.amended || published == DAY_NONE || own >= published))
             effective = own;
         else if (r->days.amended)

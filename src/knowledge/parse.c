@@ -677,6 +677,11 @@ static enum err parse_one(struct parser *p, enum record_kind records, struct par
     err = settle_key(p, &found.meta);
     if (err)
         return err;
+    /* A poster or an FAQ that tells when a rule takes effect is no rule and holds already. */
+    if (found.from_text && found.meta.kind != KNOWLEDGE_LAW && found.meta.kind != KNOWLEDGE_POLICY) {
+        found.meta.effective = found.meta.expires = DAY_NONE;
+        found.label = STR("");
+    }
     if (records != RECORDS_NONE) {
         parse_records_rows(p, records);
     } else {

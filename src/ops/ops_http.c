@@ -322,7 +322,7 @@ static enum err sign_in(struct http_request *req, struct http_response *res, str
 {
     struct ops *ops = http_ctx(req);
     const struct json *body;
-    struct ops_session session;
+    struct ops_session session = {0};
     struct str old = http_cookie(req, COOKIE);
     enum err err = body_of(req, &body, why);
     if (!err)

@@ -463,7 +463,7 @@ static enum err check_reset(const struct ops_identity *who, const struct subject
         return err_set(why, ERR_FORBIDDEN, "the own password is changed, not reset");
     if (!subject->administrator)
         return ERR_OK;
-    err_hint(why, "on the machine itself: yicheng user password %.*s", STR_FMT(subject->name));
+    err_hint(why, "on the machine itself: yicheng user reset %.*s", STR_FMT(subject->name));
     return err_set(why, ERR_FORBIDDEN,
                    "an administrator's password is reset from the command line only");
 }
@@ -571,7 +571,7 @@ static enum err ask_users(struct ops *ops, const char *sql, struct store_args ar
                           struct arena *arena, struct ops_user **out, size_t *n, struct why *why)
 {
     struct store_tx *tx = NULL;
-    struct store_rows rows;
+    struct store_rows rows = {0};
     struct ops_user *users = NULL;
     enum err err = store_begin(ops->store, STORE_READ, &tx, why);
     if (!err)
@@ -596,24 +596,25 @@ static enum err ask_users(struct ops *ops, const char *sql, struct store_args ar
 enum err ops_user_find(struct ops *ops, const struct ops_identity *who, const char *id,
                        struct arena *arena, struct ops_user *out, struct why *why)
 {
-    struct ops_user *users;
-    size_t n;
+    struct ops_user *users = NULL;
+    size_t n = 0;
     enum err err = str_eq_c(who->user, id) ? ERR_OK : ops_need(who, "ops.user.read", why);
     if (!err)
         err = ask_users(ops, USER_COLUMNS " WHERE u.id = ? AND (u.tenant_id = ? OR ? = 1)",
                         STORE_ARGS(SV_C(id), SV_STR(who->tenant), SV_INT(ops_every_tenant(who))),
                         arena, &users, &n, why);
-    if (!err && n == 0)
-        err = err_set(why, ERR_NOT_FOUND, "there is no such user");
-    if (!err)
-        *out = users[0];
-    return err;
+    if (err)
+        return err;
+    if (n == 0 || !users)
+        return err_set(why, ERR_NOT_FOUND, "there is no such user");
+    *out = users[0];
+    return ERR_OK;
 }
 
 enum err ops_user_named(struct ops *ops, const struct ops_identity *who, struct str name,
                         struct arena *arena, struct ops_user *out, struct why *why)
 {
-    struct ops_user *users;
+    struct ops_user *users = NULL;
     struct str user, tenant;
     char key[HASH_TEXT];
     size_t n = 0;
@@ -624,12 +625,13 @@ enum err ops_user_named(struct ops *ops, const struct ops_identity *who, struct 
                         STORE_ARGS(SV_C(key), SV_STR(who->tenant), SV_INT(ops_every_tenant(who))),
                         arena, &users, &n, why);
     }
-    if (!err && n == 0)
-        err = err_set(why, ERR_NOT_FOUND, "there is no user \"%.*s\"",
-                      STR_FMT(utf8_prefix(name, 60)));
-    if (!err)
-        *out = users[0];
-    return err;
+    if (err)
+        return err;
+    if (n == 0 || !users)
+        return err_set(why, ERR_NOT_FOUND, "there is no user \"%.*s\"",
+                       STR_FMT(utf8_prefix(name, 60)));
+    *out = users[0];
+    return ERR_OK;
 }
 
 enum err ops_user_list(struct ops *ops, const struct ops_identity *who, const char *tenant,

@@ -193,6 +193,24 @@ TEST(a_job_runs_reports_and_ends_in_the_ledger)
     room_close(&r);
 }
 
+TEST(a_queued_job_starts_at_once)
+{
+    ROOM(r);
+    start(&r);
+    int64_t worst = 0;
+    for (int i = 0; i < 5; i++) {
+        time_sleep_ms(700); /* the executor has gone back to looking twice a second */
+        submit(&r, "test.count", "{\"n\":1,\"us\":0}");
+        CHECK(wait_for(&r, JOB_DONE, 20000));
+        struct job_info info = find(&r);
+        int64_t waited = info.started_ms - info.created_ms;
+        worst = waited > worst ? waited : worst;
+    }
+    printf("# started %lld ms after the queueing at most\n", (long long)worst);
+    CHECK(worst < 400);
+    room_close(&r);
+}
+
 TEST(killed_at_random_moments_it_neither_loses_nor_doubles)
 {
     ROOM(r);

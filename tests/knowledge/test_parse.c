@@ -213,6 +213,17 @@ TEST(pairs_questions_with_answers)
     }
 }
 
+TEST(takes_the_day_of_another_text_for_no_day_of_its_own)
+{
+    struct read r = read_bytes(STR("电动自行车充电五不要\n\n不要飞线充电。\n\n"
+                                   "《云汀市电动自行车管理规定》自2027年1月1日起施行。\n"),
+                               "poster.txt");
+    CHECK_OK(r.err, &r.why);
+    CHECK_EQ(r.file.items[0].found.meta.kind, KNOWLEDGE_TEXT);
+    CHECK_EQ(r.file.items[0].found.meta.effective, DAY_NONE);
+    arena_free(r.arena);
+}
+
 TEST(joins_by_title_only_what_a_title_names)
 {
     static const struct {

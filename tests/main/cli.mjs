@@ -52,6 +52,21 @@ test('imports, asks and cites the very words', () => {
   equal([article.method, article.hits[0].article], ['article', '第四条'], 'article look-up');
 });
 
+test('recognition is told to use one thread', async () => {
+  const data = scratch(), docs = library(300);
+  const env = { ...process.env };
+  delete env.OMP_THREAD_LIMIT;
+  const child = spawn(yicheng, ['--data', data, 'kb', 'import', 'rules', docs], { env, stdio: 'ignore' });
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  let seen = '';
+  for (let i = 0; i < 200 && child.exitCode === null && !seen.includes('OMP_'); i++) {
+    seen = readFileSync(`/proc/${child.pid}/environ`, 'latin1');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  equal(await ended, 0, 'exit');
+  ok(seen.split('\0').includes('OMP_THREAD_LIMIT=1'), 'the variable is not in its environment');
+});
+
 test('an unchanged file costs nothing, a changed one is one file', () => {
   const data = scratch(), docs = library(30);
   equal(json(on(data, 'kb', 'import', 'rules', docs, '--json')).n_documents, 30, 'documents');
