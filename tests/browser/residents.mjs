@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { overflow, visit } from './browser.mjs';
 
 const MOST_BYTES = 60 * 1024;
-const QUESTION = '公租房的申请条件是什么？';
+const QUESTION = '小区广告和停车的收入归谁？';
 
 async function ask(page, question) {
   await page.fill('#question', question);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { overflow, signIn, visit } from './browser.mjs';
 
-const QUESTION = '公租房的申请条件是什么？';
+const QUESTION = '小区广告和停车的收入归谁？';
 const NOTICE = `云汀市浏览器测试停车场管理办法
 
 发文机关：云汀市城市管理局

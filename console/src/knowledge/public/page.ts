@@ -87,7 +87,7 @@ function questionForm(): HTMLElement {
     maxlength: MOST_CHARS,
     required: true,
     placeholder: first
-      ? tr('例如：公租房的申请条件是什么？', 'For example: who may apply for public rental housing?')
+      ? tr('例如：身份证丢了怎么补办？', 'For example: how do I replace a lost identity card?')
       : tr('可以接着问，例如：要带什么材料？', 'Ask on, for example: what must I bring?'),
   });
   box.value = draft;
