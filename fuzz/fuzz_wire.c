@@ -17,7 +17,9 @@ static struct str written(const struct format_document *doc, struct arena *arena
     struct str bytes = STR_NONE;
     int fd = memfd_create("wire", 0), copy = dup(fd);
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (fd < 0 || copy < 0 || !wire_write(copy, ERR_OK, doc, &none) ||
+    if (fd < 0 || copy < 0)
+        abort();
+    if (!wire_write(copy, ERR_OK, doc, &none) ||
         file_read(path, (size_t)64 << 20, arena, &bytes, NULL))
         abort();
     (void)close(fd);

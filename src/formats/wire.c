@@ -72,9 +72,9 @@ static void put_blocks(FILE *f, const struct format_document *doc)
     }
 }
 
-bool wire_write(int fd, enum err err, const struct format_document *doc, const struct why *why)
+bool wire_write(int take_fd, enum err err, const struct format_document *doc, const struct why *why)
 {
-    FILE *f = fdopen(fd, "w");
+    FILE *f = fdopen(take_fd, "w");
     if (!f)
         return false;
     put_u32(f, MAGIC);
@@ -94,7 +94,8 @@ bool wire_write(int fd, enum err err, const struct format_document *doc, const s
         put_blocks(f, doc);
     }
     put_u32(f, MAGIC);
-    return !ferror(f) && fflush(f) == 0;
+    bool failed = ferror(f) != 0;
+    return fclose(f) == 0 && !failed;
 }
 
 /* ---- reading ---- */
@@ -206,6 +207,8 @@ enum err wire_read(struct str bytes, struct arena *arena, struct format_document
     size_t err = get_u32(&w);
     struct str text = get_str(&w), hint = get_str(&w);
     if (!w.bad && err > ERR_OK && err < ERR_COUNT) {
+        if (text.len == 0 || text.ptr[0] == '\0')
+            text = str_c(err_words((enum err)err));
         (void)err_set(why, (enum err)err, "%.*s", STR_FMT(text));
         if (hint.len)
             err_hint(why, "%.*s", STR_FMT(hint));

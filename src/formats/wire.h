@@ -7,9 +7,10 @@
 
 #include "formats/formats.h"
 
-/* To the file descriptor; `err` says which of doc and why counts. False when it cannot be written.
- */
-bool wire_write(int fd, enum err err, const struct format_document *doc, const struct why *why);
+/* To the file descriptor, which is closed; `err` says which of doc and why counts. False when it
+ * cannot be written. */
+bool wire_write(int take_fd, enum err err, const struct format_document *doc,
+                const struct why *why);
 
 /* What wire_write wrote: its error and words, or the document, which borrows from `bytes` and lives
  * in `arena` besides. ERR_INVALID when the bytes are not whole. */
