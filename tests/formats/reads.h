@@ -8,6 +8,17 @@
 
 #define ROOM ((size_t)256 << 20)
 
+#if defined(__SANITIZE_ADDRESS__)
+#define READS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define READS_ASAN 1
+#endif
+#endif
+#ifndef READS_ASAN
+#define READS_ASAN 0
+#endif
+
 /* The plain text of one document in memory; "" and a failed check when it cannot be read. */
 __attribute__((unused)) static struct str text_of(struct arena *arena, struct str bytes,
                                                   const char *name, struct format_document *doc)

@@ -187,6 +187,38 @@ TEST(locked_broken_and_foreign_packages_say_what_they_are)
     arena_free(arena);
 }
 
+TEST(links_are_not_followed)
+{
+    struct arena *arena = arena_new(ROOM);
+    const struct zip_part parts[] = {ZIP_PART("a.link", "/etc/passwd"), ZIP_PART("b.txt", "乙")};
+    struct told told = {0};
+    read_as_file(&told, ZIP_OF(arena, parts), "x.zip", NULL);
+    CHECK_STR(buf_str(&told.buf),
+              "x.zip/a.link !unsupported: it is a symbolic link, which is not followed\n"
+              "x.zip/b.txt txt: 乙\n");
+    arena_free(told.arena);
+    arena_free(arena);
+}
+
+/* Half a gigabyte that is not even there: its size is enough. */
+TEST(a_file_that_is_too_large_is_not_read)
+{
+    char path[] = "/tmp/yicheng-formats-XXXXXX";
+    struct told told = {.arena = arena_new(ROOM)};
+    struct why why = {0};
+    int fd = mkstemp(path);
+    buf_init(&told.buf, told.arena);
+    CHECK(fd >= 0 && ftruncate(fd, (off_t)500 << 20) == 0);
+    CHECK_OK(format_read_file(path, STR("big.txt"), NULL, (size_t)64 << 20, tell, tell_failed,
+                              &told, &why),
+             &why);
+    CHECK_EQ(told.n_failed, 1);
+    CHECK(str_starts(buf_str(&told.buf), STR("big.txt !too_large")));
+    (void)close(fd);
+    (void)unlink(path);
+    arena_free(told.arena);
+}
+
 /* A damaged entry costs itself only. */
 TEST(damage_in_one_entry_does_not_stop_the_rest)
 {
@@ -295,6 +327,8 @@ static enum err read_one(void *ctx, size_t i, struct why *why)
 
 TEST(threads_and_children_do_not_wait_for_each_other)
 {
+    if (READS_ASAN)
+        SKIP("AddressSanitizer's allocator keeps its locks over a fork beside threads");
     struct arena *arena = arena_new(ROOM);
     char docx[] = "/tmp/yicheng-formats-XXXXXX", html[] = "/tmp/yicheng-formats-XXXXXX";
     int fds[] = {mkstemp(docx), mkstemp(html)};

@@ -10,6 +10,13 @@
 #define FONT      "Noto Serif CJK SC"
 #define FONT_FILE "/usr/share/fonts/opentype/noto/NotoSerifCJK-Regular.ttc"
 
+/* What the drawing side keeps for the life of the process. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfontconfig\nleak:libcairo\n";
+}
+
 struct drawing {
     cairo_surface_t *surface;
     cairo_t *cairo;

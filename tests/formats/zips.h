@@ -13,7 +13,8 @@ struct zip_part {
     struct str bytes;
 };
 
-/* The bytes of a zip with these parts, deflated; a name ending in '/' is a folder. With a password
+/* The bytes of a zip with these parts, deflated; a name ending in '/' is a folder,
+ * one with ".link" in it a symbolic link. With a password
  * when it is not NULL. */
 __attribute__((unused)) static struct str zip_of(struct arena *arena, const struct zip_part *parts,
                                                  size_t n, const char *password)
@@ -28,6 +29,9 @@ __attribute__((unused)) static struct str zip_of(struct arena *arena, const stru
         zip_int64_t at = zip_file_add(
             zip, parts[i].name, zip_source_buffer(zip, parts[i].bytes.ptr, parts[i].bytes.len, 0),
             ZIP_FL_ENC_RAW);
+        if (at >= 0 && strstr(parts[i].name, ".link"))
+            (void)zip_file_set_external_attributes(zip, (zip_uint64_t)at, 0, ZIP_OPSYS_UNIX,
+                                                   0120777u << 16);
         if (at < 0 || (password && zip_file_set_encryption(zip, (zip_uint64_t)at, ZIP_EM_AES_256,
                                                            password) != 0))
             abort();
