@@ -47,6 +47,27 @@ static size_t item_end(struct str s, size_t at)
     return s.len;
 }
 
+/* Offset behind the object or list that s begins with. */
+static size_t value_end(struct str s)
+{
+    size_t depth = 0;
+    bool quoted = false;
+    for (size_t at = 0; at < s.len; at++) {
+        char c = s.ptr[at];
+        if (quoted) {
+            at += c == '\\';
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '[' || c == '{') {
+            depth++;
+        } else if ((c == ']' || c == '}') && (depth == 0 || --depth == 0)) {
+            return at + 1;
+        }
+    }
+    return s.len;
+}
+
 static enum err read_array(struct str s, struct json_record *record, struct arena *scratch,
                            struct format_out *out)
 {
@@ -57,9 +78,10 @@ static enum err read_array(struct str s, struct json_record *record, struct aren
         const struct json *value;
         size_t end = item_end(s, at);
         arena_reset(scratch);
-        enum err err = json_parse(str_trim(str_slice(s, at, end)), scratch, &value, out->why);
+        enum err err =
+            json_record_parse(str_trim(str_slice(s, at, end)), scratch, &value, out->why);
         if (err) {
-            err_prefix(out->why, "item %zu: ", i);
+            err_prefix(out->why, "item %zu", i);
             return out->err = err;
         }
         json_record_add(record, value, scratch);
@@ -71,6 +93,25 @@ static enum err read_array(struct str s, struct json_record *record, struct aren
     }
     if (!out->err && str_trim(str_from(s, at)).len)
         format_note(out, "there is more text behind the JSON array");
+    return out->err;
+}
+
+/* Values one after another, without a list around them; each must be sound. */
+static enum err read_sequence(struct str s, struct json_record *record, struct arena *scratch,
+                              struct format_out *out)
+{
+    for (size_t i = 1; s.len && format_go_on(out); i++) {
+        const struct json *value;
+        size_t end = value_end(s);
+        arena_reset(scratch);
+        enum err err = json_record_parse(str_slice(s, 0, end), scratch, &value, out->why);
+        if (err) {
+            err_prefix(out->why, "value %zu", i);
+            return out->err = err;
+        }
+        json_record_add(record, value, scratch);
+        s = str_trim(str_from(s, end));
+    }
     return out->err;
 }
 
@@ -136,7 +177,10 @@ static enum err read_json(struct str text, struct format_out *out)
         return format_fail(out, ERR_TOO_LARGE,
                            "a JSON object of %zu MB is more than the limit of %zu", text.len >> 20,
                            out->limits->text_bytes >> 20);
-    enum err err = json_parse(text, scratch, &value, out->why);
+    size_t end = value_end(text);
+    if (end < text.len && str_starts(str_trim(str_from(text, end)), STR("{")))
+        return read_sequence(text, record, scratch, out);
+    enum err err = json_record_parse(text, scratch, &value, out->why);
     if (err)
         return out->err = err;
     read_object(value, record, work, out);

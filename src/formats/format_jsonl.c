@@ -50,7 +50,7 @@ static enum err read_jsonl(struct str text, struct format_out *out)
         if (!line.len)
             continue;
         arena_reset(scratch);
-        if (json_parse(line, scratch, &value, &why) == ERR_OK) {
+        if (json_record_parse(line, scratch, &value, &why) == ERR_OK) {
             json_record_add(record, value, scratch);
         } else if (n_bad++ == 0) {
             first_bad = n_lines;

@@ -156,14 +156,21 @@ static void take_lines(struct pdf *pdf, struct pdf_page *page, struct str text, 
  * and no need to look for its rules. */
 static bool has_columns(const PopplerRectangle *places, size_t n)
 {
-    size_t rows = 0;
-    for (size_t i = 1; i < n && rows < 2; i++) {
-        const PopplerRectangle *a = &places[i - 1], *b = &places[i];
-        double em = a->y2 - a->y1;
-        bool beside = b->y1 < a->y2 && b->y2 > a->y1;
-        rows += em > 0 && ((beside && fabs(b->x1 - a->x2) > em * 0.8) || b->y2 < a->y1 - em);
+    bool found = false;
+    const PopplerRectangle *a = NULL; /* the last one that has a height: line ends have none */
+    for (size_t i = 0; i < n && !found; i++) {
+        const PopplerRectangle *b = &places[i];
+        double em = a ? a->y2 - a->y1 : 0;
+        if (b->y2 - b->y1 < 1)
+            continue;
+        if (a) {
+            bool beside = b->y1 < a->y2 && b->y2 > a->y1;
+            bool above = b->y2 < a->y1 - em; /* the next column, read from its top */
+            found = above || (beside && fabs(b->x1 - a->x2) > em * 0.8);
+        }
+        a = b;
     }
-    return rows >= 2;
+    return found;
 }
 
 static cairo_surface_t *render(PopplerPage *page, int width, int height, double scale)

@@ -48,6 +48,51 @@ struct arena *json_record_scratch(struct format_out *out)
     return scratch;
 }
 
+/* The text with null in place of NaN, Infinity and -Infinity outside strings; unchanged when there
+ * are none. */
+static struct str without_nan(struct str text, struct arena *scratch)
+{
+    static const struct str names[] = {STR_INIT("NaN"), STR_INIT("-Infinity"),
+                                       STR_INIT("Infinity")};
+    struct buf buf;
+    size_t from = 0;
+    bool quoted = false;
+    buf_init(&buf, scratch);
+    for (size_t at = 0; at < text.len; at++) {
+        char c = text.ptr[at];
+        if (quoted) {
+            at += c == '\\';
+            quoted = c != '"';
+            continue;
+        }
+        quoted = c == '"';
+        for (size_t i = 0; (c == 'N' || c == 'I' || c == '-') && i < 3; i++) {
+            if (!str_starts(str_from(text, at), names[i]))
+                continue;
+            buf_add(&buf, str_slice(text, from, at));
+            buf_add(&buf, STR("null"));
+            from = at + names[i].len;
+            at = from - 1;
+            break;
+        }
+    }
+    if (from == 0)
+        return text;
+    buf_add(&buf, str_from(text, from));
+    return buf.failed ? text : buf_str(&buf);
+}
+
+enum err json_record_parse(struct str text, struct arena *scratch, const struct json **value,
+                           struct why *why)
+{
+    struct why first = {0};
+    enum err err = json_parse(text, scratch, value, &first);
+    struct str mended = err ? without_nan(text, scratch) : text;
+    if (mended.ptr != text.ptr && json_parse(mended, scratch, value, NULL) == ERR_OK)
+        return ERR_OK;
+    return err ? err_set(why, err, "%s", first.text) : ERR_OK;
+}
+
 static bool is_plain(const struct json *value)
 {
     return json_kind(value) != JSON_KIND_ARRAY && json_kind(value) != JSON_KIND_OBJECT;

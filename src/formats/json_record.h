@@ -16,6 +16,10 @@ struct json_record; /* keeps the names of the last record, so that equal names a
 
 struct json_record *json_record_new(struct format_out *out); /* NULL without memory */
 
+/* json_parse, and once more with null for the NaN and Infinity that some programs write. */
+ERR_MUST_USE enum err json_record_parse(struct str text, struct arena *scratch,
+                                        const struct json **value, struct why *why);
+
 /* Adds the value to the document: an object as a record, a list as one too, any other value as a
  * paragraph. `scratch` is for what is needed meanwhile. */
 void json_record_add(struct json_record *record, const struct json *value, struct arena *scratch);

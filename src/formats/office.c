@@ -34,7 +34,7 @@ struct str office_bytes(struct office *office, const char *name)
     enum err err = pack_read(office->pack, (size_t)i, PART_BYTES, &office->expanded,
                              office->scratch, &bytes, out->why);
     if (err && !out->err) {
-        err_prefix(out->why, "its part %s: ", name);
+        err_prefix(out->why, "its part %s", name);
         out->err = err;
     }
     return err ? STR_NONE : bytes;

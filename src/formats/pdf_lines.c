@@ -27,7 +27,9 @@ struct layout {
     double left, right; /* margins of the text on the page of the last line */
     int page;           /* pages begun and not yet announced: after the paragraph */
     int announced;
-    int level; /* of the open heading, 0 for a paragraph */
+    int level;                /* of the open heading, 0 for a paragraph */
+    struct format_table held; /* a table that may go on on the next page; n_rows 0: none */
+    int held_page;            /* where its last rows stand */
 };
 
 /* ---- running heads, feet, page numbers ---- */
@@ -160,6 +162,9 @@ static void flush(struct layout *l)
         format_paragraph(l->out, format_squeeze(l->out, text));
     buf_clear(&l->para);
     l->open = false;
+    if (l->held.n_rows)
+        format_table(l->out, l->held.cells, l->held.n_rows, l->held.n_cols, l->held.has_header);
+    l->held.n_rows = 0;
     announce(l);
 }
 
@@ -220,10 +225,45 @@ static void write_line(struct layout *l, const struct pdf_line *line, bool new_p
     l->last = *line;
 }
 
+static bool same_row(const struct str *a, const struct str *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!str_eq(a[i], b[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Appends the rows of the next page, less a header that is repeated there. */
+static void extend_table(struct layout *l, const struct format_table *table)
+{
+    struct format_table *held = &l->held;
+    size_t n_cols = held->n_cols;
+    size_t skip = same_row(held->cells, table->cells, n_cols) ? 1 : 0,
+           n = held->n_rows + table->n_rows - skip;
+    struct str *cells = arena_array(l->out->arena, struct str, n * n_cols);
+    if (!cells) {
+        (void)format_fail(l->out, ERR_NO_MEMORY, "a table needs more memory than the limit");
+        return;
+    }
+    memcpy(cells, held->cells, held->n_rows * n_cols * sizeof *cells);
+    memcpy(cells + held->n_rows * n_cols, table->cells + skip * n_cols,
+           (table->n_rows - skip) * n_cols * sizeof *cells);
+    held->cells = cells;
+    held->n_rows = n;
+}
+
 static void write_table(struct layout *l, const struct format_table *table)
 {
-    flush(l);
-    format_table(l->out, table->cells, table->n_rows, table->n_cols, table->has_header);
+    bool continued = !l->open && l->held.n_rows && l->held.n_cols == table->n_cols &&
+                     l->held_page + 1 == l->page;
+    if (continued && table->n_rows) {
+        extend_table(l, table);
+    } else {
+        flush(l);
+        l->held = *table;
+    }
+    l->held_page = l->page;
 }
 
 static void write_page(struct layout *l, size_t p)

@@ -149,6 +149,39 @@ TEST(pdf_tables_are_found_by_their_rules)
     arena_free(arena);
 }
 
+/* Two rows of two columns at the top or the foot of a page. */
+static void two_rows(struct drawing *d, double y, const char *const cells[4])
+{
+    cairo_set_line_width(d->cairo, 0.5);
+    for (int i = 0; i < 3; i++) {
+        rule(d, 80, y + i * 30, 400, y + i * 30);
+        rule(d, 80 + i * 160, y, 80 + i * 160, y + 60);
+    }
+    for (int i = 0; i < 4; i++)
+        line(d, 90 + i % 2 * 160, y + 20 + i / 2 * 30, 12, cells[i]);
+}
+
+TEST(pdf_tables_go_on_over_the_end_of_a_page)
+{
+    struct arena *arena = arena_new(ROOM);
+    struct format_document doc = {.format = ""};
+    struct drawing d;
+    if (!file_exists(FONT_FILE))
+        SKIP("no font " FONT_FILE);
+    begin_pdf(&d, arena);
+    two_rows(&d, 700, (const char *const[4]){"事项", "时限", "甲证", "即时"});
+    cairo_show_page(d.cairo);
+    two_rows(&d, 60, (const char *const[4]){"事项", "时限", "乙证", "三日"});
+    line(&d, 80, 200, 12, "文字");
+    two_rows(&d, 300, (const char *const[4]){"区域", "收费", "汀南", "五元"});
+    cairo_show_page(d.cairo);
+    CHECK_STR(text_of(arena, end_pdf(&d), "a.pdf", &doc),
+              "事项 | 时限\n甲证 | 即时\n乙证 | 三日\n\n文字\n\n区域 | 收费\n汀南 | 五元\n");
+    CHECK_EQ(doc.blocks[1].page, 1);
+    CHECK_EQ(doc.blocks[doc.n_blocks - 1].page, 2);
+    arena_free(arena);
+}
+
 static bool has_language(void)
 {
     return file_exists("/usr/share/tesseract-ocr/5/tessdata/chi_sim.traineddata") ||

@@ -176,6 +176,21 @@ TEST(json_gives_records_with_dotted_names)
     arena_free(arena);
 }
 
+TEST(json_of_careless_programs_is_read)
+{
+    struct arena *arena = arena_new(ROOM);
+    struct format_document doc;
+    CHECK_STR(text_of(arena, STR("[{\"a\":NaN,\"b\":\"NaN\"},{\"a\":-Infinity,\"b\":2}]"), "a.json",
+                      &doc),
+              "b：NaN\n\nb：2\n");
+    CHECK_STR(text_of(arena, STR("{\n\"a\": \"}{\"\n}\n{\n\"a\": 2\n}"), "a.json", &doc),
+              "a：}{\n\na：2\n");
+    check_refused(STR("[{\"a\":1},{\"a\":nan}]"), "a.json", NULL, ERR_INVALID, "item 2: not valid");
+    check_refused(STR("{\n\"a\": 1}\n{\n\"a\": }"), "a.json", NULL, ERR_INVALID,
+                  "value 2: not valid");
+    arena_free(arena);
+}
+
 TEST(json_lines_leave_out_broken_lines_and_say_so)
 {
     struct arena *arena = arena_new(ROOM);
