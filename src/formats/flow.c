@@ -57,12 +57,19 @@ static bool starts_any(struct str s, const char *const *marks, size_t n)
     return false;
 }
 
+size_t format_ordinal_len(struct str line)
+{
+    static const char *const units[] = {"编", "章", "节", "条", "款", "项"};
+    size_t n = str_starts(line, STR("第")) ? number_len(str_from(line, 3)) : 0;
+    return n && starts_any(str_from(line, 3 + n), units, sizeof units / sizeof units[0]) ? 3 + n + 3
+                                                                                         : 0;
+}
+
 bool format_begins_paragraph(struct str line)
 {
     static const char *const indents[] = {"　", "  ", "\t", "- ", "* ", "+ ",
                                           "•",  "●",  "■",  "◆",  "·"};
     static const char *const after_number[] = {"、", ". ", "．", ") ", "）"};
-    static const char *const units[] = {"编", "章", "节", "条", "款", "项"};
     if (starts_any(line, indents, sizeof indents / sizeof indents[0]))
         return true;
     line = str_trim_space(line);
@@ -72,15 +79,11 @@ bool format_begins_paragraph(struct str line)
         struct str end = str_from(in, n);
         return n > 0 && (str_starts(end, STR("）")) || str_starts(end, STR(")")));
     }
-    bool ordinal = str_starts(line, STR("第"));
-    struct str rest = ordinal ? str_from(line, 3) : line;
-    size_t n = number_len(rest);
-    if (n == 0)
-        return false;
-    rest = str_from(rest, n);
-    if (ordinal)
-        return starts_any(rest, units, sizeof units / sizeof units[0]);
-    return starts_any(rest, after_number, sizeof after_number / sizeof after_number[0]);
+    if (format_ordinal_len(line))
+        return true;
+    size_t n = number_len(line);
+    return n > 0 && starts_any(str_from(line, n), after_number,
+                               sizeof after_number / sizeof after_number[0]);
 }
 
 size_t format_wrap_width(struct str text)

@@ -2,7 +2,9 @@
  * pixels are unpacked. */
 #include "formats/reader.h"
 
+#include "core/arena.h"
 #include "formats/ocr.h"
+#include "formats/pdf_lines.h"
 
 #define MOST_SIDE   20000
 #define MOST_PIXELS 100000000LL
@@ -46,14 +48,14 @@ static enum err read_image(struct str bytes, struct format_out *out)
     ocr = ocr_open(out);
     if (!ocr)
         return format_fail(out, ERR_UNSUPPORTED, "%.*s", STR_FMT(out->doc->note));
-    for (int page = 0; page < MOST_PAGES && ocr_measure(bytes, page, &width, &height); page++) {
+    struct pdf_pages pages = {.pages = arena_array(out->arena, struct pdf_page, MOST_PAGES)};
+    for (int i = 0; pages.pages && i < MOST_PAGES && ocr_measure(bytes, i, &width, &height); i++) {
         if (check(out, width, height))
             break;
-        if (page > 0)
-            format_page(out, page + 1);
-        if (!ocr_picture(ocr, bytes, page))
+        if (!ocr_picture(ocr, bytes, i, &pages.pages[pages.n_pages++]))
             return format_fail(out, ERR_INVALID, "the picture is broken");
     }
+    pdf_lines_write(out, &pages);
     return out->err;
 }
 

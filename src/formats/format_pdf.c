@@ -228,6 +228,37 @@ static bool has_picture(PopplerPage *page, double area)
     return found;
 }
 
+/* ---- a page that is a picture ---- */
+
+static void recognise(struct pdf *pdf, PopplerPage *page, struct pdf_page *size)
+{
+    double longer = size->width > size->height ? size->width : size->height;
+    double scale = longer * DPI / 72 > MOST_SIDE ? MOST_SIDE / longer : DPI / 72;
+    int width = (int)(size->width * scale), height = (int)(size->height * scale);
+    if (width < 8 || height < 8)
+        return;
+    format_extend(pdf->out, OCR_PAGE_MS);
+    cairo_surface_t *surface = render(page, width, height, scale);
+    if (cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS)
+        ocr_pixels(pdf->ocr, cairo_image_surface_get_data(surface), width, height,
+                   cairo_image_surface_get_stride(surface), scale, size);
+    cairo_surface_destroy(surface);
+}
+
+static void take_picture(struct pdf *pdf, PopplerPage *page, struct pdf_page *into)
+{
+    if (pdf->out->limits->ocr && !pdf->ocr && !pdf->no_ocr) {
+        pdf->ocr = ocr_open(pdf->out);
+        pdf->no_ocr = !pdf->ocr;
+    }
+    if (!pdf->ocr || pdf->n_recognised >= MOST_OCR) {
+        pdf->n_left_out++;
+        return;
+    }
+    pdf->n_recognised++;
+    recognise(pdf, page, into);
+}
+
 static void take_page(struct pdf *pdf, PopplerPage *page, struct pdf_page *into)
 {
     PopplerRectangle *places = NULL;
@@ -242,8 +273,11 @@ static void take_page(struct pdf *pdf, PopplerPage *page, struct pdf_page *into)
         return;
     }
     bool few = utf8_count(str_trim_space(text)) < FEW_CHARS, bad = is_gibberish(text);
-    into->picture = bad || (few && has_picture(page, into->width * into->height));
-    if (into->picture || !poppler_page_get_text_layout(page, &places, &n))
+    if (bad || (few && has_picture(page, into->width * into->height))) {
+        take_picture(pdf, page, into);
+        return;
+    }
+    if (!poppler_page_get_text_layout(page, &places, &n))
         return;
     struct format_table *tables[MOST_GRIDS] = {NULL};
     struct runes runes = {places, n, 0, NULL, tables};
@@ -251,42 +285,6 @@ static void take_page(struct pdf *pdf, PopplerPage *page, struct pdf_page *into)
         runes.cells = find_tables(pdf, page, into);
     take_lines(pdf, into, text, &runes);
     g_free(places);
-}
-
-/* ---- a page that is a picture ---- */
-
-static void recognise(struct pdf *pdf, PopplerPage *page, const struct pdf_page *size)
-{
-    double longer = size->width > size->height ? size->width : size->height;
-    double scale = longer * DPI / 72 > MOST_SIDE ? MOST_SIDE / longer : DPI / 72;
-    int width = (int)(size->width * scale), height = (int)(size->height * scale);
-    if (width < 8 || height < 8)
-        return;
-    format_extend(pdf->out, OCR_PAGE_MS);
-    cairo_surface_t *surface = render(page, width, height, scale);
-    if (cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS)
-        (void)ocr_pixels(pdf->ocr, cairo_image_surface_get_data(surface), width, height,
-                         cairo_image_surface_get_stride(surface), (int)(scale * 72));
-    cairo_surface_destroy(surface);
-}
-
-static void on_picture(void *ctx, size_t p)
-{
-    struct pdf *pdf = ctx;
-    if (pdf->out->limits->ocr && !pdf->ocr && !pdf->no_ocr) {
-        pdf->ocr = ocr_open(pdf->out);
-        pdf->no_ocr = !pdf->ocr;
-    }
-    if (!pdf->ocr || pdf->n_recognised >= MOST_OCR) {
-        pdf->n_left_out++;
-        return;
-    }
-    PopplerPage *page = poppler_document_get_page(pdf->doc, (int)p);
-    pdf->n_recognised++;
-    if (!page)
-        return;
-    recognise(pdf, page, &pdf->pages.pages[p]);
-    g_object_unref(page);
 }
 
 /* ---- the document ---- */
@@ -333,7 +331,6 @@ static void read_pages(struct pdf *pdf)
                           out->limits->pages);
         return;
     }
-    pdf->pages = (struct pdf_pages){.picture = on_picture, .ctx = pdf};
     pdf->pages.pages = arena_array(pdf->scratch, struct pdf_page, n > 0 ? (size_t)n : 1);
     for (int i = 0; i < n && pdf->pages.pages && format_go_on(out); i++) {
         PopplerPage *page = poppler_document_get_page(pdf->doc, i);

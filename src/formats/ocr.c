@@ -7,11 +7,13 @@
 
 #include "core/arena.h"
 #include "core/utf8.h"
+#include "formats/pdf_lines.h"
 #include "formats/reader.h"
 
 #define LANGUAGE   "chi_sim"
 #define SMALL      1500 /* a picture less wide is enlarged: the model wants letters of 30 pixels */
-#define LEAST_SURE 40   /* percent; a paragraph below it is noise rather than text */
+#define WIDE       0x2E80 /* where the characters of Chinese begin */
+#define LEAST_SURE 40     /* percent; a line below it is noise rather than text */
 
 struct ocr {
     struct format_out *out;
@@ -51,72 +53,136 @@ struct ocr *ocr_open(struct format_out *out)
     return ocr;
 }
 
-/* The lines of a paragraph joined, without the spaces that the model puts between Han characters.
- */
-static struct str tidy(struct ocr *ocr, struct str raw)
+/* The character at or before `at` in the given direction that is no space; 0 at the end. */
+static uint32_t neighbour(struct str s, size_t at, bool forward)
 {
-    struct buf joined, text;
-    struct str line, last = STR_NONE;
-    buf_init(&joined, ocr->out->arena);
-    buf_init(&text, ocr->out->arena);
-    while (str_next_line(&raw, &line)) {
-        line = str_trim_space(line);
-        if (last.len && format_begins_paragraph(line))
-            buf_char(&joined, '\n');
-        format_join(&joined, line);
-        last = line;
-    }
-    struct str s = buf_str(&joined);
-    for (size_t at = 0, before = 0; at < s.len;) {
-        size_t start = at, ahead;
-        uint32_t c = utf8_next(s, &at);
-        ahead = at;
-        bool between = c == ' ' && at < s.len && before >= 0x2E80 && utf8_next(s, &ahead) >= 0x2E80;
-        if (!between)
-            buf_add(&text, str_slice(s, start, at));
+    while (forward ? at < s.len : at > 0) {
+        size_t start = forward ? at : utf8_prev(s, at), next = start;
+        uint32_t c = utf8_next(s, &next);
         if (c != ' ')
-            before = c;
+            return c;
+        at = forward ? next : start;
     }
-    return buf_str(&text);
+    return 0;
 }
 
-static void add_paragraphs(struct ocr *ocr, struct str text)
+/* Signs of a Chinese sentence, which the model writes as their ASCII likes. */
+static uint32_t full_width(uint32_t c)
 {
-    struct str line;
-    while (str_next_line(&text, &line))
-        format_paragraph(ocr->out, line);
+    return c < 0x80 && strchr(":;,()?!", (int)c) ? c + 0xFEE0 : c;
 }
 
-static bool recognise(struct ocr *ocr)
+/* A line as Chinese is written: no spaces between Han characters, full-width signs beside them, and
+ * a space behind "第三条", which the wide one of the print was. */
+static struct str tidy(struct ocr *ocr, struct str s)
+{
+    struct buf text;
+    size_t ordinal = 0;
+    buf_init(&text, ocr->out->arena);
+    s = str_trim_space(s);
+    for (size_t at = 0; at < s.len;) {
+        char put[UTF8_MAX_BYTES];
+        size_t start = at;
+        uint32_t c = utf8_next(s, &at);
+        uint32_t before = neighbour(s, start, false), after = neighbour(s, at, true);
+        if (c == ' ' && before >= WIDE && after >= WIDE)
+            continue;
+        if (c != 0 && (before >= WIDE || after >= WIDE))
+            c = full_width(c);
+        bool beside_sign = c == ' ' && (full_width(before) >= WIDE || full_width(after) >= WIDE);
+        if (!beside_sign)
+            buf_add(&text, (struct str){put, utf8_put(put, c)});
+    }
+    s = buf_str(&text);
+    ordinal = format_ordinal_len(s);
+    if (!ordinal || ordinal == s.len || s.ptr[ordinal] == ' ')
+        return s;
+    return str_printf(ocr->out->arena, "%.*s %.*s", STR_FMT(str_slice(s, 0, ordinal)),
+                      STR_FMT(str_from(s, ordinal)));
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* The height of a line's box depends on its letters; lines of about the same height are set alike.
+ */
+static void even_sizes(struct arena *arena, struct pdf_page *page)
+{
+    double *sizes = arena_array(arena, double, page->n_lines);
+    if (!sizes || page->n_lines == 0)
+        return;
+    for (size_t i = 0; i < page->n_lines; i++)
+        sizes[i] = page->lines[i].size;
+    qsort(sizes, page->n_lines, sizeof *sizes, by_number);
+    double middle = sizes[page->n_lines / 2];
+    for (size_t i = 0; i < page->n_lines; i++) {
+        double *size = &page->lines[i].size;
+        if (*size > middle * 0.6 && *size < middle * 1.4)
+            *size = middle;
+    }
+}
+
+static void take_line(struct ocr *ocr, TessResultIterator *it, double scale, struct pdf_page *page)
+{
+    int x1, y1, x2, y2;
+    char *raw = TessResultIteratorGetUTF8Text(it, RIL_TEXTLINE);
+    bool sure = raw && TessResultIteratorConfidence(it, RIL_TEXTLINE) >= LEAST_SURE;
+    if (sure && TessPageIteratorBoundingBox(TessResultIteratorGetPageIterator(it), RIL_TEXTLINE,
+                                            &x1, &y1, &x2, &y2)) {
+        struct pdf_line line = {.text = tidy(ocr, str_c(raw)),
+                                .x1 = x1 / scale,
+                                .y1 = y1 / scale,
+                                .x2 = x2 / scale,
+                                .y2 = y2 / scale,
+                                .size = (y2 - y1) / scale};
+        if (line.text.len)
+            page->lines[page->n_lines++] = line;
+    }
+    TessDeleteText(raw);
+}
+
+static size_t count_lines(TessResultIterator *it)
+{
+    size_t n = 1;
+    while (TessResultIteratorNext(it, RIL_TEXTLINE))
+        n++;
+    return n;
+}
+
+static void recognise(struct ocr *ocr, double scale, struct pdf_page *page)
 {
     struct format_out *out = ocr->out;
-    size_t n_before = out->doc->n_blocks;
     ETEXT_DESC *monitor = TessMonitorCreate();
     TessMonitorSetDeadlineMSecs(monitor, OCR_PAGE_MS);
     format_extend(out, OCR_PAGE_MS);
+    out->doc->ocr = true;
     bool done = TessBaseAPIRecognize(ocr->api, monitor) == 0;
     TessMonitorDelete(monitor);
     TessResultIterator *it = done ? TessBaseAPIGetIterator(ocr->api) : NULL;
-    out->doc->ocr = true;
     if (!it)
-        return false;
-    do {
-        char *raw = TessResultIteratorGetUTF8Text(it, RIL_PARA);
-        if (raw && TessResultIteratorConfidence(it, RIL_PARA) >= LEAST_SURE)
-            add_paragraphs(ocr, tidy(ocr, str_c(raw)));
-        TessDeleteText(raw);
-    } while (format_go_on(out) && TessResultIteratorNext(it, RIL_PARA));
+        return;
+    TessResultIterator *counter = TessResultIteratorCopy(it);
+    page->lines = arena_array(out->arena, struct pdf_line, count_lines(counter));
+    TessResultIteratorDelete(counter);
+    if (page->lines) {
+        do {
+            take_line(ocr, it, scale, page);
+        } while (format_go_on(out) && TessResultIteratorNext(it, RIL_TEXTLINE));
+        even_sizes(out->arena, page);
+    }
     TessResultIteratorDelete(it);
-    return out->doc->n_blocks > n_before;
 }
 
-bool ocr_pixels(struct ocr *ocr, const unsigned char *pixels, int width, int height, int stride,
-                int dpi)
+void ocr_pixels(struct ocr *ocr, const unsigned char *pixels, int width, int height, int stride,
+                double scale, struct pdf_page *page)
 {
     /* Cairo's pixels are words of 0xXXRRGGBB; tesseract reads bytes: one grey byte serves both. */
     unsigned char *grey = malloc((size_t)width * (size_t)height);
     if (!grey)
-        return false;
+        return;
     for (int y = 0; y < height; y++) {
         for (int x = 0; x < width; x++) {
             uint32_t p;
@@ -126,11 +192,10 @@ bool ocr_pixels(struct ocr *ocr, const unsigned char *pixels, int width, int hei
         }
     }
     TessBaseAPISetImage(ocr->api, grey, width, height, 1, width);
-    TessBaseAPISetSourceResolution(ocr->api, dpi);
-    bool any = recognise(ocr);
+    TessBaseAPISetSourceResolution(ocr->api, (int)(scale * 72));
+    recognise(ocr, scale, page);
     TessBaseAPIClear(ocr->api);
     free(grey);
-    return any;
 }
 
 static bool is_tiff(struct str bytes)
@@ -152,10 +217,11 @@ bool ocr_measure(struct str bytes, int page, int *width, int *height)
     return !bad && w > 0 && h > 0;
 }
 
-bool ocr_picture(struct ocr *ocr, struct str bytes, int page)
+bool ocr_picture(struct ocr *ocr, struct str bytes, int index, struct pdf_page *page)
 {
     const l_uint8 *data = (const l_uint8 *)bytes.ptr;
-    PIX *pix = is_tiff(bytes) ? pixReadMemTiff(data, bytes.len, page) : pixReadMem(data, bytes.len);
+    PIX *pix =
+        is_tiff(bytes) ? pixReadMemTiff(data, bytes.len, index) : pixReadMem(data, bytes.len);
     if (!pix)
         return false;
     PIX *flat = pixRemoveAlpha(pix); /* on white rather than on black */
@@ -172,7 +238,9 @@ bool ocr_picture(struct ocr *ocr, struct str bytes, int page)
     int dpi = pixGetXRes(flat);
     TessBaseAPISetImage2(ocr->api, flat);
     TessBaseAPISetSourceResolution(ocr->api, dpi >= 100 && dpi <= 1200 ? dpi : 200);
-    (void)recognise(ocr);
+    page->width = pixGetWidth(flat);
+    page->height = pixGetHeight(flat);
+    recognise(ocr, 1, page);
     TessBaseAPIClear(ocr->api);
     pixDestroy(&flat);
     return true;

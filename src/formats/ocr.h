@@ -11,6 +11,7 @@
 
 struct format_out;
 struct ocr;
+struct pdf_page;
 
 #define OCR_PAGE_MS 20000 /* for one page; the document's deadline is moved on page by page */
 
@@ -18,16 +19,16 @@ struct ocr;
  * reader ends with out->arena. */
 struct ocr *ocr_open(struct format_out *out);
 
-/* Recognises 32-bit pixels (0xXXRRGGBB, `stride` bytes a row) and adds the paragraphs. Returns
- * false when nothing was recognised. */
-bool ocr_pixels(struct ocr *ocr, const unsigned char *pixels, int width, int height, int stride,
-                int dpi);
+/* Recognises 32-bit pixels (0xXXRRGGBB, `stride` bytes a row, `scale` of them a point) into the
+ * lines of a page, in out->arena. A page on which nothing is recognised has none. */
+void ocr_pixels(struct ocr *ocr, const unsigned char *pixels, int width, int height, int stride,
+                double scale, struct pdf_page *page);
 
 /* The size and number of pages of an encoded picture (png, jpg, tiff, bmp); false when it is
  * broken.
  */
 bool ocr_measure(struct str bytes, int page, int *width, int *height);
-/* Decodes page `page` (0 ..) and adds its paragraphs; false when it cannot be decoded. */
-bool ocr_picture(struct ocr *ocr, struct str bytes, int page);
+/* Decodes page `index` (0 ..) of a picture and recognises it; false when it cannot be decoded. */
+bool ocr_picture(struct ocr *ocr, struct str bytes, int index, struct pdf_page *page);
 
 #endif

@@ -272,11 +272,6 @@ static void write_page(struct layout *l, size_t p)
     double right = l->right;
     bool first = true;
     l->page = (int)p + 1;
-    if (page->picture) {
-        flush(l);
-        l->doc->picture(l->doc->ctx, p);
-        return;
-    }
     find_margins(l, page);
     for (size_t i = 0; i < page->n_lines && format_go_on(l->out); i++) {
         if (page->lines[i].table) {

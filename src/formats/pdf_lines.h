@@ -1,9 +1,9 @@
 /*
  * formats/pdf_lines - lines with their places on pages to paragraphs and headings. Pure.
  *
- * Place in the room: poppler -> lines -> [pdf_lines] -> document. Running heads and feet and page
- * numbers go, lines are joined to paragraphs also over the end of a page, and what is set in larger
- * letters than the body becomes a heading.
+ * Place in the room: poppler or recognition -> lines -> [pdf_lines] -> document. Running heads and
+ * feet and page numbers go, lines are joined to paragraphs also over the end of a page, and what is
+ * set in larger letters than the body becomes a heading.
  */
 #ifndef FORMATS_PDF_LINES_H
 #define FORMATS_PDF_LINES_H
@@ -24,15 +24,11 @@ struct pdf_page {
     double width, height;
     struct pdf_line *lines; /* n_lines of them, in reading order */
     size_t n_lines;
-    bool picture; /* to be recognised: the caller's picture() adds its text */
 };
 
 struct pdf_pages {
     struct pdf_page *pages; /* n_pages of them */
     size_t n_pages;
-    /* Adds the text of a page that is a picture. */
-    void (*picture)(void *ctx, size_t page);
-    void *ctx;
 };
 
 void pdf_lines_write(struct format_out *out, const struct pdf_pages *pages);

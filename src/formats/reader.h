@@ -104,6 +104,8 @@ size_t format_wrap_width(struct str text);
 bool format_continues(size_t wrap, struct str line, struct str next);
 /* Whether a line begins a paragraph by its look: 第三条, （一）, 1., a list mark, an indent. */
 bool format_begins_paragraph(struct str line);
+/* Bytes of the ordinal that a line begins with ("第三条", "第二章"), or 0. */
+size_t format_ordinal_len(struct str line);
 /* Appends `next` to what buf holds: with a space between Latin words, with none in Chinese. */
 void format_join(struct buf *buf, struct str next);
 /* Between the paragraphs of a cell: format_squeeze makes a space of it, in Chinese too. */
