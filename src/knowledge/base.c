@@ -130,9 +130,9 @@ enum err base_list(struct knowledge *k, const struct ops_identity *who, struct a
 enum err base_touch(struct store_tx *tx, const char *base_id, struct why *why)
 {
     int64_t changed = 0;
-    enum err err = store_exec(
-        tx, "UPDATE kb_bases SET revision = revision + 1, updated_ms = ? WHERE id = ?",
-        STORE_ARGS(SV_INT(time_now_ms()), SV_C(base_id)), &changed, why);
+    enum err err =
+        store_exec(tx, "UPDATE kb_bases SET revision = revision + 1, updated_ms = ? WHERE id = ?",
+                   STORE_ARGS(SV_INT(time_now_ms()), SV_C(base_id)), &changed, why);
     if (!err && !changed)
         err = err_set(why, ERR_NOT_FOUND, "the knowledge base is not there any more");
     return err;

@@ -6,6 +6,7 @@
 #include "knowledge/passage.h"
 #include "knowledge/room.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -267,8 +268,7 @@ static enum err load_versions(struct loading *l, struct why *why)
     c->versions = arena_array(l->snapshot->arena, struct catalog_version, c->n_versions + 1);
     if (!c->versions)
         return no_memory(why);
-    err = store_each(l->tx,
-                     "SELECT " VERSION_COLUMNS META_COLUMNS " FROM kb_versions WHERE kb = ?",
+    err = store_each(l->tx, "SELECT " VERSION_COLUMNS META_COLUMNS " FROM kb_versions WHERE kb = ?",
                      STORE_ARGS(SV_C(c->kb_id)), load_version, l, why);
     if (err)
         return err;
@@ -460,6 +460,7 @@ static enum err snapshot_of(struct knowledge *k, const struct base *base,
         enum err err = make(k, base, &s, why);
         if (err)
             return err;
+        assert(s);
         (void)pthread_mutex_lock(&cache->lock);
         publish(cache, s);
         (void)pthread_mutex_unlock(&cache->lock);
@@ -471,7 +472,7 @@ static enum err snapshot_of(struct knowledge *k, const struct base *base,
 enum err catalog_of(struct knowledge *k, const struct ops_identity *who, struct str kb,
                     const struct catalog **out, struct why *why)
 {
-    struct base base;
+    struct base base = {.id = ""};
     struct arena *arena = arena_new(1u << 20);
     enum err err = arena ? base_find(k, who, kb, arena, &base, why) : no_memory(why);
     if (!err)
@@ -486,9 +487,11 @@ enum err catalog_all(struct knowledge *k, const struct ops_identity *who, struct
     struct base *bases = NULL;
     size_t n_bases = 0, done = 0;
     enum err err = base_list(k, who, arena, &bases, &n_bases, why);
-    const struct catalog **list = err ? NULL : arena_array(arena, const struct catalog *, n_bases + 1);
-    if (!err && !list)
-        err = no_memory(why);
+    if (err)
+        return err;
+    const struct catalog **list = arena_array(arena, const struct catalog *, n_bases + 1);
+    if (!list)
+        return no_memory(why);
     for (; !err && done < n_bases; done += !err)
         err = snapshot_of(k, &bases[done], &list[done], why);
     if (err) {
@@ -612,8 +615,8 @@ enum err catalog_passages(struct knowledge *k, const struct catalog_version *ver
                           struct arena *arena, struct passage **out, size_t *n, struct why *why)
 {
     struct store_rows rows;
-    enum err err = store_ask(k->opts.store, PASSAGES_FROM, STORE_ARGS(SV_C(version->id)), arena,
-                             &rows, why);
+    enum err err =
+        store_ask(k->opts.store, PASSAGES_FROM, STORE_ARGS(SV_C(version->id)), arena, &rows, why);
     if (!err && !rows.n_rows)
         err = err_set(why, ERR_NOT_FOUND, "the version is not there any more");
     return err ? err : passages_unpack(store_str(&rows, 0, 0), arena, out, n, why);

@@ -163,7 +163,7 @@ static enum err check_segment(struct checking *c, const struct store_rows *rows,
 
 static enum err check_segments(struct checking *c, struct why *why)
 {
-    struct store_rows rows, lost;
+    struct store_rows rows = {0}, lost = {0};
     struct store *store = c->k->opts.store;
     enum err err = store_ask(store,
                              "SELECT s.id, s.sha256, (SELECT COUNT(*) FROM kb_versions v WHERE "
@@ -187,7 +187,7 @@ static enum err check_segments(struct checking *c, struct why *why)
 
 static enum err check_base(struct checking *c, bool repair, struct why *why)
 {
-    struct store_rows rows;
+    struct store_rows rows = {0};
     map_init(&c->serves, c->arena);
     map_init(&c->counts, c->arena);
     enum err err = store_ask(c->k->opts.store,
@@ -200,11 +200,12 @@ static enum err check_base(struct checking *c, bool repair, struct why *why)
     if (!err)
         err = store_begin(c->k->opts.store, STORE_READ, &tx, why);
     if (!err)
-        err = store_each(tx,
-                         "SELECT v.id, v.object, v.text_object, v.text_start, v.text_len, "
-                         "v.n_passages, v.passages, v.segment, d.id FROM kb_versions v LEFT JOIN "
-                         "kb_documents d ON d.id = v.document WHERE v.kb = ? ORDER BY v.text_object",
-                         STORE_ARGS(SV_C(c->base.id)), check_version, c, why);
+        err =
+            store_each(tx,
+                       "SELECT v.id, v.object, v.text_object, v.text_start, v.text_len, "
+                       "v.n_passages, v.passages, v.segment, d.id FROM kb_versions v LEFT JOIN "
+                       "kb_documents d ON d.id = v.document WHERE v.kb = ? ORDER BY v.text_object",
+                       STORE_ARGS(SV_C(c->base.id)), check_version, c, why);
     store_rollback(tx);
     if (!err)
         err = check_segments(c, why);
@@ -235,7 +236,7 @@ static enum err check_locked(struct checking *c, bool repair, struct why *why)
 enum err knowledge_check(struct knowledge *k, bool repair,
                          void (*bad)(void *ctx, const char *words), void *ctx, struct why *why)
 {
-    struct store_rows rows;
+    struct store_rows rows = {0};
     struct arena *arena = arena_new((size_t)64 << 20);
     enum err err = arena ? store_ask(k->opts.store, "SELECT id, name FROM kb_bases ORDER BY id",
                                      STORE_NO_ARGS, arena, &rows, why)

@@ -5,6 +5,7 @@
 #include "knowledge/passage.h"
 #include "knowledge/room.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,6 +222,7 @@ enum err document_json(struct knowledge *k, const struct ops_identity *who, cons
     enum err err = document_find(k, who, id, arena, &p, &d, why);
     if (err)
         return err;
+    assert(d);
     const struct catalog *c = p.catalogs[p.i];
     const struct catalog_version *v = shown_to(c, d, who, day);
     *revision = d->revision;
@@ -264,8 +266,8 @@ static size_t collect_soon(const struct place *p, const struct ops_identity *who
             const struct catalog_version *v = &c->versions[j];
             enum knowledge_status status = catalog_status(v, today);
             bool begins = status == KNOWLEDGE_NOT_YET && v->from <= today + days;
-            bool ends = status == KNOWLEDGE_IN_FORCE && v->until != DAY_NONE &&
-                        v->until <= today + days;
+            bool ends =
+                status == KNOWLEDGE_IN_FORCE && v->until != DAY_NONE && v->until <= today + days;
             if ((begins || ends) && catalog_may_read(v, who))
                 out[n++] = (struct soon){c, v, begins ? v->from : v->until, begins};
         }
@@ -276,9 +278,7 @@ static size_t collect_soon(const struct place *p, const struct ops_identity *who
 static void put_soon(const struct soon *s, int32_t today, struct arena *arena, struct json_out *out)
 {
     const struct catalog_document *d = &s->catalog->documents[s->version->document];
-    const char *reason = s->begins                ? "begins"
-                         : s->version->superseded ? "superseded"
-                                                  : "ends";
+    const char *reason = s->begins ? "begins" : s->version->superseded ? "superseded" : "ends";
     json_begin_object(out);
     put_document(s->catalog, d, s->version, today, arena, out);
     json_kv_c(out, "reason", reason);
@@ -299,7 +299,7 @@ enum err expiring_json(struct knowledge *k, const struct ops_identity *who, int 
     struct soon *list = err ? NULL : arena_array(arena, struct soon, most + 1);
     if (!err && !list)
         err = err_set(why, ERR_NO_MEMORY, "could not list what expires");
-    if (!err) {
+    if (!err && list) {
         size_t n = collect_soon(&p, who, today, days, list, most);
         qsort(list, n, sizeof *list, by_day);
         json_begin_object(out);
@@ -365,6 +365,7 @@ enum err version_text_json(struct knowledge *k, const struct ops_identity *who, 
     enum err err = version_find(k, who, str_c(id), &c, &v, why);
     if (err)
         return err;
+    assert(c && v);
     err = catalog_text(k, v, 0, v->text_len, arena, &text, why);
     if (!err)
         err = catalog_passages(k, v, arena, &passages, &n, why);
@@ -458,6 +459,7 @@ enum err document_change(struct knowledge *k, const struct ops_identity *who, co
     enum err err = document_find(k, who, id, arena, &p, &d, why);
     if (err)
         return err;
+    assert(d);
     const struct catalog *catalog = p.catalogs[p.i];
     const struct catalog_version *v = shown_to(catalog, d, who, day_today());
     err = json_dump(json, arena, &detail, why);
@@ -484,6 +486,7 @@ enum err version_change(struct knowledge *k, const struct ops_identity *who, con
     enum err err = version_find(k, who, str_c(id), &catalog, &v, why);
     if (err)
         return err;
+    assert(catalog && v);
     err = json_dump(json, arena, &detail, why);
     if (!err)
         err = store_begin(k->opts.store, STORE_WRITE, &c.tx, why);
@@ -507,6 +510,7 @@ enum err document_remove(struct knowledge *k, const struct ops_identity *who, co
     enum err err = document_find(k, who, id, arena, &p, &d, why);
     if (err)
         return err;
+    assert(d);
     const struct catalog *catalog = p.catalogs[p.i];
     const struct catalog_version *v = shown_to(catalog, d, who, day_today());
     struct buf buf;
@@ -521,13 +525,16 @@ enum err document_remove(struct knowledge *k, const struct ops_identity *who, co
         err = store_begin(k->opts.store, STORE_WRITE, &c.tx, why);
     if (!err) {
         static const char *const sql[] = {
-            "DELETE FROM kb_repeals WHERE version IN (SELECT id FROM kb_versions WHERE document = ?)",
+            "DELETE FROM kb_repeals WHERE version IN (SELECT id FROM kb_versions WHERE document = "
+            "?)",
             /* Its files count as not read: given again, they come back. */
-            "DELETE FROM kb_sources WHERE path IN (SELECT source FROM kb_versions WHERE document = ?)",
+            "DELETE FROM kb_sources WHERE path IN (SELECT source FROM kb_versions WHERE document = "
+            "?)",
             "DELETE FROM kb_versions WHERE document = ?", "DELETE FROM kb_documents WHERE id = ?"};
         for (size_t i = 0; i < sizeof sql / sizeof sql[0] && !err; i++)
             err = store_exec(c.tx, sql[i], STORE_ARGS(SV_C(d->id)), NULL, why);
-        err = end_change(&c, err, catalog->kb_id, "knowledge.document.delete", id, buf_str(&buf), why);
+        err = end_change(&c, err, catalog->kb_id, "knowledge.document.delete", id, buf_str(&buf),
+                         why);
     }
     places_release(&p);
     return err;
@@ -538,15 +545,14 @@ enum err document_remove(struct knowledge *k, const struct ops_identity *who, co
 enum err base_change(struct knowledge *k, const struct ops_identity *who, struct str name,
                      const struct json *json, struct arena *arena, struct why *why)
 {
-    struct base base;
+    struct base base = {.id = ""};
     struct change c = {k, who, NULL, arena};
-    enum ops_class access = OPS_CLASS_PUBLIC;
-    struct str title = STR_NONE, detail = STR_NONE;
+    struct str detail = STR_NONE;
     enum err err = base_find(k, who, name, arena, &base, why);
     if (err)
         return err;
-    access = base.access;
-    title = json_get_str(json, "title", base.title);
+    enum ops_class access = base.access;
+    struct str title = json_get_str(json, "title", base.title);
     struct str word = json_get_str(json, "access", str_c(access_name(access)));
     if (!access_parse(word, &access))
         return err_set(why, ERR_INVALID, "\"access\" is public, staff, department or restricted");
@@ -565,19 +571,17 @@ enum err base_change(struct knowledge *k, const struct ops_identity *who, struct
 enum err base_remove(struct knowledge *k, const struct ops_identity *who, struct str name,
                      struct arena *arena, struct why *why)
 {
-    struct base base;
+    struct base base = {.id = ""};
     struct store_tx *tx = NULL;
     enum err err = base_find(k, who, name, arena, &base, why);
     if (!err)
         err = store_begin(k->opts.store, STORE_WRITE, &tx, why);
     if (err)
         return err;
-    static const char *const sql[] = {"DELETE FROM kb_repeals WHERE kb = ?",
-                                      "DELETE FROM kb_sources WHERE kb = ?",
-                                      "DELETE FROM kb_versions WHERE kb = ?",
-                                      "DELETE FROM kb_documents WHERE kb = ?",
-                                      "DELETE FROM kb_segments WHERE kb = ?",
-                                      "DELETE FROM kb_bases WHERE id = ?"};
+    static const char *const sql[] = {
+        "DELETE FROM kb_repeals WHERE kb = ?",  "DELETE FROM kb_sources WHERE kb = ?",
+        "DELETE FROM kb_versions WHERE kb = ?", "DELETE FROM kb_documents WHERE kb = ?",
+        "DELETE FROM kb_segments WHERE kb = ?", "DELETE FROM kb_bases WHERE id = ?"};
     for (size_t i = 0; i < sizeof sql / sizeof sql[0] && !err; i++)
         err = store_exec(tx, sql[i], STORE_ARGS(SV_C(base.id)), NULL, why);
     if (!err)

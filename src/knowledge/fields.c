@@ -135,9 +135,9 @@ const struct field_kind *field_all(size_t *n)
 
 bool field_is_empty(struct str value)
 {
-    static const char *const nothing[] = {"无",   "null", "NULL", "None", "none", "-",    "--",
-                                          "/",    "暂无", "空",   "[]",   "{}",   "nan",  "NaN",
-                                          "N/A",  "n/a",  "——",   "—",    "无。", "没有", "undefined"};
+    static const char *const nothing[] = {
+        "无", "null", "NULL", "None", "none", "-",  "--", "/",    "暂无", "空",       "[]",
+        "{}", "nan",  "NaN",  "N/A",  "n/a",  "——", "—",  "无。", "没有", "undefined"};
     value = str_trim_space(value);
     if (!value.len)
         return true;

@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define BATCH_FILES  400
-#define BATCH_BYTES  ((uint64_t)8 << 20) /* of files */
-#define MOST_TOLD    1000                /* failures in a report */
-#define WALK_DEPTH   32
+#define BATCH_FILES   400
+#define BATCH_BYTES   ((uint64_t)8 << 20) /* of files */
+#define MOST_TOLD     1000                /* failures in a report */
+#define WALK_DEPTH    32
 #define IMPORT_MEMORY ((size_t)1 << 30)
 
 static enum err no_memory(struct why *why)
@@ -228,9 +228,9 @@ static enum err tell_apart(struct batch *b, struct why *why)
                 if (entry && !made) {
                     meta->key = str_printf(doc->arena, "%.*s#%llu", STR_FMT(meta->key),
                                            (unsigned long long)++entry->value.u + 1);
-                    doc->items[k].item = str_printf(doc->arena, "%.*s#%llu",
-                                                    STR_FMT(doc->items[k].item),
-                                                    (unsigned long long)entry->value.u + 1);
+                    doc->items[k].item =
+                        str_printf(doc->arena, "%.*s#%llu", STR_FMT(doc->items[k].item),
+                                   (unsigned long long)entry->value.u + 1);
                 }
                 if (!entry || !meta->key.ptr || !doc->items[k].item.ptr)
                     return no_memory(why);

@@ -19,7 +19,7 @@
 struct import_item {
     struct meta_found found;
     struct str item;
-    size_t start, len; /* of the file's text */
+    size_t start, len;        /* of the file's text */
     struct passage *passages; /* ranges of the version's own text */
     size_t n_passages;
     struct str packed;
@@ -62,7 +62,7 @@ struct import {
     struct arena *arena;
     struct objects_batch *objects; /* files and texts of the batch, under its lock */
     pthread_mutex_t *objects_lock;
-    struct map sources; /* path -> its SHA-256 (void *), of files read by this parser */
+    struct map sources;  /* path -> its SHA-256 (void *), of files read by this parser */
     struct map versions; /* "source" -> SHA-256 of the bytes that gave the newest versions */
     struct map keys;     /* document keys that are there */
     struct knowledge_report *report;

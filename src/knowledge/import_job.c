@@ -7,7 +7,6 @@
 
 #include <sys/stat.h>
 
-
 static void on_progress(void *ctx, int64_t done, int64_t total, const char *phase)
 {
     job_progress(ctx, done, total, phase);
@@ -78,10 +77,8 @@ static enum err run(void *ctx, struct job *job, struct why *why)
         if (!paths[i])
             return err_set(why, ERR_NO_MEMORY, "could not begin the import");
     }
-    struct knowledge_import import = {.kb = kb,
-                                      .paths = paths,
-                                      .n_paths = n,
-                                      .update = json_get_bool(spec, "update", false)};
+    struct knowledge_import import = {
+        .kb = kb, .paths = paths, .n_paths = n, .update = json_get_bool(spec, "update", false)};
     if (!n)
         return err_set(why, ERR_INVALID, "the import names no file");
     enum err err = json_get_bool(spec, "upload", false)

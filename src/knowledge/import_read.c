@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DOC_MEMORY    ((size_t)512 << 20) /* for the passages of one document */
-#define UNIT_MOST     ((size_t)64 << 20)  /* text that one file may give beside others */
+#define DOC_MEMORY ((size_t)512 << 20) /* for the passages of one document */
+#define UNIT_MOST  ((size_t)64 << 20)  /* text that one file may give beside others */
 
 struct reading {
     const struct import *import;
@@ -94,8 +94,8 @@ static struct str keep(struct keeping *keep, struct str s)
 static void keep_meta(struct keeping *k, struct meta_found *found)
 {
     struct knowledge_meta *m = &found->meta;
-    struct str *texts[] = {&m->title,      &m->part,        &m->key,      &m->issuer, &m->number,
-                           &m->region,     &m->department,  &m->replaced_by, &found->label};
+    struct str *texts[] = {&m->title,  &m->part,       &m->key,         &m->issuer,   &m->number,
+                           &m->region, &m->department, &m->replaced_by, &found->label};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         *texts[i] = keep(k, *texts[i]);
     for (size_t i = 0; i < found->n_repeals; i++) {
@@ -151,11 +151,13 @@ static enum err refuse_secret(const struct reading *r, const struct parsed_file 
                               struct why *why)
 {
     for (size_t i = 0; i < file->n; i++) {
-        if (!file->items[i].found.secret || conf_bool(r->import->k->opts.conf, "knowledge.accept_secret"))
+        if (!file->items[i].found.secret ||
+            conf_bool(r->import->k->opts.conf, "knowledge.accept_secret"))
             continue;
         err_hint(why, "knowledge.accept_secret takes such files in as restricted, where the rules "
                       "on state secrets allow this system to hold them");
-        return err_set(why, ERR_FORBIDDEN, "the file is marked 秘密, 机密 or 绝密 and was not read in");
+        return err_set(why, ERR_FORBIDDEN,
+                       "the file is marked 秘密, 机密 or 绝密 and was not read in");
     }
     return ERR_OK;
 }
@@ -213,7 +215,8 @@ static enum err on_document(void *ctx, const struct format_document *doc, struct
     }
     if (!r->each && r->result->bytes > UNIT_MOST) {
         import_doc_free(out);
-        return err_set(why, ERR_TOO_LARGE, "the archive is too large to be read without the suffix .zip");
+        return err_set(why, ERR_TOO_LARGE,
+                       "the archive is too large to be read without the suffix .zip");
     }
     enum err err = take_apart(r, doc, out, &words);
     if (!err)
@@ -293,11 +296,8 @@ void import_read(const struct import *import, size_t i, struct import_result *ou
 enum err import_read_archive(const struct import *import, size_t i, import_each_fn *each, void *ctx,
                              struct import_result *out, struct why *why)
 {
-    struct reading r = {.import = import,
-                        .file = &import->files[i],
-                        .result = out,
-                        .each = each,
-                        .ctx = ctx};
+    struct reading r = {
+        .import = import, .file = &import->files[i], .result = out, .each = each, .ctx = ctx};
     *out = (struct import_result){.first = NULL};
     out->last = &out->first;
     enum err err = read_file(&r, why);

@@ -1,4 +1,5 @@
-/* knowledge/import_write - a batch acknowledged in one step: segment file, objects, one transaction. */
+/* knowledge/import_write - a batch acknowledged in one step: segment file, objects, one
+ * transaction. */
 #include "core/json.h"
 #include "core/file.h"
 #include "knowledge/import_in.h"
@@ -25,11 +26,27 @@ struct writing {
     struct buf told; /* ids of the versions, for the ledger */
 };
 
-#define EACH_ITEM(results, n, doc, item)                                                           \
-    for (size_t r_ = 0; r_ < (n); r_++)                                                            \
-        for (struct import_doc *doc = (results)[r_].first; doc; doc = doc->next)                   \
-            for (struct import_item *item = doc->items; item && item < doc->items + doc->n_items;  \
-                 item++)
+/* The items of all documents, one after the other. Begins with {results, n}. */
+struct cursor {
+    const struct import_result *results;
+    size_t n, at; /* the result after the one in use */
+    struct import_doc *doc;
+    size_t i; /* the next item of doc */
+};
+
+static struct import_item *next_item(struct cursor *c)
+{
+    while (!c->doc || c->i >= c->doc->n_items) {
+        struct import_doc *next = c->doc ? c->doc->next : NULL;
+        while (!next && c->at < c->n)
+            next = c->results[c->at++].first;
+        if (!next)
+            return NULL;
+        c->doc = next;
+        c->i = 0;
+    }
+    return &c->doc->items[c->i++];
+}
 
 /* ---- the segment ---- */
 
@@ -68,11 +85,8 @@ static enum err write_segment(struct writing *w, const struct import_result *res
                               struct why *why)
 {
     struct import *import = w->import;
-    EACH_ITEM(results, n, doc, item)
-    {
-        (void)doc, (void)item;
+    for (struct cursor c = {.results = results, .n = n}; next_item(&c);)
         w->n_ids++;
-    }
     if (!w->n_ids)
         return ERR_OK;
     w->ids = arena_alloc(w->arena, w->n_ids * sizeof *w->ids);
@@ -81,11 +95,9 @@ static enum err write_segment(struct writing *w, const struct import_result *res
         return err_set(why, ERR_NO_MEMORY, "could not write an index segment");
     enum err err = index_writer_new(path, INDEX_MEMORY, &w->writer, why);
     size_t i = 0;
-    EACH_ITEM(results, n, doc, item)
-    {
-        if (!err)
-            err = index_item(w, doc, item, uuid7(w->ids[i++]), why);
-    }
+    struct cursor c = {.results = results, .n = n};
+    for (struct import_item *item; !err && (item = next_item(&c));)
+        err = index_item(w, c.doc, item, uuid7(w->ids[i++]), why);
     return err ? err : index_writer_commit(w->writer, &w->info, why);
 }
 
@@ -165,7 +177,8 @@ static enum err settle_earlier(struct writing *w, const struct import_doc *doc,
     for (size_t i = 0; !err && i < rows.n_rows; i++) {
         bool same = str_eq(store_str(&rows, i, 1), document) &&
                     str_eq(store_str(&rows, i, 2), meta->number) &&
-                    same_day(&rows, i, 3, meta->published) && same_day(&rows, i, 4, meta->effective);
+                    same_day(&rows, i, 3, meta->published) &&
+                    same_day(&rows, i, 4, meta->effective);
         if (same && !overrides->len)
             *overrides = store_str(&rows, i, 5);
         /* Another title: the file is about something else now, its old document stays. */
@@ -183,9 +196,9 @@ static enum err find_twin(struct writing *w, const struct import_item *item, str
                           struct str *twin, struct why *why)
 {
     struct store_rows rows;
-    enum err err = store_query(
-        w->tx, "SELECT id FROM kb_versions WHERE document = ? AND text_sha256 = ?",
-        STORE_ARGS(SV_STR(document), SV_C(item->text_sha256)), w->arena, &rows, why);
+    enum err err =
+        store_query(w->tx, "SELECT id FROM kb_versions WHERE document = ? AND text_sha256 = ?",
+                    STORE_ARGS(SV_STR(document), SV_C(item->text_sha256)), w->arena, &rows, why);
     if (!err && rows.n_rows)
         *twin = store_str(&rows, 0, 0);
     return err;
@@ -221,8 +234,9 @@ static enum err insert_version(struct writing *w, const struct import_doc *doc,
     return store_exec(
         w->tx,
         "INSERT INTO kb_versions (id, kb, document, segment, source, item, name, format, sha256, "
-        "object, text_object, text_start, text_len, text_sha256, n_passages, passages, " META_COLUMNS
-        ", overrides, created_ms, parser, is_newest, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "object, text_object, text_start, text_len, text_sha256, n_passages, "
+        "passages, " META_COLUMNS ", overrides, created_ms, parser, is_newest, revision) VALUES "
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
         "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 1)",
         (struct store_args){v, n}, NULL, why);
 }
@@ -287,13 +301,13 @@ static enum err drop_missing(struct writing *w, const struct import_doc *doc, st
     struct store_rows rows;
     if (doc->failed || doc->unchanged || !map_find(&w->import->versions, doc->source))
         return ERR_OK;
-    enum err err = store_query(
-        w->tx,
-        "SELECT id FROM kb_versions WHERE kb = ? AND source = ? AND is_newest = 1 "
-        "AND (sha256 <> ? OR parser <> ?)",
-        STORE_ARGS(SV_C(w->import->base.id), SV_STR(doc->source), SV_C(doc->sha256),
-                   SV_INT(PARSE_VERSION)),
-        w->arena, &rows, why);
+    enum err err =
+        store_query(w->tx,
+                    "SELECT id FROM kb_versions WHERE kb = ? AND source = ? AND is_newest = 1 "
+                    "AND (sha256 <> ? OR parser <> ?)",
+                    STORE_ARGS(SV_C(w->import->base.id), SV_STR(doc->source), SV_C(doc->sha256),
+                               SV_INT(PARSE_VERSION)),
+                    w->arena, &rows, why);
     for (size_t i = 0; !err && i < rows.n_rows; i++)
         err = remove_version(w, store_str(&rows, i, 0), why);
     return err;
@@ -334,10 +348,11 @@ static enum err drop_empty(struct store_tx *tx, const char *base_id, struct why 
 
 static enum err record(struct writing *w, struct why *why)
 {
-    struct str detail = str_printf(
-        w->arena, "{\"kb\":\"%s\",\"segment\":\"%s\",\"n_versions\":%lld,\"n_passages\":%lld,\"versions\":[%.*s]}",
-        w->import->base.id, w->segment, (long long)w->n_versions, (long long)w->n_passages,
-        STR_FMT(buf_str(&w->told)));
+    struct str detail = str_printf(w->arena,
+                                   "{\"kb\":\"%s\",\"segment\":\"%s\",\"n_versions\":%lld,\"n_"
+                                   "passages\":%lld,\"versions\":[%.*s]}",
+                                   w->import->base.id, w->segment, (long long)w->n_versions,
+                                   (long long)w->n_passages, STR_FMT(buf_str(&w->told)));
     if (!detail.ptr || w->told.failed)
         return err_set(why, ERR_NO_MEMORY, "could not record an import");
     return ops_audit(w->tx, w->import->who, "knowledge.document.import", w->import->base.id, "ok",
@@ -349,11 +364,10 @@ static enum err write_rows(struct writing *w, const struct import_result *result
 {
     enum err err = w->n_ids ? put_segment_row(w, why) : ERR_OK;
     bool again = false;
-    EACH_ITEM(results, n, doc, item)
-    {
-        if (!err)
-            err = put_item(w, doc, item, w->ids[w->at++], why);
-        again = again || map_find(&w->import->versions, doc->source);
+    struct cursor c = {.results = results, .n = n};
+    for (struct import_item *item; !err && (item = next_item(&c));) {
+        err = put_item(w, c.doc, item, w->ids[w->at++], why);
+        again = again || map_find(&w->import->versions, c.doc->source);
     }
     for (size_t i = 0; i < n && !err; i++) {
         for (struct import_doc *doc = results[i].first; doc && !err; doc = doc->next)
@@ -383,7 +397,8 @@ static bool is_anything(const struct import_result *results, size_t n)
 enum err import_write(struct import *import, const struct import_result *results,
                       const size_t *files, size_t n, struct why *why)
 {
-    struct writing w = {.import = import, .now = time_now_ms(), .arena = arena_new((size_t)256 << 20)};
+    struct writing w = {
+        .import = import, .now = time_now_ms(), .arena = arena_new((size_t)256 << 20)};
     if (!w.arena)
         return err_set(why, ERR_NO_MEMORY, "could not write a batch");
     if (!is_anything(results, n)) {
@@ -458,12 +473,13 @@ enum err import_retire(struct import *import, const struct map *seen, struct why
             continue;
         n++;
         err = remove_version(&w, store_str(&rows, i, 0), why);
-        /* By content: the same text may have come from another file too, which then is read again. */
+        /* By content: the same text may have come from another file too, which then is read again.
+         */
         if (!err)
-            err = store_exec(tx, "DELETE FROM kb_sources WHERE kb = ? AND (path = ? OR sha256 = ?)",
-                             STORE_ARGS(SV_C(import->base.id), SV_STR(source),
-                                        SV_STR(store_str(&rows, i, 2))),
-                             NULL, why);
+            err = store_exec(
+                tx, "DELETE FROM kb_sources WHERE kb = ? AND (path = ? OR sha256 = ?)",
+                STORE_ARGS(SV_C(import->base.id), SV_STR(source), SV_STR(store_str(&rows, i, 2))),
+                NULL, why);
     }
     if (!err && n)
         err = drop_empty(tx, import->base.id, why);

@@ -19,7 +19,7 @@ struct retrieve_cache *knowledge_retrieve_cache(struct knowledge *k)
 /* What a crash left of imports, base by base. */
 static enum err collect(struct knowledge *k, struct why *why)
 {
-    struct store_rows rows;
+    struct store_rows rows = {0};
     char id[UUID_TEXT];
     struct arena *arena = arena_new((size_t)16 << 20);
     enum err err = arena ? store_ask(k->opts.store, "SELECT id FROM kb_bases", STORE_NO_ARGS, arena,

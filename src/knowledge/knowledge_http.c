@@ -53,7 +53,8 @@ static enum err if_match(struct http_request *req, int64_t *out, struct why *why
         return ERR_OK;
     if (str_starts(tag, STR("W/")))
         tag = str_from(tag, 2);
-    if (tag.len > 2 && tag.ptr[0] == '"' && str_to_i64(str_slice(tag, 1, tag.len - 1), out) && *out >= 0)
+    if (tag.len > 2 && tag.ptr[0] == '"' && str_to_i64(str_slice(tag, 1, tag.len - 1), out) &&
+        *out >= 0)
         return ERR_OK;
     return err_set(why, ERR_PRECONDITION, "If-Match does not hold an ETag of this document");
 }
@@ -62,7 +63,8 @@ static enum err if_match(struct http_request *req, int64_t *out, struct why *why
 
 static enum err list_bases(struct http_request *req, struct http_response *res, struct why *why)
 {
-    return knowledge_bases_json(room(req), http_identity(req), http_arena(req), http_json(res), why);
+    return knowledge_bases_json(room(req), http_identity(req), http_arena(req), http_json(res),
+                                why);
 }
 
 static enum err put_base(struct http_request *req, struct http_response *res, struct str name,
@@ -84,7 +86,8 @@ static enum err put_base(struct http_request *req, struct http_response *res, st
             json_put_value(http_json(res), json_at(items, i));
             return ERR_OK;
         }
-    return err ? err : err_set(why, ERR_NOT_FOUND, "there is no knowledge base \"%.*s\"", STR_FMT(name));
+    return err ? err
+               : err_set(why, ERR_NOT_FOUND, "there is no knowledge base \"%.*s\"", STR_FMT(name));
 }
 
 static enum err make_base(struct http_request *req, struct http_response *res, struct why *why)
@@ -102,7 +105,7 @@ static enum err make_base(struct http_request *req, struct http_response *res, s
         return err_set(why, ERR_INVALID, "\"access\" is public, staff, department or restricted");
     if (!name || !title)
         return err_set(why, ERR_NO_MEMORY, "could not make a knowledge base");
-    struct base base;
+    struct base base = {.id = ""};
     if (base_find(room(req), http_identity(req), str_c(name), arena, &base, NULL) == ERR_OK)
         return err_set(why, ERR_CONFLICT, "there is a knowledge base \"%s\" already", name);
     err = knowledge_create(room(req), http_identity(req), name, title, access, id, why);
@@ -130,8 +133,8 @@ static enum err patch_base(struct http_request *req, struct http_response *res, 
 
 static enum err delete_base(struct http_request *req, struct http_response *res, struct why *why)
 {
-    enum err err = base_remove(room(req), http_identity(req), http_param(req, "name"),
-                               http_arena(req), why);
+    enum err err =
+        base_remove(room(req), http_identity(req), http_param(req, "name"), http_arena(req), why);
     if (!err)
         http_status(res, 204);
     return err;
@@ -209,7 +212,7 @@ static enum err upload(struct http_request *req, struct http_response *res, stru
 {
     struct knowledge *k = room(req);
     struct arena *arena = http_arena(req);
-    struct base base;
+    struct base base = {.id = ""};
     char id[UUID_TEXT];
     struct str name = safe_name(http_param(req, "filename"), arena);
     const char *body = http_body_path(req);
@@ -243,7 +246,8 @@ static enum err list_documents(struct http_request *req, struct http_response *r
                                      .kind = http_param(req, "kind"),
                                      .after = http_param(req, "after"),
                                      .limit = (size_t)http_param_int(req, "limit", 50)};
-    return documents_json(room(req), http_identity(req), &filter, http_arena(req), http_json(res), why);
+    return documents_json(room(req), http_identity(req), &filter, http_arena(req), http_json(res),
+                          why);
 }
 
 static enum err show_document(struct http_request *req, struct http_response *res, struct why *why)
@@ -270,11 +274,13 @@ static enum err patch_document(struct http_request *req, struct http_response *r
     if (!err)
         err = http_body_json(req, &body, why);
     if (!err)
-        err = document_change(room(req), http_identity(req), id, revision, body, http_arena(req), why);
+        err = document_change(room(req), http_identity(req), id, revision, body, http_arena(req),
+                              why);
     return err ? err : show_document(req, res, why);
 }
 
-static enum err delete_document(struct http_request *req, struct http_response *res, struct why *why)
+static enum err delete_document(struct http_request *req, struct http_response *res,
+                                struct why *why)
 {
     char *id = NULL;
     int64_t revision = -1;
@@ -312,7 +318,8 @@ static enum err patch_version(struct http_request *req, struct http_response *re
     if (!err)
         err = http_body_json(req, &body, why);
     if (!err)
-        err = version_change(room(req), http_identity(req), id, revision, body, http_arena(req), why);
+        err =
+            version_change(room(req), http_identity(req), id, revision, body, http_arena(req), why);
     if (!err)
         err = version_find(room(req), http_identity(req), str_c(id), &catalog, &version, why);
     if (err)
@@ -398,7 +405,8 @@ static enum err search(struct http_request *req, struct http_response *res, stru
     int64_t start = time_mono_ns();
     enum err err = read_query(req, &query, why);
     if (!err)
-        err = knowledge_search(room(req), http_identity(req), &query, http_arena(req), &hits, &n, why);
+        err = knowledge_search(room(req), http_identity(req), &query, http_arena(req), &hits, &n,
+                               why);
     if (err)
         return err;
     struct json_out *out = http_json(res);

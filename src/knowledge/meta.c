@@ -72,8 +72,8 @@ static size_t year_in_brackets(struct str s)
 {
     static const struct {
         const char *open, *close;
-    } pairs[] = {{"〔", "〕"}, {"［", "］"}, {"[", "]"}, {"【", "】"}, {"（", "）"}, {"(", ")"},
-                 {"﹝", "﹞"}};
+    } pairs[] = {{"〔", "〕"}, {"［", "］"}, {"[", "]"},  {"【", "】"},
+                 {"（", "）"}, {"(", ")"},   {"﹝", "﹞"}};
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         uint32_t year = 0;
         size_t used = 0;
@@ -157,33 +157,85 @@ static const struct {
     const char *name;
     enum label label;
 } labels[] = {
-    {"发文机关", LABEL_ISSUER},    {"发布机关", LABEL_ISSUER},    {"制定机关", LABEL_ISSUER},
-    {"发文单位", LABEL_ISSUER},    {"发布单位", LABEL_ISSUER},    {"发布机构", LABEL_ISSUER},
-    {"印发单位", LABEL_ISSUER},    {"发布部门", LABEL_ISSUER},    {"来源", LABEL_ISSUER},
-    {"issuer", LABEL_ISSUER},      {"ContentSource", LABEL_ISSUER},
-    {"发文字号", LABEL_NUMBER},    {"文号", LABEL_NUMBER},        {"字号", LABEL_NUMBER},
-    {"文件编号", LABEL_NUMBER},    {"公文字号", LABEL_NUMBER},    {"number", LABEL_NUMBER},
-    {"发布日期", LABEL_PUBLISHED}, {"公布日期", LABEL_PUBLISHED}, {"发文日期", LABEL_PUBLISHED},
-    {"印发日期", LABEL_PUBLISHED}, {"发布时间", LABEL_PUBLISHED}, {"published", LABEL_PUBLISHED},
-    {"PubDate", LABEL_PUBLISHED},  {"issued", LABEL_PUBLISHED},   {"颁布日期", LABEL_PUBLISHED},
-    {"成文日期", LABEL_WRITTEN},   {"签发日期", LABEL_WRITTEN},   {"通过日期", LABEL_WRITTEN},
-    {"施行日期", LABEL_EFFECTIVE}, {"实施日期", LABEL_EFFECTIVE}, {"生效日期", LABEL_EFFECTIVE},
-    {"执行日期", LABEL_EFFECTIVE}, {"effective", LABEL_EFFECTIVE}, {"施行时间", LABEL_EFFECTIVE},
-    {"失效日期", LABEL_EXPIRES},   {"废止日期", LABEL_EXPIRES},   {"终止日期", LABEL_EXPIRES},
-    {"有效期", LABEL_TERM},        {"有效期限", LABEL_TERM},      {"有效期至", LABEL_TERM},
-    {"expires", LABEL_TERM},       {"状态", LABEL_STATUS},        {"有效性", LABEL_STATUS},
-    {"时效性", LABEL_STATUS},      {"效力状态", LABEL_STATUS},    {"文件状态", LABEL_STATUS},
-    {"密级", LABEL_GRADE},         {"公开属性", LABEL_GRADE},     {"公开方式", LABEL_GRADE},
-    {"公开类别", LABEL_GRADE},     {"使用范围", LABEL_GRADE},     {"发放范围", LABEL_GRADE},
-    {"知悉范围", LABEL_GRADE},     {"access", LABEL_GRADE},
-    {"承办部门", LABEL_DEPARTMENT}, {"责任部门", LABEL_DEPARTMENT}, {"主管部门", LABEL_DEPARTMENT},
-    {"起草部门", LABEL_DEPARTMENT}, {"department", LABEL_DEPARTMENT}, {"承办单位", LABEL_DEPARTMENT},
-    {"地区", LABEL_REGION},        {"region", LABEL_REGION},      {"适用区域", LABEL_REGION},
-    {"索引号", LABEL_OTHER},       {"主题分类", LABEL_OTHER},     {"主题词", LABEL_OTHER},
-    {"体裁分类", LABEL_OTHER},     {"组配分类", LABEL_OTHER},     {"标题", LABEL_OTHER},
-    {"名称", LABEL_OTHER},         {"关键词", LABEL_OTHER},       {"浏览次数", LABEL_OTHER},
-    {"字体", LABEL_OTHER},         {"签发人", LABEL_OTHER},       {"类型", LABEL_OTHER},
-    {"版本", LABEL_OTHER},         {"统一编号", LABEL_OTHER},     {"规范性文件统一编号", LABEL_OTHER},
+    {"发文机关", LABEL_ISSUER},
+    {"发布机关", LABEL_ISSUER},
+    {"制定机关", LABEL_ISSUER},
+    {"发文单位", LABEL_ISSUER},
+    {"发布单位", LABEL_ISSUER},
+    {"发布机构", LABEL_ISSUER},
+    {"印发单位", LABEL_ISSUER},
+    {"发布部门", LABEL_ISSUER},
+    {"来源", LABEL_ISSUER},
+    {"issuer", LABEL_ISSUER},
+    {"ContentSource", LABEL_ISSUER},
+    {"发文字号", LABEL_NUMBER},
+    {"文号", LABEL_NUMBER},
+    {"字号", LABEL_NUMBER},
+    {"文件编号", LABEL_NUMBER},
+    {"公文字号", LABEL_NUMBER},
+    {"number", LABEL_NUMBER},
+    {"发布日期", LABEL_PUBLISHED},
+    {"公布日期", LABEL_PUBLISHED},
+    {"发文日期", LABEL_PUBLISHED},
+    {"印发日期", LABEL_PUBLISHED},
+    {"发布时间", LABEL_PUBLISHED},
+    {"published", LABEL_PUBLISHED},
+    {"PubDate", LABEL_PUBLISHED},
+    {"issued", LABEL_PUBLISHED},
+    {"颁布日期", LABEL_PUBLISHED},
+    {"成文日期", LABEL_WRITTEN},
+    {"签发日期", LABEL_WRITTEN},
+    {"通过日期", LABEL_WRITTEN},
+    {"施行日期", LABEL_EFFECTIVE},
+    {"实施日期", LABEL_EFFECTIVE},
+    {"生效日期", LABEL_EFFECTIVE},
+    {"执行日期", LABEL_EFFECTIVE},
+    {"effective", LABEL_EFFECTIVE},
+    {"施行时间", LABEL_EFFECTIVE},
+    {"失效日期", LABEL_EXPIRES},
+    {"废止日期", LABEL_EXPIRES},
+    {"终止日期", LABEL_EXPIRES},
+    {"有效期", LABEL_TERM},
+    {"有效期限", LABEL_TERM},
+    {"有效期至", LABEL_TERM},
+    {"expires", LABEL_TERM},
+    {"状态", LABEL_STATUS},
+    {"有效性", LABEL_STATUS},
+    {"时效性", LABEL_STATUS},
+    {"效力状态", LABEL_STATUS},
+    {"文件状态", LABEL_STATUS},
+    {"密级", LABEL_GRADE},
+    {"公开属性", LABEL_GRADE},
+    {"公开方式", LABEL_GRADE},
+    {"公开类别", LABEL_GRADE},
+    {"使用范围", LABEL_GRADE},
+    {"发放范围", LABEL_GRADE},
+    {"知悉范围", LABEL_GRADE},
+    {"access", LABEL_GRADE},
+    {"承办部门", LABEL_DEPARTMENT},
+    {"责任部门", LABEL_DEPARTMENT},
+    {"主管部门", LABEL_DEPARTMENT},
+    {"起草部门", LABEL_DEPARTMENT},
+    {"department", LABEL_DEPARTMENT},
+    {"承办单位", LABEL_DEPARTMENT},
+    {"地区", LABEL_REGION},
+    {"region", LABEL_REGION},
+    {"适用区域", LABEL_REGION},
+    {"索引号", LABEL_OTHER},
+    {"主题分类", LABEL_OTHER},
+    {"主题词", LABEL_OTHER},
+    {"体裁分类", LABEL_OTHER},
+    {"组配分类", LABEL_OTHER},
+    {"标题", LABEL_OTHER},
+    {"名称", LABEL_OTHER},
+    {"关键词", LABEL_OTHER},
+    {"浏览次数", LABEL_OTHER},
+    {"字体", LABEL_OTHER},
+    {"签发人", LABEL_OTHER},
+    {"类型", LABEL_OTHER},
+    {"版本", LABEL_OTHER},
+    {"统一编号", LABEL_OTHER},
+    {"规范性文件统一编号", LABEL_OTHER},
 };
 
 static enum label label_named(struct str name)
@@ -216,8 +268,8 @@ static enum label label_of(struct str line, struct str *value)
     return label_named(str_slice(line, 0, at));
 }
 
-static const char *const acts[] = {"通过", "公布", "发布", "施行", "修正", "修订", "批准", "印发",
-                                   "实施", "执行", "生效", "修改", "颁布", NULL};
+static const char *const acts[] = {"通过", "公布", "发布", "施行", "修正", "修订", "批准",
+                                   "印发", "实施", "执行", "生效", "修改", "颁布", NULL};
 
 bool meta_is_head_line(struct str line)
 {
@@ -277,8 +329,8 @@ static void read_status(struct reading *r, struct str value)
 static void read_grade(struct reading *r, struct str value)
 {
     static const char *const secret[] = {"秘密", "机密", "绝密", NULL};
-    static const char *const staff[] = {"内部", "不予公开", "不公开", "工作秘密", "工作人员", "staff",
-                                        "依申请公开", NULL};
+    static const char *const staff[] = {"内部",     "不予公开", "不公开",     "工作秘密",
+                                        "工作人员", "staff",    "依申请公开", NULL};
     static const char *const open[] = {"主动公开", "公开", "public", NULL};
     struct meta_found *found = r->found;
     if (meta_has_any(value, secret) && !meta_has(value, "工作秘密") && !meta_has(value, "非密")) {
@@ -469,8 +521,8 @@ static void settle_days(struct reading *r, const struct meta_source *source)
             expires = meta_time_end(line, effective, false);
     }
     /* A text that ends before it begins was misread. */
-    meta->expires = expires != DAY_NONE && effective != DAY_NONE && expires <= effective ? DAY_NONE
-                                                                                         : expires;
+    meta->expires =
+        expires != DAY_NONE && effective != DAY_NONE && expires <= effective ? DAY_NONE : expires;
 }
 
 static enum err settle_label(struct reading *r, struct arena *arena, struct why *why)
@@ -482,9 +534,8 @@ static enum err settle_label(struct reading *r, struct arena *arena, struct why 
     if (amended != DAY_NONE)
         r->found->label = str_printf(arena, "%s 修正", day_format(amended, day));
     else if (named != DAY_NONE)
-        r->found->label =
-            str_printf(arena, "%s %s", day_format(named, day),
-                       meta->effective != DAY_NONE ? "施行" : "公布");
+        r->found->label = str_printf(arena, "%s %s", day_format(named, day),
+                                     meta->effective != DAY_NONE ? "施行" : "公布");
     else
         r->found->label = STR("");
     return r->found->label.ptr ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not hold a label");
@@ -518,8 +569,8 @@ enum err meta_read(const struct meta_source *source, struct arena *arena, struct
     if (!err)
         err = settle_label(&r, arena, why);
     if (!err) {
-        struct str whole = str_printf(arena, "%.*s%.*s", STR_FMT(source->title),
-                                      STR_FMT(source->part));
+        struct str whole =
+            str_printf(arena, "%.*s%.*s", STR_FMT(source->title), STR_FMT(source->part));
         err = whole.ptr ? meta_key(whole, arena, &meta->key, why)
                         : err_set(why, ERR_NO_MEMORY, "could not hold a title");
     }
@@ -535,8 +586,8 @@ enum err meta_read(const struct meta_source *source, struct arena *arena, struct
 /* What tells versions of one text apart when it stands in brackets behind the title. */
 static bool tells_versions_apart(struct str inside)
 {
-    static const char *const words[] = {"修正", "修订", "修改", "试行", "暂行", "年本", "年版",
-                                        "废止", "失效", "文本", NULL};
+    static const char *const words[] = {"修正", "修订", "修改", "试行", "暂行", "年本",
+                                        "年版", "废止", "失效", "文本", NULL};
     struct numeral_date date;
     size_t at = 0;
     return meta_has_any(inside, words) || numeral_date_next(inside, &at, &date);

@@ -37,8 +37,8 @@ struct meta_found {
     struct knowledge_meta meta;
     bool access_said; /* the text itself says who may read it */
     bool secret;      /* it is marked 秘密, 机密 or 绝密 */
-    bool amended;      /* the head tells of amendments */
-    bool from_text;    /* the day of effect was read in the text, not in its head */
+    bool amended;     /* the head tells of amendments */
+    bool from_text;   /* the day of effect was read in the text, not in its head */
     struct str label; /* "2012年修正", "2025-07-01 施行": names the version among others */
     struct meta_repeal *repeals; /* n_repeals of them */
     size_t n_repeals;

@@ -24,8 +24,8 @@ struct meta_days {
 void meta_time_head(struct str line, struct meta_days *days, struct arena *arena);
 /* 自2025年7月1日起施行, from the lines of the text that say so; `published` serves 自公布之日起. */
 int32_t meta_time_effect(const struct str *lines, size_t n, int32_t published);
-/* 有效期五年, 有效期至…, 至…止: first day no longer in force. `label` true: the line is the value of
- * a label 有效期 and needs no word of its own. */
+/* 有效期五年, 有效期至…, 至…止: first day no longer in force. `label` true: the line is the value
+ * of a label 有效期 and needs no word of its own. */
 int32_t meta_time_end(struct str line, int32_t effective, bool label);
 enum err meta_time_repeals(const struct str *lines, size_t n, struct arena *arena,
                            struct meta_found *found, struct why *why);

@@ -9,8 +9,18 @@
 
 /* ---- level ---- */
 
-enum { CONSTITUTION = 9, LAW = 8, REGULATION = 7, INTERPRETATION = 6, MINISTRY = 5, LOCAL = 4,
-       LOCAL_RULE = 3, NORMATIVE = 2, CASE = 1, OTHER = 0 };
+enum {
+    CONSTITUTION = 9,
+    LAW = 8,
+    REGULATION = 7,
+    INTERPRETATION = 6,
+    MINISTRY = 5,
+    LOCAL = 4,
+    LOCAL_RULE = 3,
+    NORMATIVE = 2,
+    CASE = 1,
+    OTHER = 0
+};
 
 /* Folders as the national database of laws and its copies name them. */
 static const struct {
@@ -63,8 +73,8 @@ static bool head_has(const struct meta_source *source, const char *word)
 
 static int level_of_words(const struct meta_source *source, const struct meta_found *found)
 {
-    static const char *const ministries[] = {"部令", "委员会令", "总局令", "署令", "局令",
-                                             "银行令", NULL};
+    static const char *const ministries[] = {"部令", "委员会令", "总局令", "署令",
+                                             "局令", "银行令",   NULL};
     struct str title = source->title, number = found->meta.number, issuer = found->meta.issuer;
     bool rules = source->n_articles > 1;
     if (str_eq_c(title, "中华人民共和国宪法") || str_eq_c(title, "宪法") ||
@@ -77,8 +87,8 @@ static int level_of_words(const struct meta_source *source, const struct meta_fo
         return CASE;
     if (meta_has(issuer, "全国人民代表大会") && rules)
         return LAW;
-    if (str_starts(title, STR("中华人民共和国")) && (str_ends(title, STR("法")) ||
-                                                      str_ends(title, STR("法典"))))
+    if (str_starts(title, STR("中华人民共和国")) &&
+        (str_ends(title, STR("法")) || str_ends(title, STR("法典"))))
         return LAW;
     if (meta_has(number, "国务院令") || head_has(source, "国务院令") ||
         (meta_has(issuer, "国务院") && rules && !meta_has(number, "〔")))
@@ -104,10 +114,11 @@ int meta_level(const struct meta_source *source, const struct meta_found *found)
 
 /* ---- region ---- */
 
-static const char *const provinces[] = {
-    "北京", "天津", "河北", "山西", "内蒙古", "辽宁", "吉林", "黑龙江", "上海", "江苏", "浙江", "安徽",
-    "福建", "江西", "山东", "河南", "湖北", "湖南", "广东", "广西",   "海南", "重庆", "四川", "贵州",
-    "云南", "西藏", "陕西", "甘肃", "青海", "宁夏", "新疆", "香港",   "澳门", "台湾"};
+static const char *const provinces[] = {"北京",   "天津", "河北", "山西", "内蒙古", "辽宁", "吉林",
+                                        "黑龙江", "上海", "江苏", "浙江", "安徽",   "福建", "江西",
+                                        "山东",   "河南", "湖北", "湖南", "广东",   "广西", "海南",
+                                        "重庆",   "四川", "贵州", "云南", "西藏",   "陕西", "甘肃",
+                                        "青海",   "宁夏", "新疆", "香港", "澳门",   "台湾"};
 #define N_PROVINCES (sizeof provinces / sizeof provinces[0])
 
 static struct str province_at_start(struct str s)
@@ -142,8 +153,8 @@ static struct str place_at_start(struct str s)
     static const char *const not_places[] = {"城", "都", "上", "超", "门", "集", "股", "菜", "夜",
                                              "楼", "全", "省", "本", "县", "入", "各", NULL};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        size_t at = str_find(str_slice(s, 0, kinds[i].most + strlen(kinds[i].kind)),
-                             str_c(kinds[i].kind));
+        size_t at =
+            str_find(str_slice(s, 0, kinds[i].most + strlen(kinds[i].kind)), str_c(kinds[i].kind));
         if (at == STR_NPOS || at < 6)
             continue;
         struct str name = str_slice(s, 0, at);
@@ -153,7 +164,8 @@ static struct str place_at_start(struct str s)
             other = str_eq_c(last, not_places[w]);
         for (size_t b = 0; b < name.len && !other;)
             other = !utf8_is_han(utf8_next(name, &b));
-        if (!other && !meta_has(name, "关于") && !meta_has(name, "共和国") && !meta_has(name, "国务院"))
+        if (!other && !meta_has(name, "关于") && !meta_has(name, "共和国") &&
+            !meta_has(name, "国务院"))
             return name;
     }
     return STR_NONE;
@@ -196,10 +208,11 @@ enum err meta_region(const struct meta_source *source, struct str issuer, struct
 
 bool meta_is_office(struct str s)
 {
-    static const char *const ends[] = {"委员会", "委",   "人民政府", "政府", "办公室", "办公厅", "办",
-                                       "局",     "厅",   "部",       "院",   "署",     "中心",   "支队",
-                                       "总队",   "公司", "联合会",   "总会", "协会",   "指挥部", "银行",
-                                       "大会",   "会",   "党组",     "总局", "监管局", "管理处", NULL};
+    static const char *const ends[] = {"委员会", "委",     "人民政府", "政府", "办公室", "办公厅",
+                                       "办",     "局",     "厅",       "部",   "院",     "署",
+                                       "中心",   "支队",   "总队",     "公司", "联合会", "总会",
+                                       "协会",   "指挥部", "银行",     "大会", "会",     "党组",
+                                       "总局",   "监管局", "管理处",   NULL};
     s = str_trim_space(s);
     if (s.len < 6 || s.len > 150 || meta_has(s, "，") || meta_has(s, "。") || meta_has(s, "《") ||
         meta_has(s, "："))

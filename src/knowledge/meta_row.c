@@ -82,12 +82,15 @@ void meta_to_values(const struct knowledge_meta *meta, bool access_said, struct 
                     struct store_value out[META_N])
 {
     const struct store_value values[META_N] = {
-        SV_INT(meta->kind),           text_value(meta->title),       text_value(meta->part),
-        text_value(meta->key),        text_value(meta->issuer),      text_value(meta->number),
-        text_value(meta->region),     text_value(meta->department),  SV_INT(meta->level),
-        SV_INT(meta->access),         SV_INT(access_said),           day_value(meta->published),
-        day_value(meta->effective),   day_value(meta->expires),      SV_INT(meta->repealed),
-        text_value(meta->replaced_by), text_value(label)};
+        SV_INT(meta->kind),         text_value(meta->title),
+        text_value(meta->part),     text_value(meta->key),
+        text_value(meta->issuer),   text_value(meta->number),
+        text_value(meta->region),   text_value(meta->department),
+        SV_INT(meta->level),        SV_INT(meta->access),
+        SV_INT(access_said),        day_value(meta->published),
+        day_value(meta->effective), day_value(meta->expires),
+        SV_INT(meta->repealed),     text_value(meta->replaced_by),
+        text_value(label)};
     memcpy(out, values, sizeof values);
 }
 

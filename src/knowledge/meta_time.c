@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const adopting[] = {"通过", "公布", "发布", "批准", "印发", "颁布",
-                                       "修正", "修订", "修改", NULL};
+static const char *const adopting[] = {"通过", "公布", "发布", "批准", "印发",
+                                       "颁布", "修正", "修订", "修改", NULL};
 static const char *const amending[] = {"修正", "修订", "修改", NULL};
 static const char *const starting[] = {"施行", "实施", "执行", "生效", NULL};
 
@@ -37,8 +37,8 @@ void meta_time_head(struct str line, struct meta_days *days, struct arena *arena
 /* 自公布之日起30日后施行 -> published + 30. */
 static int32_t from_publication(struct str line, int32_t published)
 {
-    static const char *const days[] = {"公布之日", "发布之日", "印发之日", "颁布之日", "公告之日",
-                                       NULL};
+    static const char *const days[] = {"公布之日", "发布之日", "印发之日",
+                                       "颁布之日", "公告之日", NULL};
     if (published == DAY_NONE || !meta_has_any(line, days))
         return DAY_NONE;
     size_t at = str_find(line, STR("之日起"));
@@ -121,8 +121,9 @@ static int32_t after_term(struct str term, int32_t effective)
 int32_t meta_time_end(struct str line, int32_t effective, bool label)
 {
     static const char *const words[] = {"有效期", "试行期", "试行", "暂行", NULL};
-    static const char *const fill[] = {"限", "为", "：", ":", "至", "到", "是", "自施行之日起",
-                                       "自发布之日起", "自印发之日起", "自公布之日起", "截至", NULL};
+    static const char *const fill[] = {
+        "限",           "为",           "：",           ":",    "至", "到", "是", "自施行之日起",
+        "自发布之日起", "自印发之日起", "自公布之日起", "截至", NULL};
     for (size_t w = 0; words[w] || label; w++) {
         size_t at = label ? 0 : str_find(line, str_c(words[w]));
         if (at == STR_NPOS)
@@ -155,9 +156,9 @@ int32_t meta_time_end(struct str line, int32_t effective, bool label)
 
 /* ---- repeals ---- */
 
-static const char *const ending[] = {"同时废止", "即行废止", "予以废止", "停止执行", "不再执行",
-                                     "相应废止", "随之废止", "自行废止", "同时停止", "同时失效",
-                                     NULL};
+static const char *const ending[] = {"同时废止", "即行废止", "予以废止", "停止执行",
+                                     "不再执行", "相应废止", "随之废止", "自行废止",
+                                     "同时停止", "同时失效", NULL};
 
 static enum err repeal_one(struct str sentence, size_t *at, struct str title, int32_t from,
                            struct arena *arena, struct meta_found *found, struct why *why)
@@ -173,9 +174,8 @@ static enum err repeal_one(struct str sentence, size_t *at, struct str title, in
         if (close != STR_NPOS && close < 120)
             number = meta_number(str_slice(rest, 1, close));
     }
-    struct meta_repeal *grown =
-        arena_grow(arena, found->repeals, found->n_repeals * sizeof *grown,
-                   (found->n_repeals + 1) * sizeof *grown);
+    struct meta_repeal *grown = arena_grow(arena, found->repeals, found->n_repeals * sizeof *grown,
+                                           (found->n_repeals + 1) * sizeof *grown);
     if (!grown)
         return err_set(why, ERR_NO_MEMORY, "could not hold the repeals of a text");
     grown[found->n_repeals++] = (struct meta_repeal){title, number, from};
@@ -197,7 +197,8 @@ enum err meta_time_repeals(const struct str *lines, size_t n, struct arena *aren
                 continue;
             struct str title;
             size_t at = 0;
-            /* "自2027年1月1日起停止执行" behind the titles; the date of an old text stands before. */
+            /* "自2027年1月1日起停止执行" behind the titles; the date of an old text stands before.
+             */
             int32_t from = DAY_NONE;
             struct numeral_date date;
             size_t seek = 0;

@@ -32,8 +32,8 @@ void parser_add(struct parser *p, struct passage passage)
         return;
     if (p->n_passages == p->cap) {
         size_t cap = p->cap ? p->cap * 2 : 32;
-        struct passage *grown = arena_grow(p->arena, p->passages, p->cap * sizeof *grown,
-                                           cap * sizeof *grown);
+        struct passage *grown =
+            arena_grow(p->arena, p->passages, p->cap * sizeof *grown, cap * sizeof *grown);
         if (!grown) {
             parser_no_memory(p);
             return;
@@ -52,15 +52,15 @@ void parser_add_cut(struct parser *p, struct passage passage, size_t most)
     }
     struct chunks chunks;
     struct str range = str_slice(p->text, passage.start, passage.start + passage.len);
-    enum err err = chunk_text(range, &(struct chunk_opts){PARSE_PASSAGE_BYTES, 0}, p->arena,
-                              &chunks, p->why);
+    enum err err =
+        chunk_text(range, &(struct chunk_opts){PARSE_PASSAGE_BYTES, 0}, p->arena, &chunks, p->why);
     if (err) {
         p->err = err;
         return;
     }
     for (size_t i = 0; i < chunks.n; i++) {
-        struct str piece = str_slice(range, chunks.items[i].start,
-                                     chunks.items[i].start + chunks.items[i].len);
+        struct str piece =
+            str_slice(range, chunks.items[i].start, chunks.items[i].start + chunks.items[i].len);
         struct str tidy = str_trim_space(piece);
         struct passage one = passage;
         one.start = passage.start + (size_t)(tidy.ptr - range.ptr);
@@ -137,7 +137,8 @@ static int enumeration(struct str line, size_t *len)
 
 static bool ends_sentence(struct str line)
 {
-    static const char *const ends[] = {"。", "；", "：", "，", "、", ";", ":", ".", "！", "”", NULL};
+    static const char *const ends[] = {"。", "；", "：", "，", "、", ";",
+                                       ":",  ".",  "！", "”",  NULL};
     for (size_t i = 0; ends[i]; i++)
         if (str_ends(line, str_c(ends[i])))
             return true;
@@ -283,11 +284,11 @@ static enum err make_lines(struct parser *p, const size_t *offsets)
 
 static bool is_title_end(struct str s)
 {
-    static const char *const ends[] = {"法",   "法典", "条例", "规定", "办法", "细则", "通知", "意见",
-                                       "方案", "公告", "通告", "决定", "批复", "解释", "指南", "规则",
-                                       "标准", "制度", "函",   "报告", "纲要", "规划", "预案", "答复",
-                                       "须知", "手册", "问答", "目录", "公示", "规程", "章程", "清单",
-                                       "安排", "决议", "修正案", NULL};
+    static const char *const ends[] = {
+        "法",   "法典", "条例", "规定", "办法", "细则", "通知", "意见",   "方案",
+        "公告", "通告", "决定", "批复", "解释", "指南", "规则", "标准",   "制度",
+        "函",   "报告", "纲要", "规划", "预案", "答复", "须知", "手册",   "问答",
+        "目录", "公示", "规程", "章程", "清单", "安排", "决议", "修正案", NULL};
     size_t close = str_ends(s, STR("）")) ? str_find(s, STR("（")) : STR_NPOS;
     if (close != STR_NPOS && close > 0)
         s = str_slice(s, 0, close);
@@ -505,8 +506,8 @@ static void take_stock(struct parser *p)
 static enum knowledge_kind kind_of(const struct parser *p, const struct meta_found *found)
 {
     static const char *const rules[] = {"法", "条例", "规定", "办法", "细则", "规则", "解释", NULL};
-    static const char *const notices[] = {"公告", "通告", "公示", "启事", "告知书", "通知", "提示",
-                                          NULL};
+    static const char *const notices[] = {"公告",   "通告", "公示", "启事",
+                                          "告知书", "通知", "提示", NULL};
     struct str title = found->meta.title;
     bool rule = p->n_articles >= 2 || found->meta.level >= 3;
     for (size_t i = 0; rules[i] && p->n_articles == 1; i++)
@@ -514,7 +515,8 @@ static enum knowledge_kind kind_of(const struct parser *p, const struct meta_fou
     if (rule)
         return KNOWLEDGE_LAW;
     for (size_t i = 0; notices[i]; i++) {
-        bool weak = strcmp(notices[i], "通知") == 0; /* a 通知 with a number and parts is a policy */
+        bool weak =
+            strcmp(notices[i], "通知") == 0; /* a 通知 with a number and parts is a policy */
         if (str_ends(title, str_c(notices[i])) && found->meta.level != 1 &&
             !(weak && found->meta.number.len))
             return KNOWLEDGE_NOTICE;
@@ -616,7 +618,8 @@ static enum err settle_key(struct parser *p, struct knowledge_meta *meta)
     switch (meta->kind) {
     case KNOWLEDGE_LAW:
     case KNOWLEDGE_POLICY:
-        if (str_find(meta->key, meta->region) == STR_NPOS && str_find(meta->title, STR("中华人民共和国")) == STR_NPOS)
+        if (str_find(meta->key, meta->region) == STR_NPOS &&
+            str_find(meta->title, STR("中华人民共和国")) == STR_NPOS)
             more = meta->region;
         break;
     case KNOWLEDGE_NOTICE:
@@ -658,7 +661,7 @@ static void add_head_passage(struct parser *p)
 
 static enum err parse_one(struct parser *p, enum record_kind records, struct parsed_file *out)
 {
-    struct meta_found found;
+    struct meta_found found = {.n_repeals = 0};
     if (records == RECORDS_NONE) {
         find_title(p);
         find_head(p);
@@ -670,7 +673,8 @@ static enum err parse_one(struct parser *p, enum record_kind records, struct par
     if (err)
         return err;
     bool guide = p->n_telling >= 3 && p->n_articles == 0 && !p->n_pairs;
-    found.meta.kind = records == RECORDS_FAQ || (records == RECORDS_NONE && p->n_pairs) ? KNOWLEDGE_FAQ
+    found.meta.kind = records == RECORDS_FAQ || (records == RECORDS_NONE && p->n_pairs)
+                          ? KNOWLEDGE_FAQ
                       : records == RECORDS_ROWS ? KNOWLEDGE_TABLE
                       : guide                   ? KNOWLEDGE_GUIDE
                                                 : kind_of(p, &found);
@@ -678,7 +682,8 @@ static enum err parse_one(struct parser *p, enum record_kind records, struct par
     if (err)
         return err;
     /* A poster or an FAQ that tells when a rule takes effect is no rule and holds already. */
-    if (found.from_text && found.meta.kind != KNOWLEDGE_LAW && found.meta.kind != KNOWLEDGE_POLICY) {
+    if (found.from_text && found.meta.kind != KNOWLEDGE_LAW &&
+        found.meta.kind != KNOWLEDGE_POLICY) {
         found.meta.effective = found.meta.expires = DAY_NONE;
         found.label = STR("");
     }
@@ -709,12 +714,8 @@ static enum err parse_one(struct parser *p, enum record_kind records, struct par
 enum err parse_document(const struct format_document *doc, struct str text, const size_t *offsets,
                         struct arena *arena, struct parsed_file *out, struct why *why)
 {
-    struct parser p = {.doc = doc,
-                       .text = text,
-                       .arena = arena,
-                       .why = why,
-                       .title = STR(""),
-                       .part = STR("")};
+    struct parser p = {
+        .doc = doc, .text = text, .arena = arena, .why = why, .title = STR(""), .part = STR("")};
     enum err err = make_lines(&p, offsets);
     if (err)
         return err;

@@ -88,12 +88,13 @@ void parse_faq(struct parser *p)
             }
             pair.end = line->end;
         } else {
-            parser_add_cut(p, (struct passage){.kind = PASSAGE_SECTION,
-                                               .start = line->start,
-                                               .len = line->end - line->start,
-                                               .label = STR(""),
-                                               .path = path_join(&path, p),
-                                               .field = STR("")},
+            parser_add_cut(p,
+                           (struct passage){.kind = PASSAGE_SECTION,
+                                            .start = line->start,
+                                            .len = line->end - line->start,
+                                            .label = STR(""),
+                                            .path = path_join(&path, p),
+                                            .field = STR("")},
                            PARSE_PASSAGE_BYTES);
         }
     }

@@ -47,7 +47,8 @@ void parser_no_memory(struct parser *p);
 /* A line that begins 第三十七条 and is no reference to it. */
 bool parser_article(struct str line, struct numeral_article *out);
 
-/* A heading by its words: 第一章 总则 (编 1, 分编 2, 章 3, 节 4), 一、 (60), （一） (61); 0: none. */
+/* A heading by its words: 第一章 总则 (编 1, 分编 2, 章 3, 节 4), 一、 (60), （一） (61); 0: none.
+ */
 int parser_rank(struct str line, bool is_heading);
 /* The line without 一、（一） 1. 第一章 before its words. */
 struct str parser_unnumbered(struct str line);

@@ -68,8 +68,8 @@ static void on_article(struct walk *w, const struct line *line, struct str text,
     w->open.label = str_slice(text, 0, article->len);
     if (memchr(w->open.label.ptr, ' ', w->open.label.len) ||
         (text.len > 3 && text.ptr[3] >= '0' && text.ptr[3] <= '9'))
-        w->open.label =
-            str_copy(w->p->arena, str_c(numeral_article_write(article->number, article->sub, label)));
+        w->open.label = str_copy(
+            w->p->arena, str_c(numeral_article_write(article->number, article->sub, label)));
     if (!w->open.label.ptr)
         parser_no_memory(w->p);
 }
@@ -134,8 +134,7 @@ static void on_text(struct walk *w, const struct line *line, struct str text)
 {
     if (on_field(w, line, text))
         return;
-    bool whole = w->is_open &&
-                 (w->open.kind == PASSAGE_ARTICLE || w->open.kind == PASSAGE_FIELD);
+    bool whole = w->is_open && (w->open.kind == PASSAGE_ARTICLE || w->open.kind == PASSAGE_FIELD);
     size_t so_far = w->is_open ? w->end - w->open.start : 0;
     bool full = w->is_open && !whole && line->end - w->open.start > PARSE_PASSAGE_BYTES;
     /* A long numbered part of a decision or policy begins a passage of its own. */

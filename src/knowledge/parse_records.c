@@ -12,15 +12,16 @@
 
 /* ---- names ---- */
 
-static const char *const question_names[] = {"问题", "问", "question", "q", "提问", "常见问题",
-                                             "问题描述", "标准问题", "问题标题", NULL};
-static const char *const answer_names[] = {"答案", "答", "answer", "a", "回答", "答复", "回复", "解答",
-                                           "标准答案", "答复内容", NULL};
+static const char *const question_names[] = {"问题",     "问",       "question", "q",        "提问",
+                                             "常见问题", "问题描述", "标准问题", "问题标题", NULL};
+static const char *const answer_names[] = {"答案", "答",   "answer",   "a",        "回答", "答复",
+                                           "回复", "解答", "标准答案", "答复内容", NULL};
 static const char *const title_names[] = {"title", "标题", "题目", "name", "名称", NULL};
-static const char *const content_names[] = {"content", "text", "正文", "内容", "body", "context",
-                                            "passage", "paragraph", "context_text", "article", NULL};
-static const char *const id_names[] = {"id", "_id", "编号", "序号", "context_id", "passage_id",
-                                       "doc_id", "_id.$oid", NULL};
+static const char *const content_names[] = {"content",      "text",    "正文",    "内容",
+                                            "body",         "context", "passage", "paragraph",
+                                            "context_text", "article", NULL};
+static const char *const id_names[] = {"id",         "_id",    "编号",     "序号", "context_id",
+                                       "passage_id", "doc_id", "_id.$oid", NULL};
 static const char *const group_names[] = {"分类", "类别", "主题", "category", "栏目", "领域", NULL};
 
 static bool is_named(struct str name, const char *const *names)
@@ -167,8 +168,7 @@ static void add_field_passage(struct parser *p, const struct line *line, size_t 
                               .path = STR(""),
                               .field = str_c(kind ? kind->name : "")};
     if (!has_han(field->name)) {
-        passage.words =
-            str_printf(p->arena, "%.*s：%.*s", STR_FMT(label), STR_FMT(field->value));
+        passage.words = str_printf(p->arena, "%.*s：%.*s", STR_FMT(label), STR_FMT(field->value));
         if (!passage.words.ptr)
             parser_no_memory(p);
     }
@@ -197,9 +197,9 @@ static void guide_meta(struct parser *p, const struct format_block *block, struc
         parser_no_memory(p);
         return;
     }
-    meta->key = code.len ? str_printf(p->arena, "item:%.*s", STR_FMT(code))
-                         : str_printf(p->arena, "%.*s@%.*s", STR_FMT(key),
-                                      STR_FMT(meta->department));
+    meta->key = code.len
+                    ? str_printf(p->arena, "item:%.*s", STR_FMT(code))
+                    : str_printf(p->arena, "%.*s@%.*s", STR_FMT(key), STR_FMT(meta->department));
     item->item = code.len ? code : meta->key;
     item->found.label = STR("");
     if (!meta->key.ptr)
@@ -212,7 +212,8 @@ static void text_meta(struct parser *p, const struct format_block *block, size_t
                       struct parsed *item)
 {
     struct knowledge_meta *meta = &item->found.meta;
-    const struct format_field *title = field_of(block, title_names), *id = field_of(block, id_names);
+    const struct format_field *title = field_of(block, title_names),
+                              *id = field_of(block, id_names);
     struct str name = id ? id->value : str_printf(p->arena, "%zu", row + 1), key = STR("");
     meta->kind = KNOWLEDGE_TEXT;
     meta->published = meta->effective = meta->expires = DAY_NONE;
@@ -237,12 +238,13 @@ static void text_passages(struct parser *p, const struct line *line)
     struct place place = {line->start, line->start, line->end};
     if (content && !field_place(p, line, (size_t)(content - block->fields), &place))
         place = (struct place){line->start, line->start, line->end};
-    parser_add_cut(p, (struct passage){.kind = PASSAGE_SECTION,
-                                       .start = place.value,
-                                       .len = place.end - place.value,
-                                       .label = STR(""),
-                                       .path = STR(""),
-                                       .field = STR("")},
+    parser_add_cut(p,
+                   (struct passage){.kind = PASSAGE_SECTION,
+                                    .start = place.value,
+                                    .len = place.end - place.value,
+                                    .label = STR(""),
+                                    .path = STR(""),
+                                    .field = STR("")},
                    2 * PARSE_PASSAGE_BYTES);
 }
 
@@ -288,8 +290,7 @@ static void add_pair(struct parser *p, const struct line *line)
                               *answer = field_of(block, answer_names),
                               *group = field_of(block, group_names);
     struct place place;
-    if (!question || !answer ||
-        !field_place(p, line, (size_t)(answer - block->fields), &place))
+    if (!question || !answer || !field_place(p, line, (size_t)(answer - block->fields), &place))
         return;
     parser_add(p, (struct passage){.kind = PASSAGE_FAQ,
                                    .start = line->start,
@@ -388,13 +389,14 @@ static bool guide_row(struct parser *p, const struct format_table *table, size_t
         const struct field_kind *kind = field_find(cell[0], cell[1]);
         size_t value = at + cell[0].len + 3, end = value + cell[1].len;
         if (kind && !field_is_empty(cell[1]) && end <= p->text.len) {
-            parser_add_cut(p, (struct passage){.kind = PASSAGE_FIELD,
-                                               .start = at,
-                                               .len = end - at,
-                                               .body = value - at,
-                                               .label = str_c(kind->label),
-                                               .path = STR(""),
-                                               .field = str_c(kind->name)},
+            parser_add_cut(p,
+                           (struct passage){.kind = PASSAGE_FIELD,
+                                            .start = at,
+                                            .len = end - at,
+                                            .body = value - at,
+                                            .label = str_c(kind->label),
+                                            .path = STR(""),
+                                            .field = str_c(kind->name)},
                            PARSE_ARTICLE_BYTES);
             any = true;
             at = value;
@@ -443,7 +445,8 @@ void parse_table(struct parser *p, const struct line *line, struct str caption, 
     size_t whole = 0, question = 0, answer = 0;
     for (size_t r = 0; r < table->n_rows; r++)
         whole += row_bytes(table, r);
-    bool exact = line->kind == LINE_TABLE && table->n_rows && line->start + whole <= p->text.len + 1;
+    bool exact =
+        line->kind == LINE_TABLE && table->n_rows && line->start + whole <= p->text.len + 1;
     bool faq = exact && faq_columns(table, &question, &answer);
     struct passage open = {.kind = PASSAGE_TABLE,
                            .start = line->start,

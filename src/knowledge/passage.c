@@ -64,7 +64,7 @@ enum err passages_pack(const struct passage *items, size_t n, struct arena *aren
         int64_t diff = (int64_t)it->start - (int64_t)last;
         last = it->start;
         put(&p.items, (uint64_t)it->kind);
-        put(&p.items, ((uint64_t)diff << 1) ^ (uint64_t)(diff >> 63));
+        put(&p.items, ((uint64_t)diff << 1) ^ (diff < 0 ? UINT64_MAX : 0));
         put(&p.items, it->len);
         put(&p.items, it->body);
         put(&p.items, it->number);
@@ -143,7 +143,7 @@ static enum err get_strings(struct unpack *u, struct arena *arena, struct str **
 static struct str get_string(struct unpack *u, const struct str *strings, uint64_t n)
 {
     uint64_t i = get(u);
-    if (i > n) {
+    if (!strings || i > n) {
         u->bad = true;
         return STR_NONE;
     }
@@ -258,8 +258,8 @@ bool passage_id_parse(struct str id, char version[UUID_TEXT], uint32_t *number)
     if (id.len < UUID_TEXT + 1 || id.len >= PASSAGE_ID_TEXT || id.ptr[UUID_TEXT - 1] != ':')
         return false;
     struct str uuid = str_slice(id, 0, UUID_TEXT - 1), digits = str_from(id, UUID_TEXT);
-    if (!uuid_valid(uuid) || digits.ptr[0] < '0' || digits.ptr[0] > '9' || !str_to_i64(digits, &n) ||
-        n > UINT32_MAX)
+    if (!uuid_valid(uuid) || digits.ptr[0] < '0' || digits.ptr[0] > '9' ||
+        !str_to_i64(digits, &n) || n > UINT32_MAX)
         return false;
     memcpy(version, uuid.ptr, UUID_TEXT - 1);
     version[UUID_TEXT - 1] = '\0';

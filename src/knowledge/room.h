@@ -41,8 +41,7 @@ ERR_MUST_USE enum err base_find(struct knowledge *k, const struct ops_identity *
                                 struct why *why);
 /* All that `who` may see, by name. */
 ERR_MUST_USE enum err base_list(struct knowledge *k, const struct ops_identity *who,
-                                struct arena *arena, struct base **out, size_t *n,
-                                struct why *why);
+                                struct arena *arena, struct base **out, size_t *n, struct why *why);
 /* In a write transaction that changes documents of the base: raises its revision. */
 ERR_MUST_USE enum err base_touch(struct store_tx *tx, const char *base_id, struct why *why);
 
@@ -97,7 +96,8 @@ enum ops_class catalog_access(enum ops_class base, bool said, enum ops_class tex
 
 /* ---- import.c ---- */
 
-/* One file to be read: where it is, what it is called, and what makes it the same file next time. */
+/* One file to be read: where it is, what it is called, and what makes it the same file next time.
+ */
 struct import_file {
     const char *path;
     struct str name;   /* shown, and its folders tell what kind of text it is */
@@ -151,7 +151,8 @@ ERR_MUST_USE enum err expiring_json(struct knowledge *k, const struct ops_identi
                                     struct why *why);
 
 /* Sets metadata by hand, of a document (what belongs to a version goes to the one shown in lists)
- * or of one version. `revision` -1: whatever it is now; else ERR_PRECONDITION when it is another. */
+ * or of one version. `revision` -1: whatever it is now; else ERR_PRECONDITION when it is another.
+ */
 ERR_MUST_USE enum err document_change(struct knowledge *k, const struct ops_identity *who,
                                       const char *id, int64_t revision, const struct json *change,
                                       struct arena *arena, struct why *why);
@@ -174,7 +175,8 @@ ERR_MUST_USE enum err version_text_json(struct knowledge *k, const struct ops_id
 ERR_MUST_USE enum err base_change(struct knowledge *k, const struct ops_identity *who,
                                   struct str name, const struct json *change, struct arena *arena,
                                   struct why *why);
-/* Removes the base with its documents and segments; the objects stay (other bases may name them). */
+/* Removes the base with its documents and segments; the objects stay (other bases may name them).
+ */
 ERR_MUST_USE enum err base_remove(struct knowledge *k, const struct ops_identity *who,
                                   struct str name, struct arena *arena, struct why *why);
 

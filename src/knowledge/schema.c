@@ -21,7 +21,8 @@ static const char tables[] =
     "CREATE TABLE kb_versions ("
     " id TEXT PRIMARY KEY, kb TEXT NOT NULL, document TEXT NOT NULL, segment TEXT NOT NULL,"
     " source TEXT NOT NULL, item TEXT NOT NULL, name TEXT NOT NULL, is_newest INTEGER NOT NULL,"
-    " format TEXT NOT NULL, parser INTEGER NOT NULL, sha256 TEXT NOT NULL, object TEXT NOT NULL, text_object TEXT NOT NULL,"
+    " format TEXT NOT NULL, parser INTEGER NOT NULL, sha256 TEXT NOT NULL, object TEXT NOT NULL, "
+    "text_object TEXT NOT NULL,"
     " text_start INTEGER NOT NULL, text_len INTEGER NOT NULL, text_sha256 TEXT NOT NULL,"
     " n_passages INTEGER NOT NULL, passages BLOB NOT NULL,"
     " kind INTEGER NOT NULL, title TEXT NOT NULL, part TEXT NOT NULL, meta_key TEXT NOT NULL,"
@@ -60,7 +61,8 @@ const size_t knowledge_n_migrations = sizeof knowledge_migrations / sizeof knowl
 
 static const struct conf_key keys[] = {
     {"knowledge.accept_secret", CONF_BOOL, "false", 0, 0, NULL,
-     "Take in files that are marked 秘密, 机密 or 绝密 (they become restricted) instead of refusing"},
+     "Take in files that are marked 秘密, 机密 or 绝密 (they become restricted) instead of "
+     "refusing"},
     {"knowledge.ocr", CONF_BOOL, "true", 0, 0, NULL,
      "Recognise the text of scanned pages and pictures"},
     {"knowledge.file_bytes", CONF_BYTES, "100M", 1024, (int64_t)1 << 32, NULL,

@@ -38,27 +38,28 @@ static enum err no_memory(struct why *why)
 
 static enum err load(struct merging *m, struct why *why)
 {
-    struct store_rows rows;
+    struct store_rows rows = {0};
     struct map places;
     map_init(&m->serves, m->arena);
     map_init(&places, m->arena);
-    enum err err = store_ask(m->k->opts.store,
-                             "SELECT id, n_passages FROM kb_segments WHERE kb = ? ORDER BY n_passages",
-                             STORE_ARGS(SV_C(m->base->id)), m->arena, &rows, why);
-    m->segments = err ? NULL : arena_array(m->arena, struct segment, rows.n_rows + 1);
-    if (!err && !m->segments)
-        err = no_memory(why);
-    for (size_t i = 0; !err && i < rows.n_rows; i++) {
+    enum err err = store_ask(
+        m->k->opts.store, "SELECT id, n_passages FROM kb_segments WHERE kb = ? ORDER BY n_passages",
+        STORE_ARGS(SV_C(m->base->id)), m->arena, &rows, why);
+    if (err)
+        return err;
+    m->segments = arena_array(m->arena, struct segment, rows.n_rows + 1);
+    if (!m->segments)
+        return no_memory(why);
+    for (size_t i = 0; i < rows.n_rows; i++) {
         m->segments[i] = (struct segment){store_str(&rows, i, 0), store_int(&rows, i, 1)};
         struct map_entry *place = map_put(&places, store_str(&rows, i, 0), NULL);
         if (!place)
             return no_memory(why);
         place->value.u = i + 1;
     }
-    m->n = err ? 0 : rows.n_rows;
-    if (!err)
-        err = store_ask(m->k->opts.store, "SELECT id, segment FROM kb_versions WHERE kb = ?",
-                        STORE_ARGS(SV_C(m->base->id)), m->arena, &rows, why);
+    m->n = rows.n_rows;
+    err = store_ask(m->k->opts.store, "SELECT id, segment FROM kb_versions WHERE kb = ?",
+                    STORE_ARGS(SV_C(m->base->id)), m->arena, &rows, why);
     for (size_t i = 0; !err && i < rows.n_rows; i++) {
         const struct map_entry *place = map_find(&places, store_str(&rows, i, 1));
         struct map_entry *entry = map_put(&m->serves, store_str(&rows, i, 0), NULL);
@@ -270,11 +271,9 @@ static enum err rebuild_part(struct rebuilding *r, const struct store_rows *ids,
 
 enum err segments_rebuild(struct knowledge *k, const struct base *base, struct why *why)
 {
-    struct rebuilding r = {.k = k,
-                           .base = base,
-                           .arena = arena_new(MEMORY),
-                           .scratch = arena_new(MEMORY)};
-    struct store_rows ids, old;
+    struct rebuilding r = {
+        .k = k, .base = base, .arena = arena_new(MEMORY), .scratch = arena_new(MEMORY)};
+    struct store_rows ids = {0}, old = {0};
     enum err err = r.arena && r.scratch ? ERR_OK : no_memory(why);
     if (!err)
         err = store_ask(k->opts.store, "SELECT id FROM kb_segments WHERE kb = ?",
@@ -286,7 +285,8 @@ enum err segments_rebuild(struct knowledge *k, const struct base *base, struct w
     if (!err && !r.ids)
         err = no_memory(why);
     for (size_t first = 0; !err && first < ids.n_rows; first += PART)
-        err = rebuild_part(&r, &ids, first, ids.n_rows - first < PART ? ids.n_rows - first : PART, why);
+        err = rebuild_part(&r, &ids, first, ids.n_rows - first < PART ? ids.n_rows - first : PART,
+                           why);
     for (size_t i = 0; !err && i < old.n_rows; i++)
         err = store_run(k->opts.store, "DELETE FROM kb_segments WHERE id = ?",
                         STORE_ARGS(SV_STR(store_str(&old, i, 0))), NULL, why);

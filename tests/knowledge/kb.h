@@ -54,10 +54,8 @@ __attribute__((unused)) static enum err kb_open(struct kb *kb)
         err = store_migrate(kb->store, steps, n, false, &pending, &kb->why);
     if (!err)
         err = objects_open(objects, &kb->objects, &kb->why);
-    struct knowledge_opts opts = {.store = kb->store,
-                                  .objects = kb->objects,
-                                  .conf = kb->conf,
-                                  .data_dir = kb->dir};
+    struct knowledge_opts opts = {
+        .store = kb->store, .objects = kb->objects, .conf = kb->conf, .data_dir = kb->dir};
     return err ? err : knowledge_open(&opts, &kb->knowledge, &kb->why);
 }
 

@@ -20,7 +20,8 @@ TEST(cuts_at_sentences_and_loses_nothing)
     CHECK(out.n > 10);
     size_t covered = 0;
     for (size_t i = 0; i < out.n; i++) {
-        struct str piece = str_slice(text, out.items[i].start, out.items[i].start + out.items[i].len);
+        struct str piece =
+            str_slice(text, out.items[i].start, out.items[i].start + out.items[i].len);
         CHECK(out.items[i].len >= 1 && out.items[i].len <= 300);
         CHECK(out.items[i].start <= covered);
         CHECK_EQ(utf8_invalid(piece), STR_NPOS);
@@ -58,9 +59,9 @@ TEST(refuses_what_it_cannot_cut)
         struct chunk_opts opts;
     } cases[] = {
         {STR_INIT("abc"), {CHUNK_MIN_BYTES - 1, 0}},
-        {STR_INIT("abc"), {64, 17}},           /* more than a quarter */
-        {STR_INIT("ab\xE4\xB8"), {64, 0}},     /* character cut off */
-        {STR_INIT("\xC0\xAF"), {64, 0}},       /* overlong slash */
+        {STR_INIT("abc"), {64, 17}},       /* more than a quarter */
+        {STR_INIT("ab\xE4\xB8"), {64, 0}}, /* character cut off */
+        {STR_INIT("\xC0\xAF"), {64, 0}},   /* overlong slash */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct arena *arena = arena_new(ROOM);

@@ -17,7 +17,8 @@ static enum err authorize(void *ctx, struct http_request *req, const struct http
     struct str who = http_header(req, "X-Who");
     struct ops_identity *identity = arena_one(http_arena(req), struct ops_identity);
     if (!who.len)
-        return route->access == HTTP_PUBLIC ? ERR_OK : err_set(why, ERR_UNAUTHENTICATED, "sign in first");
+        return route->access == HTTP_PUBLIC ? ERR_OK
+                                            : err_set(why, ERR_UNAUTHENTICATED, "sign in first");
     *identity = ops_system();
     if (str_eq_c(who, "reader")) {
         *identity = ops_public(OPS_HOME);
@@ -36,7 +37,9 @@ struct served {
 };
 
 static const char *const rule =
-    "# 云汀市加装电梯办法\n\n发文字号：云汀政办发〔2024〕30号\n施行日期：2024年9月10日\n有效期：三十年\n\n"
+    "# "
+    "云汀市加装电梯办法\n\n发文字号：云汀政办发〔2024〕30号\n施行日期：2024年9月10日\n有效期：三十"
+    "年\n\n"
     "第一条 每台补贴😀二十万元。\n\n第二条 本办法自2024年9月10日起施行。\n";
 static const char *const internal =
     "# 派单规则（内部）\n\n公开属性：不予公开\n\n第一条 首办负责。\n\n第二条 限时办结。\n";
@@ -141,10 +144,12 @@ TEST(lists_and_opens_documents)
     CHECK_EQ(json_len(items(&s)), 1);
     CHECK_EQ(json_get_int(json_at(items(&s), 0), "n_documents", 0), 2);
 
-    CHECK_EQ(call(&s, "GET", "/api/knowledge_bases/test/documents", "steward", NULL, STR_NONE), 200);
-    CHECK_EQ(json_len(items(&s)), 2);
-    CHECK_EQ(call(&s, "GET", "/api/knowledge_bases/test/documents?limit=1", "steward", NULL, STR_NONE),
+    CHECK_EQ(call(&s, "GET", "/api/knowledge_bases/test/documents", "steward", NULL, STR_NONE),
              200);
+    CHECK_EQ(json_len(items(&s)), 2);
+    CHECK_EQ(
+        call(&s, "GET", "/api/knowledge_bases/test/documents?limit=1", "steward", NULL, STR_NONE),
+        200);
     CHECK_EQ(json_len(items(&s)), 1);
     struct str next = member(&s, "next");
     (void)snprintf(path, sizeof path, "/api/knowledge_bases/test/documents?limit=1&after=%.*s",
@@ -162,7 +167,8 @@ TEST(lists_and_opens_documents)
     (void)snprintf(path, sizeof path, "/api/documents/%s", document);
     CHECK_EQ(call(&s, "GET", path, "reader", NULL, STR_NONE), 404);
     CHECK_EQ(call(&s, "GET", path, "steward", NULL, STR_NONE), 200);
-    CHECK_EQ(call(&s, "GET", "/api/knowledge_bases/none/documents", "steward", NULL, STR_NONE), 404);
+    CHECK_EQ(call(&s, "GET", "/api/knowledge_bases/none/documents", "steward", NULL, STR_NONE),
+             404);
 
     id_of(&s, "云汀市加装电梯办法", document, version);
     (void)snprintf(path, sizeof path, "/api/documents/%s", document);
@@ -186,7 +192,8 @@ TEST(gives_texts_and_files_to_whom_they_are_for)
     CHECK_EQ(json_len(passages), 3);
     for (size_t i = 0; i < json_len(passages); i++) {
         const struct json *p = json_at(passages, i);
-        size_t start = (size_t)json_get_int(p, "start", -1), len = (size_t)json_get_int(p, "len", -1);
+        size_t start = (size_t)json_get_int(p, "start", -1),
+               len = (size_t)json_get_int(p, "len", -1);
         struct str piece = str_slice(text, start, start + len);
         CHECK_EQ(piece.len, len);
         CHECK(!str_starts(json_get_str(p, "article", STR("")), STR("第")) ||
@@ -230,7 +237,8 @@ TEST(changes_metadata_by_hand_and_notices_others)
     (void)snprintf(text, sizeof text, "/api/versions/%s/text", version);
     CHECK_EQ(call(&s, "GET", text, NULL, NULL, STR_NONE), 404); /* closed at once */
     (void)snprintf(text, sizeof text, "/api/versions/%s", version);
-    CHECK_EQ(call(&s, "PATCH", text, "steward", NULL, STR("{\"number\":\"云汀政规〔2024〕9号\"}")), 200);
+    CHECK_EQ(call(&s, "PATCH", text, "steward", NULL, STR("{\"number\":\"云汀政规〔2024〕9号\"}")),
+             200);
     CHECK_STR(member(&s, "number"), "云汀政规〔2024〕9号");
 
     CHECK_EQ(call(&s, "DELETE", path, "steward", match, STR_NONE), 412);
@@ -255,8 +263,10 @@ TEST(searches_what_the_caller_may_read)
     for (size_t i = 0; i < json_len(items(&s)); i++)
         CHECK(!str_eq_c(json_get_str(json_at(items(&s), i), "title", STR("")), "派单规则（内部）"));
     CHECK_EQ(call(&s, "POST", "/api/search", "steward", NULL, STR("{\"text\":\"\"}")), 400);
-    CHECK_EQ(call(&s, "POST", "/api/search", "steward", NULL, STR("{\"text\":\"x\",\"limit\":0}")), 400);
-    CHECK_EQ(call(&s, "POST", "/api/search", "steward", NULL, STR("{\"text\":\"x\",\"as_of\":\"soon\"}")),
+    CHECK_EQ(call(&s, "POST", "/api/search", "steward", NULL, STR("{\"text\":\"x\",\"limit\":0}")),
+             400);
+    CHECK_EQ(call(&s, "POST", "/api/search", "steward", NULL,
+                  STR("{\"text\":\"x\",\"as_of\":\"soon\"}")),
              400);
     served_done(&s);
 }
@@ -270,8 +280,10 @@ TEST(makes_changes_and_removes_bases)
     CHECK_EQ(call(&s, "POST", "/api/knowledge_bases", "steward", NULL, made), 201);
     CHECK_STR(member(&s, "title"), "问答");
     CHECK_EQ(call(&s, "POST", "/api/knowledge_bases", "steward", NULL, made), 409);
-    CHECK_EQ(call(&s, "POST", "/api/knowledge_bases", "steward", NULL, STR("{\"name\":\"A b\"}")), 400);
-    CHECK_EQ(call(&s, "PATCH", "/api/knowledge_bases/faq", "steward", NULL, STR("{\"access\":\"staff\"}")),
+    CHECK_EQ(call(&s, "POST", "/api/knowledge_bases", "steward", NULL, STR("{\"name\":\"A b\"}")),
+             400);
+    CHECK_EQ(call(&s, "PATCH", "/api/knowledge_bases/faq", "steward", NULL,
+                  STR("{\"access\":\"staff\"}")),
              200);
     CHECK_EQ(call(&s, "GET", "/api/knowledge_bases/faq", "reader", NULL, STR_NONE), 404);
     CHECK_EQ(call(&s, "DELETE", "/api/knowledge_bases/faq", "steward", NULL, STR_NONE), 204);
@@ -286,11 +298,13 @@ TEST(takes_uploads_in_by_a_job)
 {
     struct served s;
     CHECK(serve(&s));
-    struct str file = STR("# 云汀市供水办法\n\n第一条 阶梯水价。\n\n第二条 自2024年1月1日起施行。\n");
-    CHECK_EQ(call(&s, "POST", "/api/knowledge_bases/none/uploads?filename=w.md", "steward", NULL, file),
-             404);
-    CHECK_EQ(call(&s, "POST", "/api/knowledge_bases/test/uploads?filename=../../w.md", "steward", NULL,
-                  file),
+    struct str file =
+        STR("# 云汀市供水办法\n\n第一条 阶梯水价。\n\n第二条 自2024年1月1日起施行。\n");
+    CHECK_EQ(
+        call(&s, "POST", "/api/knowledge_bases/none/uploads?filename=w.md", "steward", NULL, file),
+        404);
+    CHECK_EQ(call(&s, "POST", "/api/knowledge_bases/test/uploads?filename=../../w.md", "steward",
+                  NULL, file),
              202);
     char *id = str_z(s.kb.arena, json_get_str(json_get(s.json, "job"), "id", STR("")));
     CHECK_OK(job_run(s.compute, id, &s.kb.why), &s.kb.why);
@@ -298,8 +312,8 @@ TEST(takes_uploads_in_by_a_job)
     CHECK_OK(job_find(s.compute, id, s.kb.arena, &info, &s.kb.why), &s.kb.why);
     CHECK_EQ(info.state, JOB_DONE);
     CHECK(str_find(info.result, STR("\"n_versions\":1")) != STR_NPOS);
-    CHECK_EQ(call(&s, "GET", "/api/knowledge_bases/test/documents?q=%E4%BE%9B%E6%B0%B4", "steward", NULL,
-                  STR_NONE),
+    CHECK_EQ(call(&s, "GET", "/api/knowledge_bases/test/documents?q=%E4%BE%9B%E6%B0%B4", "steward",
+                  NULL, STR_NONE),
              200);
     CHECK_EQ(json_len(items(&s)), 1);
     CHECK_EQ(kb_check(&s.kb, false), 0);

@@ -39,7 +39,8 @@ static const char *const lift_2020 =
     "第一条 每台补贴十万元。\n\n第二条 本办法自2020年5月20日起施行。\n";
 static const char *const lift_2024 =
     "# 云汀市既有住宅加装电梯实施办法\n\n发文机关：云汀市人民政府办公室\n"
-    "发文字号：云汀政办发〔2024〕30号\n发布日期：2024年8月8日\n施行日期：2024年9月10日\n有效期：三年\n\n"
+    "发文字号：云汀政办发〔2024〕30号\n发布日期：2024年8月8日\n施行日期：2024年9月10日\n有效期：三"
+    "年\n\n"
     "第一条 每台补贴二十万元。\n\n第二条 本办法自2024年9月10日起施行，有效期三年。\n";
 static const char *const dogs_2016 =
     "# 云汀市养犬管理规定\n\n发文字号：云汀政发〔2016〕8号\n施行日期：2016年4月1日\n\n"
@@ -97,8 +98,10 @@ TEST(passages_are_ranges_of_the_stored_text)
 {
     FRESH_KB(kb);
     kb_put(&kb, "g.jsonl",
-           "{\"事项编码\":\"X1\",\"事项名称\":\"公租房申请\",\"实施主体\":\"市住建局\",\"办理地点\":\"二楼\",\"咨询电话\":\"0617-1\"}\n"
-           "{\"事项编码\":\"X2\",\"事项名称\":\"户口迁移\",\"实施主体\":\"市公安局\",\"办理地点\":\"三楼\",\"咨询电话\":\"0617-2\"}\n");
+           "{\"事项编码\":\"X1\",\"事项名称\":\"公租房申请\",\"实施主体\":\"市住建局\","
+           "\"办理地点\":\"二楼\",\"咨询电话\":\"0617-1\"}\n"
+           "{\"事项编码\":\"X2\",\"事项名称\":\"户口迁移\",\"实施主体\":\"市公安局\",\"办理地点\":"
+           "\"三楼\",\"咨询电话\":\"0617-2\"}\n");
     struct knowledge_report r = kb_import(&kb, "g.jsonl", false);
     CHECK_EQ(r.n_versions, 2);
     const struct catalog *c = catalog(&kb);
@@ -121,7 +124,8 @@ TEST(passages_are_ranges_of_the_stored_text)
         }
         CHECK_EQ(found, 1);
         struct str beyond = STR_NONE;
-        CHECK_EQ(catalog_text(kb.knowledge, v, v->text_len, 1, kb.arena, &beyond, NULL), ERR_CORRUPT);
+        CHECK_EQ(catalog_text(kb.knowledge, v, v->text_len, 1, kb.arena, &beyond, NULL),
+                 ERR_CORRUPT);
     }
     catalog_release(c);
     kb_done(&kb);
@@ -210,11 +214,13 @@ TEST(keeps_what_was_set_by_hand)
     CHECK_EQ(c->versions[0].meta.expires, day("2025-01-01"));
     CHECK_EQ(catalog_status(&c->versions[0], day("2025-01-01")), KNOWLEDGE_EXPIRED);
     catalog_release(c);
-    static const char *const bad[] = {"{\"level\":10}", "{\"kind\":\"novel\"}", "{\"colour\":\"red\"}",
-                                      "{\"expires\":\"2025-02-30\"}", "[1]"};
+    static const char *const bad[] = {"{\"level\":10}", "{\"kind\":\"novel\"}",
+                                      "{\"colour\":\"red\"}", "{\"expires\":\"2025-02-30\"}",
+                                      "[1]"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         CHECK_OK(json_parse(str_c(bad[i]), kb.arena, &change, &kb.why), &kb.why);
-        CHECK_EQ(document_change(kb.knowledge, &kb.system, id, -1, change, kb.arena, NULL), ERR_INVALID);
+        CHECK_EQ(document_change(kb.knowledge, &kb.system, id, -1, change, kb.arena, NULL),
+                 ERR_INVALID);
     }
     kb_done(&kb);
 }
@@ -319,8 +325,10 @@ TEST(merges_segments_when_there_are_many)
     CHECK_EQ(kb_check(&kb, false), 0);
     struct knowledge_hit *hits = NULL;
     size_t n = 0;
-    struct knowledge_query query = {.kb = "test", .text = STR("第17期安排"), .as_of = DAY_NONE, .limit = 3};
-    CHECK_OK(knowledge_search(kb.knowledge, &kb.system, &query, kb.arena, &hits, &n, &kb.why), &kb.why);
+    struct knowledge_query query = {
+        .kb = "test", .text = STR("第17期安排"), .as_of = DAY_NONE, .limit = 3};
+    CHECK_OK(knowledge_search(kb.knowledge, &kb.system, &query, kb.arena, &hits, &n, &kb.why),
+             &kb.why);
     CHECK(n > 0 && str_eq_c(hits[0].title, "第17号公告"));
     kb_done(&kb);
 }
@@ -373,12 +381,14 @@ TEST(finds_planted_changes_and_rebuilds_the_index)
     CHECK_EQ(kb_check(&kb, false), 0);
     struct knowledge_hit *hits = NULL;
     size_t n = 0;
-    struct knowledge_query query = {.kb = "test", .text = STR("养犬每户几只"), .as_of = DAY_NONE, .limit = 3};
-    CHECK_OK(knowledge_search(kb.knowledge, &kb.system, &query, kb.arena, &hits, &n, &kb.why), &kb.why);
+    struct knowledge_query query = {
+        .kb = "test", .text = STR("养犬每户几只"), .as_of = DAY_NONE, .limit = 3};
+    CHECK_OK(knowledge_search(kb.knowledge, &kb.system, &query, kb.arena, &hits, &n, &kb.why),
+             &kb.why);
     CHECK(n > 0 && str_eq_c(hits[0].title, "云汀市养犬管理办法"));
 
-    CHECK_OK(store_run(kb.store, "UPDATE kb_versions SET n_passages = n_passages + 1", STORE_NO_ARGS,
-                       NULL, &kb.why),
+    CHECK_OK(store_run(kb.store, "UPDATE kb_versions SET n_passages = n_passages + 1",
+                       STORE_NO_ARGS, NULL, &kb.why),
              &kb.why);
     CHECK(kb_check(&kb, false) > 0);
     kb_quiet = false;
@@ -397,8 +407,8 @@ static void write_laws(struct kb *kb)
         buf_init(&buf, kb->arena);
         buf_printf(&buf, "# 云汀市第%d项管理办法\n\n发文字号：云汀政规〔2024〕%d号\n\n", i, i);
         for (int k = 1; k <= 40; k++)
-            buf_printf(&buf, "第%d条 第%d项事务的第%d条规定，由主管部门负责办理，期限为%d日。\n\n", k, i, k,
-                       i + k);
+            buf_printf(&buf, "第%d条 第%d项事务的第%d条规定，由主管部门负责办理，期限为%d日。\n\n",
+                       k, i, k, i + k);
         (void)snprintf(name, sizeof name, "laws/%d.md", i);
         kb_put(kb, name, buf_str(&buf).ptr);
     }

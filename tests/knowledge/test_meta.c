@@ -25,7 +25,8 @@ static const struct text texts[] = {
     {"laws/社会法/劳动合同法(2012-12-28).md",
      "中华人民共和国劳动合同法",
      {"2007年6月29日 第十届全国人民代表大会常务委员会第二十八次会议通过",
-      "2012年12月28日 第十一届全国人民代表大会常务委员会第三十次会议《关于修改〈中华人民共和国劳动合同法"
+      "2012年12月28日 "
+      "第十一届全国人民代表大会常务委员会第三十次会议《关于修改〈中华人民共和国劳动合同法"
       "〉的决定》修正"},
      {"第九十八条 本法自2008年1月1日起施行。"},
      98,
@@ -160,14 +161,23 @@ TEST(finds_what_a_text_ends)
 {
     struct arena *arena = arena_new(ROOM);
     struct meta_found found = {0};
-    struct text t = {"p.md",
-                     "云汀市养犬管理办法",
-                     {NULL},
-                     {"第二十五条 本办法自2023年6月1日起施行。2016年2月26日发布的《云汀市养犬管理规定》（云汀政发"
-                      "〔2016〕8号）同时废止。",
-                      "《甲通知》自2027年1月1日起停止执行。", "《乙办法》第三条同时废止。",
-                      "违反《丙条例》的，依照其规定处罚。"},
-                     25, NULL, NULL, NULL, "", "", "", 0};
+    struct text t = {
+        "p.md",
+        "云汀市养犬管理办法",
+        {NULL},
+        {"第二十五条 "
+         "本办法自2023年6月1日起施行。2016年2月26日发布的《云汀市养犬管理规定》（云汀政发"
+         "〔2016〕8号）同时废止。",
+         "《甲通知》自2027年1月1日起停止执行。", "《乙办法》第三条同时废止。",
+         "违反《丙条例》的，依照其规定处罚。"},
+        25,
+        NULL,
+        NULL,
+        NULL,
+        "",
+        "",
+        "",
+        0};
     read_text(&t, arena, &found);
     CHECK_EQ(found.n_repeals, 2);
     if (found.n_repeals == 2) {
@@ -180,7 +190,15 @@ TEST(finds_what_a_text_ends)
     struct text over = {"p.md",
                         "云汀市养犬管理规定",
                         {"状态：已废止（2023年6月1日起由《云汀市养犬管理办法》取代）"},
-                        {NULL}, 0, NULL, NULL, NULL, "", "", "", 0};
+                        {NULL},
+                        0,
+                        NULL,
+                        NULL,
+                        NULL,
+                        "",
+                        "",
+                        "",
+                        0};
     read_text(&over, arena, &found);
     CHECK(found.meta.repealed);
     CHECK_STR(found.meta.replaced_by, "云汀市养犬管理办法");
@@ -206,7 +224,8 @@ TEST(reads_grades)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct arena *arena = arena_new(ROOM);
         struct meta_found found = {0};
-        struct text t = {"a.md", "规程", {cases[i].line}, {NULL}, 0, NULL, NULL, NULL, "", "", "", 0};
+        struct text t = {"a.md", "规程", {cases[i].line}, {NULL}, 0, NULL, NULL, NULL, "", "",
+                         "",     0};
         read_text(&t, arena, &found);
         CHECK_EQ(found.access_said, cases[i].said);
         CHECK_EQ(found.secret, cases[i].secret);

@@ -70,16 +70,16 @@ static const struct passage *find(const struct read *r, enum passage_kind kind, 
 
 static const char *const law =
     "# 云汀市养犬管理办法\n\n"
-                          "发文字号：云汀市人民政府令第27号\n\n"
-                          "## 第一章 总则\n\n"
-                          "第一条 为了规范养犬行为，制定本办法。\n\n"
-                          "第二条 本办法适用于下列活动：\n\n（一）饲养；\n\n（二）经营。\n\n"
-                          "前款规定的活动，由公安机关负责管理。\n\n"
-                          "## 第二章 登记\n\n### 第一节 一般规定\n\n"
-                          "第三条之一　收费标准如下：\n\n| 犬种 | 费用（元） |\n|---|---|\n| 小型犬 | 100 |\n\n"
-                          "第三条规定的费用由市财政局核定。\n\n"
-                          "第四条 本办法自2023年6月1日起施行。\n\n"
-                          "附件：登记表\n\n填写说明见背面。\n";
+    "发文字号：云汀市人民政府令第27号\n\n"
+    "## 第一章 总则\n\n"
+    "第一条 为了规范养犬行为，制定本办法。\n\n"
+    "第二条 本办法适用于下列活动：\n\n（一）饲养；\n\n（二）经营。\n\n"
+    "前款规定的活动，由公安机关负责管理。\n\n"
+    "## 第二章 登记\n\n### 第一节 一般规定\n\n"
+    "第三条之一　收费标准如下：\n\n| 犬种 | 费用（元） |\n|---|---|\n| 小型犬 | 100 |\n\n"
+    "第三条规定的费用由市财政局核定。\n\n"
+    "第四条 本办法自2023年6月1日起施行。\n\n"
+    "附件：登记表\n\n填写说明见背面。\n";
 
 TEST(takes_a_rule_apart_by_articles)
 {
@@ -139,10 +139,14 @@ TEST(takes_a_guide_apart_by_fields)
     struct read r = read_bytes(
         STR("{\"TASK_CODE\":\"X1\",\"TASK_NAME\":\"取水许可变更\",\"DEPT_NAME\":\"广东省水利厅\","
             "\"AREA_CODE_TEXT\":\"广东省\",\"handle_location\":\"办理地点：天寿路101号\","
-            "\"handle_time\":\"20(工作日)\",\"handle_time_limit\":\"7(工作日)\",\"consult_phone\":\"020-38356454\","
-            "\"complain_phone\":\"无\",\"material_intro\":[\"申请书\",\"身份证\"],\"ORGCODE\":\"006\"}\n"
-            "{\"事项编码\":\"X2\",\"事项名称\":\"公租房申请\",\"实施主体\":\"云汀市住建局\",\"办理地点\":\"二楼\","
-            "\"办理时间\":\"周一至周五 9:00—12:00\",\"咨询电话\":\"0617-82169020\",\"更新日期\":\"2026-09-15\"}\n"),
+            "\"handle_time\":\"20(工作日)\",\"handle_time_limit\":\"7(工作日)\",\"consult_phone\":"
+            "\"020-38356454\","
+            "\"complain_phone\":\"无\",\"material_intro\":[\"申请书\",\"身份证\"],\"ORGCODE\":"
+            "\"006\"}\n"
+            "{\"事项编码\":\"X2\",\"事项名称\":\"公租房申请\",\"实施主体\":\"云汀市住建局\","
+            "\"办理地点\":\"二楼\","
+            "\"办理时间\":\"周一至周五 "
+            "9:00—12:00\",\"咨询电话\":\"0617-82169020\",\"更新日期\":\"2026-09-15\"}\n"),
         "guides.jsonl");
     CHECK_OK(r.err, &r.why);
     check_shape(&r);
@@ -181,7 +185,7 @@ TEST(takes_a_guide_apart_by_fields)
         CHECK_STR(meta->region, "广东");
         CHECK_STR(meta->key, "item:X1");
         for (size_t j = 0; j < r.file.items[0].n_passages; j++) {
-            CHECK(!str_eq_c(r.file.items[0].passages[j].field, "complaint"));   /* 无 */
+            CHECK(!str_eq_c(r.file.items[0].passages[j].field, "complaint")); /* 无 */
             CHECK(!str_starts(range(&r, &r.file.items[0].passages[j]), STR("ORGCODE")));
         }
     }
@@ -193,11 +197,15 @@ TEST(pairs_questions_with_answers)
     static const struct {
         const char *name, *text;
     } cases[] = {
-        {"faq.csv", "问题,答案,分类\n公积金怎么提取？,登录云汀通办理。,公积金\n在哪领证？,二楼窗口。,民政\n"},
-        {"faq.md", "# 常见问题\n\n## 公积金怎么提取？\n\n登录云汀通办理。\n\n## 在哪领证？\n\n二楼窗口。\n"},
-        {"faq.txt", "常见问题\n\n问：公积金怎么提取？\n答：登录云汀通办理。\n\n问：在哪领证？\n答：二楼窗口。\n"},
-        {"faq.html", "<html><body><h1>常见问题</h1><h3>1. 公积金怎么提取？</h3><p>登录云汀通办理。</p>"
-                     "<h3>2. 在哪领证？</h3><p>二楼窗口。</p></body></html>"},
+        {"faq.csv",
+         "问题,答案,分类\n公积金怎么提取？,登录云汀通办理。,公积金\n在哪领证？,二楼窗口。,民政\n"},
+        {"faq.md",
+         "# 常见问题\n\n## 公积金怎么提取？\n\n登录云汀通办理。\n\n## 在哪领证？\n\n二楼窗口。\n"},
+        {"faq.txt", "常见问题\n\n问：公积金怎么提取？\n答：登录云汀通办理。\n\n问：在哪领证？\n答："
+                    "二楼窗口。\n"},
+        {"faq.html",
+         "<html><body><h1>常见问题</h1><h3>1. 公积金怎么提取？</h3><p>登录云汀通办理。</p>"
+         "<h3>2. 在哪领证？</h3><p>二楼窗口。</p></body></html>"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct read r = read_bytes(str_c(cases[i].text), cases[i].name);
@@ -232,9 +240,10 @@ TEST(joins_by_title_only_what_a_title_names)
     } cases[] = {
         {"x/1.md", "# 甲市供水办法\n\n第一条 一。\n\n第二条 二。\n", "y/2.md",
          "# 甲市供水办法（2025年修订）\n\n第一条 三。\n\n第二条 四。\n", true},
-        {"rsj.md", "# 常见问题\n\n问：一？\n\n答：一。\n", "gjj.md", "# 常见问题\n\n问：二？\n\n答：二。\n",
+        {"rsj.md", "# 常见问题\n\n问：一？\n\n答：一。\n", "gjj.md",
+         "# 常见问题\n\n问：二？\n\n答：二。\n", false},
+        {"a.txt", "说明\n\n这是第一份说明文字。\n", "b.txt", "说明\n\n这是第二份说明文字。\n",
          false},
-        {"a.txt", "说明\n\n这是第一份说明文字。\n", "b.txt", "说明\n\n这是第二份说明文字。\n", false},
         {"a/n.md", "# 放假公告\n\n发文机关：甲局\n\n放假三天。\n", "b/n.md",
          "# 放假公告\n\n发文机关：乙局\n\n放假两天。\n", false},
         {"浙江/m.md", "# 关于议案的规定\n\n第一条 一。\n\n第二条 二。\n", "北京/m.md",
@@ -311,8 +320,19 @@ TEST(refuses_files_without_text_and_survives_hostile_ones)
     CHECK(r.why.text[0] != '\0');
     arena_free(r.arena);
     static const char *const texts[] = {
-        "第一条", "第一条\n第一条\n第一条", "# \n##\n", "一、\n（一）\n1.", "问：\n答：", "《", "自起施行",
-        "| a |\n|---|\n", "# 第一章\n# 第二章", "：：：", "有效期", "第条 第 条\n第〇条 x", "《《《》",
+        "第一条",
+        "第一条\n第一条\n第一条",
+        "# \n##\n",
+        "一、\n（一）\n1.",
+        "问：\n答：",
+        "《",
+        "自起施行",
+        "| a |\n|---|\n",
+        "# 第一章\n# 第二章",
+        "：：：",
+        "有效期",
+        "第条 第 条\n第〇条 x",
+        "《《《》",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         r = read_bytes(str_c(texts[i]), "x.md");
@@ -328,7 +348,8 @@ TEST(says_so_when_memory_runs_out)
     struct format_document doc;
     struct str text = STR_NONE;
     struct why why = {0};
-    CHECK_OK(format_read(str_c(law), STR("dogs.md"), &format_limits_default, arena, &doc, &why), &why);
+    CHECK_OK(format_read(str_c(law), STR("dogs.md"), &format_limits_default, arena, &doc, &why),
+             &why);
     size_t *offsets = arena_array(arena, size_t, doc.n_blocks);
     CHECK_OK(format_text(&doc, arena, &text, offsets, &why), &why);
     enum err err = ERR_NO_MEMORY;
@@ -353,8 +374,7 @@ static bool is_article_line(struct str line)
 {
     struct numeral_article article;
     return numeral_article(line, &article) && line.len > article.len &&
-           (line.ptr[article.len] == ' ' ||
-            str_starts(str_from(line, article.len), STR("　")));
+           (line.ptr[article.len] == ' ' || str_starts(str_from(line, article.len), STR("　")));
 }
 
 static enum err count_file(void *ctx, const char *path, struct str relative, struct why *why)

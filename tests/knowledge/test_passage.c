@@ -66,8 +66,9 @@ TEST(unpacks_no_damaged_bytes)
 
 TEST(tells_paragraphs_from_items)
 {
-    struct str article = STR("第三条 申请人应当符合下列条件：\n\n（一）年满十八周岁；\n\n（二）有住所。\n\n"
-                             "前款第二项所称住所，包括租住的房屋。\n");
+    struct str article =
+        STR("第三条 申请人应当符合下列条件：\n\n（一）年满十八周岁；\n\n（二）有住所。\n\n"
+            "前款第二项所称住所，包括租住的房屋。\n");
     struct passage_clause clauses[8];
     size_t n = passage_clauses(article, clauses, 8);
     static const struct {
@@ -94,7 +95,9 @@ TEST(names_passages_by_version_and_number)
     CHECK(passage_id_parse(str_c(passage_id(uuid, 4294967295u, id)), version, &n));
     CHECK_EQ(n, 4294967295u);
     CHECK_STR(str_c(version), uuid);
-    static const char *const bad[] = {"", "x:1", "019aa1b2-0000-7000-8000-0123456789ab",
+    static const char *const bad[] = {"",
+                                      "x:1",
+                                      "019aa1b2-0000-7000-8000-0123456789ab",
                                       "019aa1b2-0000-7000-8000-0123456789ab:",
                                       "019aa1b2-0000-7000-8000-0123456789ab:-1",
                                       "019aa1b2-0000-7000-8000-0123456789ab:4294967296",
