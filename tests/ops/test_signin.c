@@ -38,7 +38,7 @@ TEST(wrong_name_and_wrong_password_sound_and_take_alike)
     struct centre c;
     struct ops_session s;
     struct why name_why = {0}, password_why = {0};
-    int64_t times[2] = {0, 0};
+    int64_t best[2] = {INT64_MAX, INT64_MAX};
     if (!centre_open(&c, (const char *[]){"ops.signin_rate=1000000", "ops.lockout=100"}, 2))
         SKIP(test_store_skip());
     (void)centre_make(&c, NULL, "liang", "reader");
@@ -47,13 +47,14 @@ TEST(wrong_name_and_wrong_password_sound_and_take_alike)
         CHECK_EQ(sign_in(&c, "nobody", "Wrong-Password-1", &s, &name_why), ERR_UNAUTHENTICATED);
         int64_t t1 = time_mono_ns();
         CHECK_EQ(sign_in(&c, "liang", "Wrong-Password-1", &s, &password_why), ERR_UNAUTHENTICATED);
-        times[0] += t1 - t0;
-        times[1] += time_mono_ns() - t1;
+        int64_t t2 = time_mono_ns();
+        best[0] = t1 - t0 < best[0] ? t1 - t0 : best[0];
+        best[1] = t2 - t1 < best[1] ? t2 - t1 : best[1];
     }
     CHECK_STR(str_c(name_why.text), password_why.text);
     CHECK_STR(str_c(name_why.hint), password_why.hint);
     /* Argon2id dominates both: without the hash for nobody one would take a hundredth. */
-    CHECK(times[0] * 2 > times[1] && times[1] * 2 > times[0]);
+    CHECK(best[0] * 2 > best[1] && best[1] * 2 > best[0]);
     /* Neither the name that was tried nor the password is in the ledger. */
     struct ledger_entry *items;
     size_t n;
@@ -70,8 +71,8 @@ TEST(wrong_name_and_wrong_password_sound_and_take_alike)
 
 TEST(a_name_locks_after_failures_with_growing_delay)
 {
-    static const char *const sets[] = {"ops.lockout=3", "ops.lockout_time=600ms",
-                                       "ops.lockout_most=2400ms", "ops.signin_rate=1000000"};
+    static const char *const sets[] = {"ops.lockout=3", "ops.lockout_time=2500ms",
+                                       "ops.lockout_most=60s", "ops.signin_rate=1000000"};
     static const char *const names[] = {"liang", "nobody"}; /* a real and an invented one alike */
     struct ops_session s;
     struct why why = {0};
@@ -82,16 +83,16 @@ TEST(a_name_locks_after_failures_with_growing_delay)
         struct str id = centre_make(&c, NULL, "liang", "reader");
         for (int i = 0; i < 3; i++)
             CHECK_EQ(sign_in(&c, names[k], "Wrong-Password-1", &s, NULL), ERR_UNAUTHENTICATED);
-        int64_t locked = time_now_ms();
         why = (struct why){0};
         CHECK_EQ(sign_in(&c, names[k], PASSWORD, &s, &why), ERR_RATE_LIMITED);
         CHECK(strstr(why.text, "locked") != NULL && strstr(why.hint, "wait") != NULL);
-        time_sleep_ms(locked + 650 - time_now_ms());
+        CHECK(s.retry_ms > 0 && s.retry_ms <= 2500);
+        time_sleep_ms(s.retry_ms + 50);
         /* The second lock lasts longer than the first. */
         for (int i = 0; i < 3; i++)
             CHECK_EQ(sign_in(&c, names[k], "Wrong-Password-1", &s, NULL), ERR_UNAUTHENTICATED);
-        time_sleep_ms(700);
         CHECK_EQ(sign_in(&c, names[k], PASSWORD, &s, NULL), ERR_RATE_LIMITED);
+        CHECK(s.retry_ms > 2500 && s.retry_ms <= 5000);
         if (k == 0) {
             struct ops_user user;
             char *who = str_z(c.arena, id);
