@@ -19,7 +19,9 @@
 #define TITLE_SURE   0.75 /* this much of a record's title in the question means the record */
 #define TITLE_WEIGHT 1.2  /* of a record's title that stands in the question, against its rank */
 #define RECORD_LEAST 0.34 /* less of the title than this, and the record is not meant */
-#define SECOND_LEAST 0.85 /* a second passage this near the best is quoted too */
+#define SECOND_LEAST 0.5  /* a second passage this near the best is quoted too */
+#define SECOND_SURE  0.3  /* and at least this sure */
+#define RECORD_NEAR  0.3  /* a record whose passages are less likely than this share of the best */
 
 /* One question on its way. */
 struct asking {
@@ -216,6 +218,12 @@ static enum err by_article(struct asking *a, bool *done, struct why *why)
 
 /* ---- a pair of the FAQ ---- */
 
+/* Whether the first hit leaves the others behind. */
+static bool stands_out(const struct asking *a)
+{
+    return a->n_hits < 2 || a->hits[1].confidence < SECOND_LEAST * a->hits[0].confidence;
+}
+
 /* The pair that is nearly the question, or that is the best passage when that answers; n_hits when
  * there is none. */
 static size_t meant_pair(const struct asking *a, double *alike)
@@ -226,7 +234,7 @@ static size_t meant_pair(const struct asking *a, double *alike)
         if (a->hits[i].meta.kind != KNOWLEDGE_FAQ)
             continue;
         double this = answer_alike(a->question.text, a->hits[i].article);
-        if (i == 0 && a->answerable >= ANSWER_LEAST)
+        if (i == 0 && a->answerable >= ANSWER_LEAST && stands_out(a))
             this += 1;
         if (this > *alike) {
             *alike = this;
@@ -324,6 +332,9 @@ static size_t meant_record(const struct asking *a, double *title)
             *title = covered;
         }
     }
+    if (best < a->n_hits && *title < 0.99 &&
+        a->hits[best].confidence < RECORD_NEAR * a->hits[0].confidence)
+        return a->n_hits;
     bool sure = *title >= TITLE_SURE || (*title >= RECORD_LEAST && a->answerable >= ANSWER_LEAST);
     return sure ? best : a->n_hits;
 }
@@ -426,10 +437,14 @@ static enum err quote_hit(struct asking *a, size_t hit, size_t most, struct why 
     size_t n = 0, body;
     const struct knowledge_hit *h = &a->hits[hit];
     enum err err = body_of(a, h, &body, why);
-    if (!err)
-        err = quote_best(&a->question, str_from(h->text, body), most, a->arena, &spans, &n, why);
-    for (size_t i = 0; !err && i < n; i++)
-        spans[i].start += body;
+    if (err)
+        return err;
+    if (body) { /* of an FAQ pair the whole answer, verbatim */
+        struct str words = str_trim_space(str_from(h->text, body));
+        return add_quote(a, hit, h->start + (size_t)(words.ptr - h->text.ptr), words.len, words, "",
+                         why);
+    }
+    err = quote_best(&a->question, h->text, most, a->arena, &spans, &n, why);
     /* In the order of the text, which is the order of the thought. */
     for (size_t i = 1; !err && i < n; i++)
         for (size_t j = i; j > 0 && spans[j].start < spans[j - 1].start; j--) {
@@ -446,10 +461,10 @@ static enum err quote_hit(struct asking *a, size_t hit, size_t most, struct why 
 static enum err by_sentences(struct asking *a, struct why *why)
 {
     enum err err = quote_hit(a, 0, 2, why);
-    if (!err && a->n_hits > 1 && a->hits[1].confidence >= SECOND_LEAST * a->hits[0].confidence &&
-        a->hits[1].confidence >= ANSWER_LEAST)
+    if (!err && !stands_out(a) && a->hits[1].confidence >= SECOND_SURE)
         err = quote_hit(a, 1, 1, why);
-    return err ? err : finish(a, "extract", a->answerable, why);
+    bool pair = a->hits[0].meta.kind == KNOWLEDGE_FAQ && a->out->n_quotes == 1;
+    return err ? err : finish(a, pair ? "faq" : "extract", a->answerable, why);
 }
 
 /* ---- the order of trying ---- */

@@ -18,6 +18,7 @@
 #define MOST_SENTENCE 64   /* sentences of a passage that are read */
 #define SINGLE        0.15 /* a character's weight against a pair's */
 #define ALONE         0.2 /* how far a character is covered that stands there without its neighbours */
+#define SHORT_GAP     2 /* characters of a title that its short form leaves out in a row */
 #define LEAST_SHARE   6 /* hits that every base gets */
 
 const char *const answer_feature_names[ANSWER_N_FEATURES] = {
@@ -216,6 +217,31 @@ static void mark(const struct terms *t, struct str text, bool *in)
     }
 }
 
+static bool near_behind(struct str text, uint32_t a, uint32_t b)
+{
+    size_t gap = SHORT_GAP + 1;
+    for (size_t at = 0; at < text.len;) {
+        uint32_t c = utf8_next(text, &at);
+        if (c == b && gap <= SHORT_GAP)
+            return true;
+        gap = c == a ? 0 : gap + 1;
+    }
+    return false;
+}
+
+/* Titles are spoken shorter than they are printed: 公租房 is 公共租赁住房, 低保 最低生活保障. The
+ * pair counts as there. A pair term is its two characters in 21 bits each (tokens.h). */
+static void mark_short(const struct terms *t, struct str title, bool *in)
+{
+    for (size_t i = 1; i < t->n_positions; i++) {
+        int pair = t->positions[i].pair;
+        if (pair < 0 || in[pair] || !t->holding[pair])
+            continue;
+        uint64_t term = t->items[pair];
+        in[pair] = near_behind(title, (uint32_t)(term >> 21) & 0x1FFFFF, (uint32_t)term & 0x1FFFFF);
+    }
+}
+
 static double share(double part, double whole)
 {
     return whole > 0 ? part / whole : 0;
@@ -347,22 +373,45 @@ static bool is_elsewhere(struct str question, const struct knowledge_hit *hit)
     return false;
 }
 
-/* Words of small talk, of opinions and of what no office decides. */
+/* Words of small talk, of opinions, trades and knowledge that are no office's matter, unless the
+ * passage has them too. */
 static const char *const chat[] = {
-    "天气",     "下雨",     "下雪",   "气温",   "股票", "基金", "炒股",   "彩票",   "中奖",
-    "双色球",   "笑话",     "你叫",   "你是谁", "推荐", "好吃", "好喝",   "牌子",   "划算",
-    "哪家好",   "哪个好",   "哪种好", "最好",   "好看", "聪明", "发明",   "工资多", "微信",
-    "礼物",     "减肥",     "星座",   "算命",   "电影", "歌曲", "专辑",   "游戏",   "明星",
-    "作文",     "翻译",     "编程",   "代码",   "写一", "股市", "房价",   "涨价",   "航班",
-    "是什么病", "吃什么药", "美女",   "帅哥",   "八卦", "菜谱", "做菜",   "值不值", "靠谱吗",
-    "预测",     "概率",     "外星",   "月球",   "火星", "穿越", "质量好", "合适吗", "便宜的",
-    "多少岁",   "多大年纪"};
+    "天气",   "下雨",   "下雪",   "气温",   "温度",   "空气质量", "台风",   "股票",   "基金",
+    "炒股",   "股市",   "黄金",   "比特币", "理财",   "利率",     "汇率",   "彩票",   "中奖",
+    "双色球", "大乐透", "笑话",   "你叫",   "你是谁", "推荐",     "好吃",   "好喝",   "好玩",
+    "好看",   "好用",   "好听",   "牌子",   "品牌",   "划算",     "哪家",   "哪个好", "哪种好",
+    "哪款",   "最好",   "聪明",   "合适",   "便宜",   "质量",     "靠谱",   "值不值", "值得",
+    "发明",   "起源",   "由来",   "工资",   "微信",   "抖音",     "淘宝",   "京东",   "拼多多",
+    "美团",   "外卖",   "支付宝", "花呗",   "移动",   "联通",     "电信",   "宽带",   "套餐",
+    "话费",   "流量",   "银行",   "信用卡", "游戏",   "王者",     "原神",   "斗地主", "象棋",
+    "麻将",   "明星",   "演员",   "主演",   "导演",   "歌手",     "唱的",   "电影",   "电视剧",
+    "综艺",   "演唱会", "专辑",   "小说",   "作者",   "冠军",     "世界杯", "奥运",   "欧冠",
+    "比分",   "球队",   "足球",   "篮球",   "马拉松", "作文",     "翻译",   "英文",   "英语",
+    "单词",   "诗",     "古诗",   "成语",   "辞职信", "情书",     "编程",   "代码",   "电脑",
+    "手机",   "蓝屏",   "系统",   "软件",   "函数",   "公式",     "方程",   "定理",   "几何",
+    "化学",   "物理",   "数学",   "微积分", "头疼",   "头痛",     "发烧",   "咳嗽",   "失眠",
+    "血压",   "血糖",   "糖尿病", "胃疼",   "过敏",   "肚子",     "什么病", "吃什么", "吃药",
+    "能吃",   "怀孕",   "皮肤",   "脱发",   "减肥",   "瑜伽",     "跑步",   "健身",   "广场舞",
+    "太极",   "钢琴",   "吉他",   "红烧",   "炒菜",   "炖",       "煮",     "烤",     "蛋糕",
+    "火锅",   "面馆",   "烧烤",   "餐馆",   "饭店",   "酒店",     "宾馆",   "景点",   "攻略",
+    "高铁",   "火车",   "机票",   "航班",   "飞机",   "地铁",     "司机",   "保安",   "食堂",
+    "厕所",   "汽车",   "轮胎",   "发动机", "方向盘", "保养",     "特斯拉", "比亚迪", "保值",
+    "装修",   "沙发",   "甲醛",   "洗衣机", "冰箱",   "电视",     "衣服",   "口红",   "婚纱",
+    "礼物",   "生日",   "星座",   "运势",   "算命",   "梦见",     "表白",   "女朋友", "男朋友",
+    "恋爱",   "签证",   "绿卡",   "移民",   "雅思",   "托福",     "考研",   "首都",   "总统",
+    "皇帝",   "朝代",   "唐朝",   "宋朝",   "明朝",   "恐龙",     "宇宙",   "外星",   "月球",
+    "火星",   "穿越",   "世界上", "人生",   "意义",   "预测",     "概率",   "涨价",   "房价",
+    "会涨",   "涨吗",
+};
 
-static bool is_chat(struct str question)
+static bool is_chat(struct str question, const struct knowledge_hit *hit)
 {
-    for (size_t i = 0; i < sizeof chat / sizeof chat[0]; i++)
-        if (str_find(question, str_c(chat[i])) != STR_NPOS)
+    for (size_t i = 0; i < sizeof chat / sizeof chat[0]; i++) {
+        struct str word = str_c(chat[i]);
+        if (str_find(question, word) != STR_NPOS && str_find(hit->text, word) == STR_NPOS &&
+            str_find(hit->title, word) == STR_NPOS)
             return true;
+    }
     return false;
 }
 
@@ -401,13 +450,14 @@ static void measure_hit(const struct terms *t, const struct question *question,
     struct str text = str_slice(
         hit->text, 0, utf8_floor(hit->text, hit->text.len < MOST_TEXT ? hit->text.len : MOST_TEXT));
     mark(t, hit->title, m.title);
+    mark_short(t, hit->title, m.title);
     mark(t, hit->article, m.label);
     mark(t, hit->path, m.path);
     mark(t, text, m.text);
     measure_cover(t, &m, f);
     measure_kind(hit, f);
     f[ANSWER_F_elsewhere] = is_elsewhere(question->text, hit);
-    f[ANSWER_F_chat] = is_chat(question->text);
+    f[ANSWER_F_chat] = is_chat(question->text, hit);
     bool pair = hit->meta.kind == KNOWLEDGE_FAQ && hit->article.len;
     bool wanted = quote_is_wanted(question, text);
     f[ANSWER_F_bias] = 1;
@@ -423,6 +473,12 @@ static void measure_hit(const struct terms *t, const struct question *question,
     f[ANSWER_F_meaning] = hit->meaning;
     f[ANSWER_F_latent] = hit->latent;
     f[ANSWER_F_wanted] = question->want && wanted;
+    f[ANSWER_F_title_rest] = f[ANSWER_F_cover_title] * f[ANSWER_F_rest];
+    f[ANSWER_F_meaning_rest] = f[ANSWER_F_meaning] * f[ANSWER_F_rest];
+    f[ANSWER_F_label_rest] = f[ANSWER_F_label_chars] * f[ANSWER_F_cover_label];
+    f[ANSWER_F_sentence_wanted] = f[ANSWER_F_cover_sentence] * f[ANSWER_F_wanted];
+    f[ANSWER_F_sentence_2] = f[ANSWER_F_cover_sentence] * f[ANSWER_F_cover_sentence];
+    f[ANSWER_F_faq_sentence] = f[ANSWER_F_faq] * f[ANSWER_F_cover_sentence];
     f[ANSWER_F_lacking] = question->want && !wanted;
 }
 
