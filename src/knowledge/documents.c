@@ -243,6 +243,31 @@ enum err document_json(struct knowledge *k, const struct ops_identity *who, cons
 
 /* ---- what ends or begins soon ---- */
 
+enum err statuses_json(struct knowledge *k, const struct ops_identity *who, struct arena *arena,
+                       struct json_out *out, struct why *why)
+{
+    struct place p = {.n = 0};
+    int64_t counts[KNOWLEDGE_SUPERSEDED + 1] = {0};
+    int32_t today = day_today();
+    enum err err = catalog_all(k, who, arena, &p.catalogs, &p.n, why);
+    for (size_t i = 0; i < p.n && !err; i++) {
+        const struct catalog *c = p.catalogs[i];
+        for (uint32_t d = 0; d < c->n_documents; d++) {
+            const struct catalog_version *v = shown_to(c, &c->documents[d], who, today);
+            if (v)
+                counts[catalog_status(v, today)]++;
+        }
+    }
+    places_release(&p);
+    if (err)
+        return err;
+    json_begin_object(out);
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+        json_kv_int(out, status_name((enum knowledge_status)i), counts[i]);
+    json_end_object(out);
+    return ERR_OK;
+}
+
 struct soon {
     const struct catalog *catalog;
     const struct catalog_version *version;

@@ -531,8 +531,11 @@ enum err papers_overview_json(struct knowledge *k, const struct ops_identity *wh
         err = put_days(k, who, days, arena, out, why);
     if (!err)
         err = put_methods(k, who, days, arena, out, why);
-    if (!err)
+    if (!err) {
         json_kv_int(out, "open_reviews", store_int(&rows, 0, 0));
+        json_key(out, "documents");
+        err = statuses_json(k, who, arena, out, why);
+    }
     json_end_object(out);
     return err;
 }

@@ -60,7 +60,8 @@ ERR_MUST_USE enum err papers_unanswered_json(struct knowledge *k, const struct o
                                              int days, struct arena *arena, struct json_out *out,
                                              struct why *why);
 
-/* Figures for the start page: questions and answered ones a day, by method, reviews that wait. */
+/* Figures for the start page: questions and answered ones a day, by method, reviews that wait,
+ * documents by validity. */
 ERR_MUST_USE enum err papers_overview_json(struct knowledge *k, const struct ops_identity *who,
                                            int days, struct arena *arena, struct json_out *out,
                                            struct why *why);

@@ -145,6 +145,11 @@ ERR_MUST_USE enum err documents_json(struct knowledge *k, const struct ops_ident
                                      const struct document_filter *filter, struct arena *arena,
                                      struct json_out *out, struct why *why);
 
+/* {"in_force":n,"not_yet":n,"expired":n,"superseded":n} of the documents that `who` may read, each
+ * by the version shown in lists. */
+ERR_MUST_USE enum err statuses_json(struct knowledge *k, const struct ops_identity *who,
+                                    struct arena *arena, struct json_out *out, struct why *why);
+
 /* Documents in force that end, or that begin, within `days` days; soonest first. */
 ERR_MUST_USE enum err expiring_json(struct knowledge *k, const struct ops_identity *who, int days,
                                     size_t limit, struct arena *arena, struct json_out *out,

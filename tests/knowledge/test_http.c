@@ -179,6 +179,26 @@ TEST(lists_and_opens_documents)
     served_done(&s);
 }
 
+TEST(counts_documents_by_validity_for_who_asks)
+{
+    struct served s;
+    static const char *const repealed =
+        "# 云汀市旧办法\n\n发文字号：云汀政发〔2015〕3号\n施行日期：2015年4月1日\n有效期：五年\n\n"
+        "第一条 暂行。\n\n第二条 本办法自2015年4月1日起施行，有效期五年。\n";
+    CHECK(serve(&s));
+    kb_put(&s.kb, "b/old.md", repealed);
+    CHECK_EQ(kb_import(&s.kb, "b", false).n_versions, 1);
+    CHECK_EQ(call(&s, "GET", "/api/overview", "steward", NULL, STR_NONE), 200);
+    const struct json *counts = json_get(s.json, "documents");
+    CHECK_EQ(json_get_int(counts, "in_force", -1), 2);
+    CHECK_EQ(json_get_int(counts, "expired", -1), 1);
+    CHECK_EQ(json_get_int(counts, "not_yet", -1), 0);
+    CHECK_EQ(json_get_int(counts, "superseded", -1), 0);
+    CHECK_EQ(call(&s, "GET", "/api/overview", "reader", NULL, STR_NONE), 200);
+    CHECK_EQ(json_get_int(json_get(s.json, "documents"), "in_force", -1), 1);
+    served_done(&s);
+}
+
 TEST(gives_texts_and_files_to_whom_they_are_for)
 {
     struct served s;
