@@ -325,6 +325,7 @@ export interface Overview {
   days: { day: string; questions: number; refused: number; ups: number }[];
   methods: { method: string; count: number; mean_ms: number }[];
   open_reviews: number;
+  documents: Record<Status, number>;
 }
 
 /* ---- main ---- */
