@@ -164,20 +164,31 @@ struct figures {
     int64_t n_documents, n_passages, updated_ms;
 };
 
-static enum err figures_of(struct knowledge *k, const char *base_id, struct arena *arena,
-                           struct figures *out, struct why *why)
+/* What `who` may read is counted, nothing else. */
+static enum err figures_of(struct knowledge *k, const struct ops_identity *who,
+                           const struct base *base, struct arena *arena, struct figures *out,
+                           struct why *why)
 {
-    struct store_rows rows;
-    enum err err = store_ask(
-        k->opts.store,
-        "SELECT (SELECT COUNT(*) FROM kb_documents WHERE kb = b.id),"
-        " (SELECT CAST(COALESCE(SUM(n_passages), 0) AS BIGINT) FROM kb_versions WHERE kb = b.id),"
-        " b.updated_ms"
-        " FROM kb_bases b WHERE b.id = ?",
-        STORE_ARGS(SV_C(base_id)), arena, &rows, why);
-    if (!err)
-        *out = (struct figures){store_int(&rows, 0, 0), store_int(&rows, 0, 1),
-                                store_int(&rows, 0, 2)};
+    const struct catalog *c = NULL;
+    struct store_rows rows = {0};
+    enum err err = catalog_of(k, who, base->name, &c, why);
+    if (err)
+        return err;
+    *out = (struct figures){.n_documents = 0};
+    for (uint32_t d = 0; d < c->n_documents; d++) {
+        bool any = false;
+        for (uint32_t i = 0; i < c->documents[d].n; i++) {
+            const struct catalog_version *v = &c->versions[c->documents[d].first + i];
+            bool readable = catalog_may_read(v, who);
+            out->n_passages += readable ? v->n_passages : 0;
+            any = any || readable;
+        }
+        out->n_documents += any;
+    }
+    catalog_release(c);
+    err = store_ask(k->opts.store, "SELECT updated_ms FROM kb_bases WHERE id = ?",
+                    STORE_ARGS(SV_C(base->id)), arena, &rows, why);
+    out->updated_ms = store_int(&rows, 0, 0);
     return err;
 }
 
@@ -195,7 +206,7 @@ enum err knowledge_bases_json(struct knowledge *k, const struct ops_identity *wh
     json_begin_array(out);
     for (size_t i = 0; i < n && !err; i++) {
         struct figures figures = {0};
-        err = figures_of(k, bases[i].id, arena, &figures, why);
+        err = figures_of(k, who, &bases[i], arena, &figures, why);
         json_begin_object(out);
         json_kv_c(out, "id", bases[i].id);
         json_kv_str(out, "name", bases[i].name);

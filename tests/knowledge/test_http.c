@@ -143,6 +143,8 @@ TEST(lists_and_opens_documents)
     CHECK_EQ(call(&s, "GET", "/api/knowledge_bases", "steward", NULL, STR_NONE), 200);
     CHECK_EQ(json_len(items(&s)), 1);
     CHECK_EQ(json_get_int(json_at(items(&s), 0), "n_documents", 0), 2);
+    CHECK_EQ(call(&s, "GET", "/api/knowledge_bases", "reader", NULL, STR_NONE), 200);
+    CHECK_EQ(json_get_int(json_at(items(&s), 0), "n_documents", 0), 1);
 
     CHECK_EQ(call(&s, "GET", "/api/knowledge_bases/test/documents", "steward", NULL, STR_NONE),
              200);
