@@ -92,6 +92,9 @@ ERR_MUST_USE enum err index_open(const char *path, struct index **out, struct wh
 ERR_MUST_USE enum err index_open_bytes(const void *ptr, size_t len, struct index **out,
                                        struct why *why);
 void index_close(struct index *index); /* NULL is fine */
+/* Gives the pages that were read back to the system, which keeps them while it has room: a file
+ * that nobody searches costs no memory. */
+void index_rest(const struct index *index);
 
 uint32_t index_n_passages(const struct index *index);
 uint32_t index_n_versions(const struct index *index);
@@ -149,6 +152,10 @@ const int8_t *index_vectors(const struct index *index, const struct rank_model *
 /* A LEB128 number of at most 32 bits; false when it does not end before `end`. */
 static inline bool index_varint(const uint8_t **at, const uint8_t *end, uint32_t *out)
 {
+    if (*at < end && **at < 0x80) { /* most steps are short */
+        *out = *(*at)++;
+        return true;
+    }
     uint32_t value = 0;
     for (unsigned shift = 0; *at < end && shift < 35; shift += 7) {
         uint8_t byte = *(*at)++;

@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct index {
     struct file_map map;
@@ -192,6 +193,12 @@ void index_close(struct index *x)
     if (x->mapped)
         file_unmap(&x->map);
     free(x);
+}
+
+void index_rest(const struct index *x)
+{
+    if (x->mapped)
+        (void)madvise((void *)(uintptr_t)x->map.ptr, x->map.len, MADV_DONTNEED);
 }
 
 static enum err verify_sums(const struct index *x, struct why *why)

@@ -11,11 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUESTION_BYTES 6000 /* of a question that are read */
-#define TEXT_BYTES     3000 /* of a candidate that are read */
-#define VOTERS         120  /* candidates that vote for their source and section */
-#define FEEDBACK_FROM  8    /* candidates that feedback terms are taken from */
-#define FEEDBACK_TERMS 40
+#define QUESTION_BYTES     6000 /* of a question that are read */
+#define TEXT_BYTES         3000 /* of a candidate that are read */
+#define VOTERS             120  /* candidates that vote for their source and section */
+#define FEEDBACK_FROM      8    /* candidates that feedback terms are taken from */
+#define FEEDBACK_TERMS     40
+#define FEEDBACK_LOOKED_UP 120
 
 static enum err no_memory(struct why *why)
 {
@@ -204,8 +205,13 @@ static enum err feed_back(const struct slots *slots, const struct rank_item *ite
         float sum = 0;
         for (j = i; j < n_fed && fed[j].term == fed[i].term; j++)
             sum += fed[j].weight;
-        fed[distinct++] = (struct fed){fed[i].term, sum * weight_of(ctx, fed[i].term)};
+        fed[distinct++] = (struct fed){fed[i].term, sum};
     }
+    qsort(fed, distinct, sizeof *fed, by_weight);
+    if (distinct > FEEDBACK_LOOKED_UP) /* looking up a term in every segment is what costs */
+        distinct = FEEDBACK_LOOKED_UP;
+    for (size_t i = 0; i < distinct; i++)
+        fed[i].weight *= weight_of(ctx, fed[i].term);
     qsort(fed, distinct, sizeof *fed, by_weight);
     for (size_t i = 0; i < distinct && i < FEEDBACK_TERMS; i++) {
         struct slot *slot = find(slots, fed[i].term);

@@ -32,7 +32,7 @@ struct rank_train_opts rank_train_defaults(void)
                                     .folds = 5,
                                     .epochs = 5,
                                     .trees = 250,
-                                    .leaves = 14,
+                                    .leaves = 16,
                                     .tree_step = 0.06,
                                     .asked_weight = 1,
                                     .seed = 1};

@@ -23,7 +23,7 @@
  * a term is left out, and what the first step adds to the share of the best BM25. */
 #define K1              1.0f
 #define LENGTH_SHARE    0.6f
-#define COMMON          0.35f
+#define COMMON          0.2f
 #define SMALL_BASE      1000 /* passages: below, no term is slow and every one may matter */
 #define MEANING_WEIGHT  0.8f
 #define STANDING_WEIGHT 0.15f
@@ -36,6 +36,12 @@
 
 /* How much a source of each level weighs: what binds everywhere before what binds in one place. */
 static const float level_standing[10] = {0.6f, 0.6f, 0.6f, 0.65f, 0.7f, 0.7f, 0.95f, 0.85f, 1, 1};
+
+/* What every passage of a version is asked in step 1; small, so that all of them stay in cache. */
+struct stand {
+    float standing, standing_log;
+    bool law, allowed;
+};
 
 struct version {
     const struct catalog *catalog;
@@ -64,6 +70,7 @@ struct retrieve {
     uint32_t *heads;      /* n_heads passages that are PASSAGE_HEAD */
     size_t n_heads;
     float *slow; /* n_passages: k1 of BM25 for the passage's length */
+    float *once; /* n_passages: 1 / (1 + slow) */
 };
 
 static enum err no_memory(struct why *why)
@@ -154,6 +161,7 @@ static void set_passages(struct retrieve *r)
             if (facts.kind == PASSAGE_HEAD && r->n_heads < r->n_versions * HEADS_MOST)
                 r->heads[r->n_heads++] = (uint32_t)g;
             r->slow[g] = K1 * (1 - LENGTH_SHARE + LENGTH_SHARE * (float)facts.n_tokens / mean);
+            r->once[g] = 1 / (1 + r->slow[g]);
         }
         for (uint32_t v = 0; v < index_n_versions(segment->index); v++)
             r->segment_of[segment->first_version + v] = (uint32_t)s;
@@ -242,8 +250,9 @@ enum err retrieve_new(const struct catalog *const *catalogs, size_t n,
     r->segment_of = calloc(r->n_versions + 1, sizeof *r->segment_of);
     r->version_of = calloc(r->n_passages + 1, sizeof *r->version_of);
     r->slow = calloc(r->n_passages + 1, sizeof *r->slow);
+    r->once = calloc(r->n_passages + 1, sizeof *r->once);
     r->heads = calloc(r->n_versions * HEADS_MOST + 1, sizeof *r->heads);
-    if (!r->versions || !r->segment_of || !r->version_of || !r->slow || !r->heads) {
+    if (!r->versions || !r->segment_of || !r->version_of || !r->slow || !r->once || !r->heads) {
         err = no_memory(why);
         goto done;
     }
@@ -251,6 +260,8 @@ enum err retrieve_new(const struct catalog *const *catalogs, size_t n,
     err = set_versions(r, catalogs, n, arena, why);
     for (size_t s = 0; !err && s < r->n_segments; s++)
         err = set_vectors(r, &r->segments[s], arena, why);
+    for (size_t s = 0; !err && s < r->n_segments; s++)
+        index_rest(r->segments[s].index);
 done:
     arena_free(arena);
     if (err)
@@ -274,6 +285,7 @@ void retrieve_free(struct retrieve *r)
     free(r->segment_of);
     free(r->version_of);
     free(r->slow);
+    free(r->once);
     free(r->heads);
     free(r);
 }
@@ -317,25 +329,26 @@ static enum err check_query(const struct knowledge_query *q, int *kind, struct w
     return ERR_OK;
 }
 
-/* allowed[v] for every version: rights, filters and the day, before anything is ranked. */
-static bool *allow(const struct retrieve *r, const struct knowledge_query *q, int kind,
-                   const struct ops_identity *who, struct arena *arena)
+/* For every version: rights, filters and the day, before anything is ranked. */
+static struct stand *allow(const struct retrieve *r, const struct knowledge_query *q, int kind,
+                           const struct ops_identity *who, struct arena *arena)
 {
-    bool *allowed = arena_array(arena, bool, r->n_versions + 1);
+    struct stand *stands = arena_array(arena, struct stand, r->n_versions + 1);
     int32_t day = q->as_of == DAY_NONE ? day_today() : q->as_of;
-    for (size_t i = 0; allowed && i < r->n_versions; i++) {
+    for (size_t i = 0; stands && i < r->n_versions; i++) {
         const struct version *v = &r->versions[i];
         if (!v->row)
             continue;
         const struct knowledge_meta *m = &v->row->meta;
-        allowed[i] =
+        stands[i] = (struct stand){v->standing, v->standing_log, v->law, false};
+        stands[i].allowed =
             catalog_may_read(v->row, who) && (kind < 0 || (int)m->kind == kind) &&
             (q->all_versions || catalog_status(v->row, day) == KNOWLEDGE_IN_FORCE) &&
             m->level >= q->level_least && (!q->region.len || str_eq(q->region, m->region)) &&
             (!q->department.len || str_eq(q->department, m->department)) &&
             (!q->document.len || str_eq_c(q->document, v->catalog->documents[v->row->document].id));
     }
-    return allowed;
+    return stands;
 }
 
 /* ---- step 1 ---- */
@@ -359,9 +372,12 @@ static void add_term(const struct retrieve *r, uint64_t term, float weight, floa
             continue;
         float *own = scores + r->segments[s].first_passage;
         const float *slow = r->slow + r->segments[s].first_passage;
+        const float *once = r->once + r->segments[s].first_passage;
         while (index_next(&postings, &passage, &times)) {
-            float n = (float)times;
-            own[passage] += weight * n / (n + slow[passage]);
+            if (times == 1) /* nine in ten: no division */
+                own[passage] += weight * once[passage];
+            else
+                own[passage] += weight * (float)times / ((float)times + slow[passage]);
         }
     }
 }
@@ -508,17 +524,23 @@ struct scores {
     float best_meaning, best_standing; /* of laws with some word of the question */
 };
 
-static void find_bests(const struct retrieve *r, const bool *allowed, struct scores *s)
+/* fmaxf() without its care for what is no number: it is called for every passage. */
+static inline float larger(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+static void find_bests(const struct retrieve *r, const struct stand *stands, struct scores *s)
 {
     for (size_t g = 0; g < r->n_passages; g++) {
-        const struct version *v = &r->versions[r->version_of[g]];
-        if (s->words[g] <= 0 || !allowed[r->version_of[g]])
+        const struct stand *v = &stands[r->version_of[g]];
+        if (s->words[g] <= 0 || !v->allowed)
             continue;
-        s->best_plain = fmaxf(s->best_plain, s->words[g]);
-        s->best_words = fmaxf(s->best_words, s->words[g] * v->standing);
+        s->best_plain = larger(s->best_plain, s->words[g]);
+        s->best_words = larger(s->best_words, s->words[g] * v->standing);
         if (v->law) {
-            s->best_meaning = fmaxf(s->best_meaning, s->meaning[g]);
-            s->best_standing = fmaxf(s->best_standing, v->standing_log);
+            s->best_meaning = larger(s->best_meaning, s->meaning[g]);
+            s->best_standing = larger(s->best_standing, v->standing_log);
         }
     }
 }
@@ -527,7 +549,7 @@ static void find_bests(const struct retrieve *r, const bool *allowed, struct sco
  * The first step's score. What was learned was learned on laws; a passage of another kind gets what
  * the best law would get for it, in the measure of its words, so that it neither gains nor loses.
  */
-static float first_score(const struct scores *s, const struct version *v, size_t g)
+static inline float first_score(const struct scores *s, const struct stand *v, size_t g)
 {
     float share = s->words[g] * v->standing / s->best_words;
     if (v->law)
@@ -535,15 +557,16 @@ static float first_score(const struct scores *s, const struct version *v, size_t
     return share * (1 + MEANING_WEIGHT * s->best_meaning + STANDING_WEIGHT * s->best_standing);
 }
 
-static struct found *choose(const struct retrieve *r, const bool *allowed, const struct scores *s,
-                            struct arena *arena, size_t *n)
+static struct found *choose(const struct retrieve *r, const struct stand *stands,
+                            const struct scores *s, struct arena *arena, size_t *n)
 {
     struct found *heap = arena_array(arena, struct found, RETRIEVE_CANDIDATES);
     *n = 0;
     for (size_t g = 0; heap && g < r->n_passages; g++) {
-        if (s->words[g] <= 0 || !allowed[r->version_of[g]])
+        const struct stand *v = &stands[r->version_of[g]];
+        if (s->words[g] <= 0 || !v->allowed)
             continue;
-        float first = first_score(s, &r->versions[r->version_of[g]], g);
+        float first = first_score(s, v, g);
         if (*n < RETRIEVE_CANDIDATES || first >= heap[0].first)
             offer(heap, n, RETRIEVE_CANDIDATES, (struct found){(uint32_t)g, first});
     }
@@ -613,13 +636,13 @@ static enum err find(const struct retrieve *r, const struct knowledge_query *que
     rank_question_vectors(r->model, out->question.terms, out->question.times, out->question.n, own,
                           latent);
     struct scores s = {0};
-    bool *allowed = allow(r, query, kind, who, arena);
+    struct stand *stands = allow(r, query, kind, who, arena);
     s.words = score_words(r, &out->question, arena);
     s.meaning = score_meaning(r, asked ? asked : own, arena);
-    if (!allowed || !s.words || !s.meaning)
+    if (!stands || !s.words || !s.meaning)
         return no_memory(why);
-    find_bests(r, allowed, &s);
-    struct found *found = choose(r, allowed, &s, arena, &out->n);
+    find_bests(r, stands, &s);
+    struct found *found = choose(r, stands, &s, arena, &out->n);
     out->items = arena_array(arena, struct rank_item, out->n + 1);
     out->first = arena_array(arena, float, out->n + 1);
     out->versions = arena_array(arena, uint32_t, out->n + 1);
@@ -801,15 +824,21 @@ static struct str explain(const struct rank_item *item, float first, struct aren
 }
 
 /*
- * The probability that the passage answers, from how much of the question it covers. Fitted by
- * bench/fit_confidence on questions with and without an answer in the base; see the room's README.
+ * The probability that the passage answers: a logistic model, fitted on what `train_rank ... -`
+ * prints for questions with and without an answer in a city's base, in laws, in both, in guides and
+ * in prose, so that 0.5 tells them apart; see the room's README.
  */
 static double confidence(const struct rank_item *item)
 {
     const float *x = item->x;
     if (item->named)
         return 0.99;
-    double z = -3.0 + 6.0 * (double)x[RANK_covered] + 0.12 * (double)x[RANK_run];
+    double z = -11.941 + 3.111 * (double)x[RANK_covered] + 1.159 * (double)x[RANK_covered_text] +
+               1.488 * (double)x[RANK_in_title] + 4.849 * (double)x[RANK_in_path] +
+               2.148 * log1p((double)x[RANK_best_words]) -
+               0.743 * log1p((double)x[RANK_question_weight]) + 0.841 * (double)x[RANK_latent] +
+               0.244 * fmin(3, (double)x[RANK_section_votes]) +
+               1.9 * log1p((double)x[RANK_question_chars]);
     return 1 / (1 + exp(-z));
 }
 
