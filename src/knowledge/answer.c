@@ -5,6 +5,7 @@
 
 #include "core/arena.h"
 #include "core/json.h"
+#include "core/utf8.h"
 #include "knowledge/answer_rank.h"
 #include "knowledge/catalog.h"
 #include "knowledge/fields.h"
@@ -16,11 +17,12 @@
 #define SHOWN_HITS   5  /* passages told with an answer */
 #define MOST_QUOTES  3
 #define FAQ_ALIKE    0.62 /* a question that is nearly one of the FAQ's is answered by it */
+#define MOST_SHORT   40   /* characters of a question that may be a short form of a title */
 #define TITLE_SURE   0.75 /* this much of a record's title in the question means the record */
 #define TITLE_WEIGHT 1.2  /* of a record's title that stands in the question, against its rank */
 #define RECORD_LEAST 0.34 /* less of the title than this, and the record is not meant */
 #define SECOND_LEAST 0.5  /* a second passage this near the best is quoted too */
-#define SECOND_SURE  0.3  /* and at least this sure */
+#define SECOND_SURE  0.6  /* and at least this sure */
 #define RECORD_NEAR  0.3  /* a record whose passages are less likely than this share of the best */
 
 /* One question on its way. */
@@ -311,6 +313,29 @@ static const struct passage *wanted_field(const struct opened *opened, const str
     return NULL;
 }
 
+/* Whether the question is mostly a short way to say the title, in its order: 公租房申请 is
+ * 公共租赁住房申请. */
+static bool is_short_for(struct str content, struct str title)
+{
+    uint8_t row[MOST_SHORT + 1] = {0};
+    size_t n_title = utf8_count(title), n_content = utf8_count(content);
+    if (n_title > MOST_SHORT || n_content > MOST_SHORT)
+        return false;
+    for (size_t at = 0; at < content.len;) {
+        uint32_t c = utf8_next(content, &at);
+        uint8_t diag = 0;
+        for (size_t t = 0, j = 0; t < title.len; j++) {
+            uint8_t old = row[j + 1];
+            row[j + 1] = c == utf8_next(title, &t) ? (uint8_t)(diag + 1)
+                         : row[j] > old            ? row[j]
+                                                   : old;
+            diag = old;
+        }
+    }
+    size_t same = row[n_title];
+    return same >= 3 && 2 * same >= n_title && 2 * same >= n_content;
+}
+
 /*
  * The record that the question means: how much of its title stands in the question, how much of the
  * question the title explains, then its rank. n_hits when none is meant surely enough.
@@ -324,6 +349,8 @@ static size_t meant_record(const struct asking *a, double *title)
         if (hit->meta.kind != KNOWLEDGE_GUIDE)
             continue;
         double covered = answer_covered(hit->title, a->question.text);
+        if (covered < TITLE_SURE && is_short_for(a->question.content, hit->title))
+            covered = TITLE_SURE;
         double score = hit->confidence + TITLE_WEIGHT * covered +
                        answer_covered(a->question.content, hit->title);
         if (best == a->n_hits || score > most) {
@@ -332,7 +359,7 @@ static size_t meant_record(const struct asking *a, double *title)
             *title = covered;
         }
     }
-    if (best < a->n_hits && *title < 0.99 &&
+    if (best < a->n_hits && *title < TITLE_SURE &&
         a->hits[best].confidence < RECORD_NEAR * a->hits[0].confidence)
         return a->n_hits;
     bool sure = *title >= TITLE_SURE || (*title >= RECORD_LEAST && a->answerable >= ANSWER_LEAST);

@@ -279,7 +279,8 @@ const struct http_route answer_routes[] = {
      .request_schema =
          "{\"type\":\"object\",\"required\":[\"action\"],\"properties\":{\"action\":{\"enum\":["
          "\"make_faq\","
-         "\"dismiss\"]},\"question\":{\"type\":\"string\"},\"answer\":{\"type\":\"string\"},\"kb\":{"
+         "\"dismiss\"]},\"question\":{\"type\":\"string\"},\"answer\":{\"type\":\"string\"},\"kb\":"
+         "{"
          "\"type\":\"string\"}}}",
      .params = id_param,
      .n_params = 1,

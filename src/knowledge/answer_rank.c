@@ -406,6 +406,11 @@ static const char *const chat[] = {
 
 static bool is_chat(struct str question, const struct knowledge_hit *hit)
 {
+    static const char *const weather[] = {"天气怎么样", "天气如何", "天气好不好", "下雨吗",
+                                          "下雪吗",     "会下雨",   "会下雪",     "气温多少"};
+    for (size_t i = 0; i < sizeof weather / sizeof weather[0]; i++)
+        if (str_find(question, str_c(weather[i])) != STR_NPOS)
+            return true;
     for (size_t i = 0; i < sizeof chat / sizeof chat[0]; i++) {
         struct str word = str_c(chat[i]);
         if (str_find(question, word) != STR_NPOS && str_find(hit->text, word) == STR_NPOS &&
