@@ -37,15 +37,14 @@ static void put(char *out, size_t size, const char *fmt, va_list args)
     cut_whole(out);
 }
 
-enum err err_set(struct why *why, enum err err, const char *fmt, ...)
+void err_note(struct why *why, const char *fmt, ...)
 {
-    if (why && !why->text[0]) {
-        va_list args;
-        va_start(args, fmt);
-        put(why->text, sizeof why->text, fmt, args);
-        va_end(args);
-    }
-    return err;
+    if (!why || why->text[0])
+        return;
+    va_list args;
+    va_start(args, fmt);
+    put(why->text, sizeof why->text, fmt, args);
+    va_end(args);
 }
 
 static enum err from_errno(int code)

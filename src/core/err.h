@@ -50,8 +50,15 @@ struct why {
     char hint[192]; /* what a person can do about it; may be empty */
 };
 
-/* Writes the words (unless `why` is NULL or already has some) and returns `err`. */
-enum err err_set(struct why *why, enum err err, const char *fmt, ...) ERR_PRINTF(3, 4);
+/* Writes the words (unless `why` is NULL or already has some). */
+void err_note(struct why *why, const char *fmt, ...) ERR_PRINTF(2, 3);
+/* The same, and is `err`: a macro over a visible function, so that who reads the code (an analyzer
+ * too) sees that the value returned is the one given. */
+static inline enum err err_same(enum err err)
+{
+    return err;
+}
+#define err_set(why, err, ...) (err_note((why), __VA_ARGS__), err_same(err))
 
 /* The same, with the words followed by ": " and the system's text for errno; the code is taken
  * from errno (ENOSPC gives ERR_NO_SPACE, ENOENT ERR_NOT_FOUND, ENOMEM ERR_NO_MEMORY, else ERR_IO).

@@ -96,7 +96,7 @@ static enum err carry_out(struct eval *eval, struct job *job, struct str id, str
     struct arena *arena = job_arena(job);
     struct watch watch = {job};
     struct ops_identity who = job_actor(job);
-    struct str kb, metrics;
+    struct str kb, metrics = STR_NONE;
     struct eval_opts opts = {.ask = true, .most_misses = MOST_MISSES};
     struct eval_report report;
     enum err err = load(eval, id, arena, &kb, &opts.questions, why);

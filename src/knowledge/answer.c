@@ -530,7 +530,7 @@ static enum err search(struct asking *a, bool all_versions, struct why *why)
 static enum err understand(struct asking *a, struct why *why)
 {
     struct question own;
-    struct str text;
+    struct str text = STR_NONE;
     enum err err = question_read(a->ask->query.text, a->arena, &own, why);
     if (!err)
         err = question_resolve(&own, a->ask->turns, a->ask->n_turns, a->arena, &text, why);

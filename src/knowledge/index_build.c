@@ -348,7 +348,7 @@ static unsigned looks_of(const struct index_passage *p)
 static bool add_cited(struct index_writer *b, struct str text)
 {
     static const struct str open = STR_INIT("《"), shut = STR_INIT("》");
-    uint64_t seen[64];
+    uint64_t seen[64] = {0};
     size_t n_seen = 0;
     for (size_t at = 0; (at = str_find_from(text, open, at)) != STR_NPOS;) {
         at += open.len;

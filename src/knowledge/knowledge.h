@@ -151,10 +151,10 @@ struct knowledge_hit {
     struct knowledge_meta meta;
     enum knowledge_status status;
     double score;
-    double confidence;  /* calibrated 0 .. 1: the probability that it answers */
+    double confidence;      /* calibrated 0 .. 1: the probability that it answers */
     double meaning, latent; /* likeness of meaning to the question, see rank.h */
-    struct str explain; /* JSON of features when asked for */
-    size_t n_folded;    /* near copies not shown */
+    struct str explain;     /* JSON of features when asked for */
+    size_t n_folded;        /* near copies not shown */
 };
 
 ERR_MUST_USE enum err knowledge_search(struct knowledge *k, const struct ops_identity *who,

@@ -159,7 +159,8 @@ enum err papers_record(struct knowledge *k, const struct ops_identity *who,
                        struct why *why)
 {
     struct arena *arena = arena_new(1u << 20);
-    struct str kb = str_c(ask->query.kb), question, citations, detail;
+    struct str kb = str_c(ask->query.kb), question = STR_NONE, citations = STR_NONE,
+               detail = STR_NONE;
     struct store_tx *tx = NULL;
     if (!arena)
         return err_set(why, ERR_NO_MEMORY, "could not record the answer");

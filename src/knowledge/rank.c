@@ -262,7 +262,9 @@ static struct rank_model *shipped;
 static void read_shipped(void)
 {
     struct why why = {0};
+    /* Both are labels of one blob, which the assembler made. */
     struct str bytes = {(const char *)rank_shipped_begin,
+                        /* cppcheck-suppress comparePointers */
                         (size_t)(rank_shipped_end - rank_shipped_begin)};
     if (rank_model_parse(bytes, &shipped, &why))
         abort(); /* it is part of the binary: a bug, or no memory at start */

@@ -23,7 +23,8 @@ struct rank_question {
     uint32_t article; /* tokens_article() of the first article it names, 0 when none */
 };
 
-/* Terms of the question without the words that only make a question of it, and other words for it. */
+/* Terms of the question without the words that only make a question of it, and other words for it.
+ */
 ERR_MUST_USE enum err rank_question_init(struct rank_question *question, struct str text,
                                          struct arena *arena, struct why *why);
 

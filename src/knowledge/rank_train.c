@@ -87,7 +87,7 @@ static enum err learn_words(struct training *t, struct why *why)
     retrieve_free(plain);
     if (!err)
         err = set_scale(t, why);
-    struct str bytes;
+    struct str bytes = STR_NONE;
     struct rank_parts parts = parts_of(t);
     if (!err)
         err = rank_model_write(&parts, work, &bytes, why);

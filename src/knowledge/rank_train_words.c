@@ -274,7 +274,7 @@ static int strongest(const void *a, const void *b)
 static void rotate(const float *z, size_t n, size_t k, size_t dim, double *g, double *e,
                    float *vectors)
 {
-    struct axis axes[RANK_DIM_MOST + EXTRA];
+    struct axis axes[RANK_DIM_MOST + EXTRA] = {0};
     gram(z, n, k, g);
     jacobi(g, e, k);
     for (size_t i = 0; i < k; i++)
