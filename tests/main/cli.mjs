@@ -50,6 +50,8 @@ test('imports, asks and cites the very words', () => {
   ok(answer.hits[quote.hit].text.includes(quote.text), 'the quote stands in the passage word for word');
   const article = json(on(data, 'ask', 'rules', '共享单车停放管理办法第四条', '--json'));
   equal([article.method, article.hits[0].article], ['article', '第四条'], 'article look-up');
+  const refused = json(on(data, 'ask', 'rules', '明天的天气怎么样，会下雨吗', '--json'));
+  ok(refused.refused && refused.text.includes('12345'), 'a refusal says whom to ask');
 });
 
 test('recognition is told to use one thread', async () => {
