@@ -170,8 +170,15 @@ static void tell(struct import *im, const struct import_result *results, size_t 
 
 static void progress(struct import *im, const char *phase)
 {
-    if (im->progress)
-        im->progress(im->ctx, im->n_done, (int64_t)im->n_files, phase);
+    if (im->progress && !im->progress(im->ctx, im->n_done, (int64_t)im->n_files, phase))
+        im->cancelled = true;
+}
+
+/* Between batches, where nothing is half done. */
+static enum err go_on(struct import *im, struct why *why)
+{
+    progress(im, "reading");
+    return im->cancelled ? err_set(why, ERR_CANCELLED, "the import was cancelled") : ERR_OK;
 }
 
 static void free_results(struct import_result *results, size_t n)
@@ -254,7 +261,7 @@ static enum err finish_batch(struct batch *b, struct why *why)
     if (!err) {
         tell(b->im, b->results, b->n);
         b->im->n_done += (int64_t)b->n;
-        progress(b->im, "reading");
+        err = go_on(b->im, why);
     }
     free_results(b->results, b->n);
     b->n = 0;
@@ -281,7 +288,7 @@ static enum err flush_archive(struct archive *a, struct why *why)
     b->results[0] = (struct import_result){.first = NULL};
     b->results[0].last = &b->results[0].first;
     b->bytes = 0;
-    return err;
+    return err ? err : go_on(a->im, why);
 }
 
 static enum err on_archived(void *ctx, struct import_doc *doc, struct why *why)
@@ -304,7 +311,7 @@ static enum err read_archive(struct batch *b, size_t file, struct why *why)
     b->results[0].last = &b->results[0].first;
     struct why words = {0};
     enum err err = import_read_archive(b->im, file, on_archived, &a, &whole, &words);
-    if (err == ERR_NO_SPACE || err == ERR_NO_MEMORY || err == ERR_BUSY) {
+    if (err == ERR_NO_SPACE || err == ERR_NO_MEMORY || err == ERR_BUSY || err == ERR_CANCELLED) {
         (void)err_set(why, err, "%s", why_text(&words, err));
     } else if (err) { /* the archive itself: reported, the rest goes on */
         struct import_doc failed = {.name = b->im->files[file].name, .code = err, .why = words};

@@ -69,6 +69,7 @@ struct import {
     struct buf failures;
     size_t n_told; /* failures told */
     knowledge_progress_fn *progress;
+    bool cancelled; /* progress said so */
     void *ctx;
     int64_t n_done;
 };

@@ -7,9 +7,10 @@
 
 #include <sys/stat.h>
 
-static void on_progress(void *ctx, int64_t done, int64_t total, const char *phase)
+static bool on_progress(void *ctx, int64_t done, int64_t total, const char *phase)
 {
     job_progress(ctx, done, total, phase);
+    return !job_cancelled(ctx);
 }
 
 static enum err report(struct job *job, const struct knowledge_report *r, struct why *why)
@@ -50,10 +51,20 @@ static enum err run_upload(struct knowledge *k, struct job *job, const struct op
                                .source = str_printf(arena, "upload:%.*s", STR_FMT(name))};
     if (!file.source.ptr)
         return err_set(why, ERR_NO_MEMORY, "could not read an upload in");
-    if (stat(file.path, &st) != 0)
-        return err_errno(why, "the upload is not there any more");
+    const struct json *before = NULL;
+    enum err err = job_saved(job, arena, &before, why);
+    if (err)
+        return err;
+    if (stat(file.path, &st) != 0) {
+        if (!json_get_bool(before, "imported", false))
+            return err_errno(why, "the upload is not there any more");
+        job_log(job, "the upload was read in before this process began");
+        return ERR_OK; /* an earlier attempt died between removing the file and saying so */
+    }
     file.bytes = (uint64_t)st.st_size;
-    enum err err = import_run(k, who, import, &file, 1, on_progress, job, arena, out, why);
+    err = import_run(k, who, import, &file, 1, on_progress, job, arena, out, why);
+    if (!err)
+        err = job_save(job, STR("{\"imported\":true}"), why);
     struct why none = {0};
     if (!err && file_remove(file.path, &none))
         job_log(job, "the uploaded file was not removed: %s", none.text);

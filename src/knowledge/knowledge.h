@@ -121,7 +121,9 @@ struct knowledge_report {
 };
 /* In this process. Progress through `progress` (may be NULL). What was acknowledged survives any
  * crash; calling again with the same paths finishes the work and doubles nothing. */
-typedef void knowledge_progress_fn(void *ctx, int64_t done, int64_t total, const char *phase);
+/* Called after every batch; false ends the import there with ERR_CANCELLED: what was acknowledged
+ * stays. */
+typedef bool knowledge_progress_fn(void *ctx, int64_t done, int64_t total, const char *phase);
 ERR_MUST_USE enum err knowledge_import(struct knowledge *k, const struct ops_identity *who,
                                        const struct knowledge_import *import,
                                        knowledge_progress_fn *progress, void *ctx,

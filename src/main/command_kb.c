@@ -9,10 +9,11 @@
 
 #define REPORT_MEMORY (64u << 20)
 
-static void progress(void *ctx, int64_t done, int64_t total, const char *phase)
+static bool progress(void *ctx, int64_t done, int64_t total, const char *phase)
 {
     (void)ctx;
     (void)fprintf(stderr, "\r%s %lld / %lld   ", phase, (long long)done, (long long)total);
+    return true;
 }
 
 static void print_report(const struct knowledge_report *r, double seconds, bool json)

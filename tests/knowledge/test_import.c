@@ -478,4 +478,40 @@ TEST(loses_and_doubles_nothing_when_killed_at_any_moment)
     kb_done(&kb);
 }
 
+static bool until_some(void *ctx, int64_t done, int64_t total, const char *phase)
+{
+    (void)ctx, (void)total, (void)phase;
+    return done == 0;
+}
+
+TEST(stops_between_batches_when_it_is_cancelled)
+{
+    FRESH_KB(kb);
+    enum { N = 900 };
+    char name[40], text[200], path[300], id[UUID_TEXT];
+    for (int i = 0; i < N; i++) {
+        (void)snprintf(name, sizeof name, "many/n%d.md", i);
+        (void)snprintf(text, sizeof text, "# 第%d号公告\n\n关于第%d期安排的内容说明。\n", i, i);
+        kb_put(&kb, name, text);
+    }
+    (void)snprintf(path, sizeof path, "%s/files/many", kb.dir);
+    const char *paths[] = {path};
+    struct knowledge_report report = {0};
+    struct why why = {0};
+    struct knowledge_import import = {.kb = "test", .paths = paths, .n_paths = 1};
+    CHECK_OK(
+        knowledge_create(kb.knowledge, &kb.system, "test", "测试", OPS_CLASS_PUBLIC, id, &kb.why),
+        &kb.why);
+    CHECK_EQ(knowledge_import(kb.knowledge, &kb.system, &import, until_some, NULL, kb.arena,
+                              &report, &why),
+             ERR_CANCELLED);
+    CHECK(why.text[0] != '\0');
+    int64_t kept = kb_count(&kb, "SELECT COUNT(*) FROM kb_versions");
+    CHECK(kept > 0 && kept < N);
+    CHECK_EQ(kb_check(&kb, false), 0);
+    CHECK_EQ(kb_import(&kb, "many", false).n_versions, N - kept);
+    CHECK_EQ(kb_count(&kb, "SELECT COUNT(*) FROM kb_versions"), N);
+    kb_done(&kb);
+}
+
 TESTS_MAIN()
