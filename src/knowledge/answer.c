@@ -16,13 +16,14 @@
 #define SEARCH_HITS  60 /* looked through for what answers, over all bases */
 #define SHOWN_HITS   5  /* passages told with an answer */
 #define MOST_QUOTES  3
+#define MOST_WHOLE   450  /* bytes of an article that is quoted whole */
 #define FAQ_ALIKE    0.62 /* a question that is nearly one of the FAQ's is answered by it */
 #define MOST_SHORT   40   /* characters of a question that may be a short form of a title */
 #define TITLE_SURE   0.75 /* this much of a record's title in the question means the record */
 #define TITLE_WEIGHT 1.2  /* of a record's title that stands in the question, against its rank */
 #define RECORD_LEAST 0.34 /* less of the title than this, and the record is not meant */
 #define SECOND_LEAST 0.5  /* a second passage this near the best is quoted too */
-#define SECOND_SURE  0.6  /* and at least this sure */
+#define SECOND_SURE  0.45 /* and at least this sure */
 #define RECORD_NEAR  0.3  /* a record whose passages are less likely than this share of the best */
 
 /* One question on its way. */
@@ -471,6 +472,9 @@ static enum err quote_hit(struct asking *a, size_t hit, size_t most, struct why 
         return add_quote(a, hit, h->start + (size_t)(words.ptr - h->text.ptr), words.len, words, "",
                          why);
     }
+    bool rule = h->meta.kind == KNOWLEDGE_LAW || h->meta.kind == KNOWLEDGE_POLICY;
+    if (rule && h->text.len <= MOST_WHOLE) /* its sentences limit each other */
+        return add_quote(a, hit, h->start, h->len, h->text, "", why);
     err = quote_best(&a->question, h->text, most, a->arena, &spans, &n, why);
     /* In the order of the text, which is the order of the thought. */
     for (size_t i = 1; !err && i < n; i++)

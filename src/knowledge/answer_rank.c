@@ -8,18 +8,21 @@
 #include "core/utf8.h"
 #include "knowledge/answer.h"
 #include "knowledge/catalog.h"
+#include "knowledge/lay.h"
 #include "knowledge/quote.h"
 #include "knowledge/retrieve.h"
 #include "knowledge/tokens.h"
 
-#define MOST_TERMS    160  /* distinct terms of a question that are weighed */
-#define SLOTS         512  /* of the table of terms; a power of two above twice MOST_TERMS */
-#define MOST_TEXT     3000 /* bytes of a passage that are read */
-#define MOST_SENTENCE 64   /* sentences of a passage that are read */
-#define SINGLE        0.15 /* a character's weight against a pair's */
-#define ALONE         0.2 /* how far a character is covered that stands there without its neighbours */
-#define SHORT_GAP     2 /* characters of a title that its short form leaves out in a row */
-#define LEAST_SHARE   6 /* hits that every base gets */
+#define MOST_TERMS      160  /* distinct terms of a question that are weighed */
+#define SLOTS           512  /* of the table of terms; a power of two above twice MOST_TERMS */
+#define MOST_TEXT       3000 /* bytes of a passage that are read */
+#define MOST_SENTENCE   64   /* sentences of a passage that are read */
+#define MOST_SAID       24   /* words of the question that lay.def knows, that are weighed */
+#define MOST_SAID_TERMS 16   /* terms of one of them */
+#define SINGLE          0.15 /* a character's weight against a pair's */
+#define ALONE           0.2 /* how far a character is covered that stands there without its neighbours */
+#define SHORT_GAP       2 /* characters of a title that its short form leaves out in a row */
+#define LEAST_SHARE     6 /* hits that every base gets */
 
 const char *const answer_feature_names[ANSWER_N_FEATURES] = {
 #define ANSWER_WEIGHT(name, weight, words) #name,
@@ -107,6 +110,13 @@ struct position {
     double weight;
 };
 
+/* Words of the question that lay.def has other words for. */
+struct said {
+    const struct lay *lay;
+    size_t n;
+    uint16_t terms[MOST_SAID_TERMS]; /* n: places in items */
+};
+
 struct terms {
     uint64_t items[MOST_TERMS];
     double weights[MOST_TERMS];
@@ -121,6 +131,8 @@ struct terms {
     double rarest;  /* greatest possible weight */
     size_t n_words; /* pairs and words */
     uint32_t n_passages;
+    struct said said[MOST_SAID];
+    size_t n_said;
 };
 
 static size_t slot_of(const struct terms *t, uint64_t term)
@@ -165,6 +177,34 @@ static bool in_pair(const struct terms *t, size_t i, const bool *set)
     return (before >= 0 && set[before]) || (behind >= 0 && set[behind]);
 }
 
+static void put_said(struct terms *t, const struct lay *lay)
+{
+    struct said *s = &t->said[t->n_said];
+    struct tokens tokens;
+    uint64_t term;
+    s->lay = lay;
+    tokens_init(&tokens, lay->said, false);
+    while (s->n < MOST_SAID_TERMS && tokens_next(&tokens, &term)) {
+        uint16_t at = t->slots[slot_of(t, term)];
+        if (at)
+            s->terms[s->n++] = (uint16_t)(at - 1);
+    }
+    t->n_said += s->n > 0;
+}
+
+static void read_said(struct terms *t, struct str text)
+{
+    for (size_t i = 0; i < lay_n_words && t->n_said < MOST_SAID; i++)
+        if (str_find(text, lay_words[i].said) != STR_NPOS)
+            put_said(t, &lay_words[i]);
+}
+
+static void set_said(const struct said *s, bool *set)
+{
+    for (size_t i = 0; i < s->n; i++)
+        set[s->terms[i]] = true;
+}
+
 static void weigh_terms(struct terms *t)
 {
     bool known[MOST_TERMS];
@@ -177,6 +217,8 @@ static void weigh_terms(struct terms *t)
         t->n_words += !one;
         t->all += t->weights[i];
     }
+    for (size_t i = 0; i < t->n_said; i++)
+        set_said(&t->said[i], known);
     for (size_t i = 0; i < t->n_positions; i++) {
         struct position *p = &t->positions[i];
         bool one = tokens_kind(t->items[p->own]) == TOKENS_CHAR;
@@ -197,6 +239,7 @@ static enum err read_terms(struct knowledge *k, const struct ops_identity *who, 
     tokens_init(&tokens, text, true);
     while (tokens_next(&tokens, &term))
         put_position(t, term);
+    read_said(t, text);
     enum err err =
         knowledge_rarity(k, who, kb, t->items, t->n, arena, t->holding, &t->n_passages, why);
     if (!err)
@@ -204,7 +247,20 @@ static enum err read_terms(struct knowledge *k, const struct ops_identity *who, 
     return err;
 }
 
-/* Which of the question's terms stand in a text; `in` is a set over t->items. */
+static bool holds_written(const struct lay *lay, struct str text)
+{
+    struct str rest = lay->written;
+    for (size_t at; rest.len; rest = str_from(rest, at < rest.len ? at + 1 : at)) {
+        at = str_find(rest, STR(" "));
+        at = at == STR_NPOS ? rest.len : at;
+        if (str_find(text, str_slice(rest, 0, at)) != STR_NPOS)
+            return true;
+    }
+    return false;
+}
+
+/* Which of the question's terms stand in a text, in these words or in those of lay.def; `in` is a
+ * set over t->items. */
 static void mark(const struct terms *t, struct str text, bool *in)
 {
     struct tokens tokens;
@@ -215,6 +271,9 @@ static void mark(const struct terms *t, struct str text, bool *in)
         if (t->slots[at])
             in[t->slots[at] - 1] = true;
     }
+    for (size_t i = 0; i < t->n_said; i++)
+        if (holds_written(t->said[i].lay, text))
+            set_said(&t->said[i], in);
 }
 
 static bool near_behind(struct str text, uint32_t a, uint32_t b)

@@ -1,6 +1,7 @@
 /* rank_features: one pass over each candidate's text against a small table of terms. */
 #include "knowledge/rank_features.h"
 
+#include "knowledge/lay.h"
 #include "knowledge/tokens.h"
 
 #include "core/arena.h"
@@ -33,21 +34,11 @@ static int by_term_bits(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-struct lay {
-    struct str said, written;
-};
-
-static const struct lay lay_words[] = {
-#define LAY(said, written) {STR_INIT(said), STR_INIT(written)},
-#include "knowledge/lay.def"
-#undef LAY
-};
-
 /* Room for the terms of the text and of whatever lay.def adds to it. */
 static size_t most_terms(struct str text)
 {
     size_t most = text.len * 2 + 1;
-    for (size_t i = 0; i < sizeof lay_words / sizeof lay_words[0]; i++)
+    for (size_t i = 0; i < lay_n_words; i++)
         most += lay_words[i].written.len;
     return most;
 }
@@ -55,7 +46,7 @@ static size_t most_terms(struct str text)
 /* Adds the pairs and words of what lay.def says for the question's words. */
 static size_t add_lay(struct str text, uint64_t *terms, size_t n)
 {
-    for (size_t i = 0; i < sizeof lay_words / sizeof lay_words[0]; i++) {
+    for (size_t i = 0; i < lay_n_words; i++) {
         if (str_find(text, lay_words[i].said) == STR_NPOS)
             continue;
         struct tokens tokens;
