@@ -72,6 +72,26 @@ TEST(a_quote_is_the_passage_byte_for_byte)
     kb_done(&kb);
 }
 
+TEST(words_of_residents_meet_those_of_offices)
+{
+    static const char dogs[] = "# 云汀市养犬管理条例\n\n2024年3月1日公布 自2024年5月1日起施行\n\n"
+                               "第一条 为了规范养犬行为，保障公民人身安全，制定本条例。\n\n"
+                               "第二条 携带犬只外出应当为其束犬链，由成年人牵引。\n\n"
+                               "第三条 养犬登记由公安机关办理，有效期一年。\n\n"
+                               "第四条 市公安机关负责养犬管理工作。\n";
+    struct kb kb;
+    if (!kb_fresh(&kb))
+        SKIP(test_store_skip());
+    kb_put(&kb, "bike.md", rules);
+    kb_import(&kb, "bike.md", false);
+    kb_put(&kb, "dogs.md", dogs);
+    kb_import(&kb, "dogs.md", false);
+    struct knowledge_answer answer = ask_as(&kb, &kb.system, "狗证管几年", false);
+    CHECK(!answer.refused);
+    CHECK(str_find(answer.text, STR("有效期一年")) != STR_NPOS);
+    kb_done(&kb);
+}
+
 TEST(masks_numbers_of_people_in_many_writings)
 {
     static const char *const secrets[] = {"13812345678",
