@@ -4,6 +4,7 @@
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 #include <pthread.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "core/arena.h"
@@ -186,6 +187,9 @@ static void feed(struct parse *p, enum markup_kind kind, struct str bytes)
 
 static void parse_all(struct parse *p, enum markup_kind kind, struct str bytes)
 {
+    /* libxml2 makes its tables at the first use, which two threads must not share. */
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, xmlInitParser);
     xmlSAXHandler sax = handler_for(kind);
     p->parser = kind == MARKUP_HTML
                     ? htmlCreatePushParserCtxt(&sax, p, NULL, 0, NULL, XML_CHAR_ENCODING_UTF8)
