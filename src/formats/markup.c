@@ -4,7 +4,6 @@
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 #include <pthread.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "core/arena.h"
