@@ -14,7 +14,7 @@ if (!yicheng || !datasets) {
 const data = scratch(), archive = join(scratch(), 'laws.zip');
 const root = new URL('..', import.meta.url).pathname;
 if (spawnSync('zip', ['-qr1', archive, 'laws', '-i', '*.md'], { cwd: datasets }).status !== 0) throw new Error('could not pack the laws (is zip installed?)');
-const limits = ['--set', 'ops.demo=true', '--set', 'ops.rate_public=1000000', '--set', 'ops.rate_user=1000000'];
+const limits = ['--set', 'ops.demo=true', '--set', 'ops.rate_address=1000000', '--set', 'ops.rate_user=1000000'];
 const server = await serve(yicheng, data, { global: limits, serve: ['--sample', join(root, 'sample')] });
 const questions = readFileSync(join(root, 'tests/data/city_answerable.jsonl'), 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l).question);
 
