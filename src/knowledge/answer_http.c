@@ -8,8 +8,7 @@
 #define MOST_TURNS    20
 #define FEEDBACK_BODY 16384
 
-/* Residents ask without an account: they read what is public in the home tenant. */
-static const struct ops_identity *asker(struct http_request *req, struct ops_identity *resident)
+const struct ops_identity *knowledge_asker(struct http_request *req, struct ops_identity *resident)
 {
     const struct ops_identity *who = http_identity(req);
     if (who)
@@ -62,8 +61,8 @@ static enum err ask(struct http_request *req, struct http_response *res, struct 
     struct knowledge_answer answer;
     enum err err = read_ask(req, &question, why);
     if (!err)
-        err = knowledge_ask(http_ctx(req), asker(req, &resident), &question, http_arena(req),
-                            &answer, why);
+        err = knowledge_ask(http_ctx(req), knowledge_asker(req, &resident), &question,
+                            http_arena(req), &answer, why);
     if (!err)
         knowledge_answer_json(&answer, http_json(res));
     return err;
@@ -130,7 +129,7 @@ static enum err ask_stream(struct http_request *req, struct http_response *res, 
         return err_set(why, ERR_NO_MEMORY, "could not hold the question");
     s->k = http_ctx(req);
     s->arena = http_arena(req);
-    s->who = *asker(req, &resident);
+    s->who = *knowledge_asker(req, &resident);
     enum err err = read_ask(req, &s->question, why);
     if (!err)
         http_stream(res, stream_next, stream_done, s);
@@ -149,7 +148,7 @@ static enum err feedback(struct http_request *req, struct http_response *res, st
     if (!err)
         err = papers_verdict_parse(json_get_str(body, "verdict", STR("")), &verdict, why);
     if (!err)
-        err = papers_feedback(http_ctx(req), asker(req, &resident), id, verdict,
+        err = papers_feedback(http_ctx(req), knowledge_asker(req, &resident), id, verdict,
                               json_get_str(body, "comment", STR("")),
                               json_get_str(body, "correction", STR("")), why);
     if (!err)
@@ -206,7 +205,7 @@ static enum err overview(struct http_request *req, struct http_response *res, st
 static enum err ask_info(struct http_request *req, struct http_response *res, struct why *why)
 {
     struct ops_identity resident;
-    return knowledge_bases_json(http_ctx(req), asker(req, &resident), http_arena(req),
+    return knowledge_bases_json(http_ctx(req), knowledge_asker(req, &resident), http_arena(req),
                                 http_json(res), why);
 }
 

@@ -61,23 +61,9 @@ static enum err index_item(struct writing *w, const struct import_doc *doc,
         title = str_printf(w->arena, "%.*s %.*s", STR_FMT(meta->title), STR_FMT(meta->part));
     enum err err = title.ptr ? index_writer_version(w->writer, id, &version, why)
                              : err_set(why, ERR_NO_MEMORY, "could not hold a title");
-    for (size_t i = 0; i < item->n_passages && !err; i++) {
-        const struct passage *p = &item->passages[i];
-        struct index_passage passage = {.version = version,
-                                        .number = (uint32_t)i,
-                                        .kind = p->kind,
-                                        .start = p->start,
-                                        .len = p->len,
-                                        .body = p->body,
-                                        .article = p->number,
-                                        .article_sub = p->sub,
-                                        .title = title,
-                                        .label = p->label,
-                                        .path = p->path,
-                                        .field = p->field,
-                                        .text = passage_words(p, text)};
-        err = index_writer_add(w->writer, &passage, why);
-    }
+    if (!err)
+        err = index_writer_passages(w->writer, version, title, item->passages, item->n_passages,
+                                    text, why);
     return err;
 }
 

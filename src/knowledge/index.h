@@ -56,6 +56,10 @@ ERR_MUST_USE enum err index_writer_version(struct index_writer *writer, const ch
                                            uint32_t *version, struct why *why);
 ERR_MUST_USE enum err index_writer_add(struct index_writer *writer,
                                        const struct index_passage *passage, struct why *why);
+/* The passages of one version, in order; `text` is the version's own text. */
+ERR_MUST_USE enum err index_writer_passages(struct index_writer *writer, uint32_t version,
+                                            struct str title, const struct passage *passages,
+                                            size_t n, struct str text, struct why *why);
 ERR_MUST_USE enum err index_writer_commit(struct index_writer *writer, struct index_info *out,
                                           struct why *why);
 void index_writer_free(struct index_writer *writer); /* NULL is fine; also after commit */

@@ -544,6 +544,31 @@ static enum err file_digest(const struct index_writer *b, struct index_info *out
     return ERR_OK;
 }
 
+enum err index_writer_passages(struct index_writer *b, uint32_t version, struct str title,
+                               const struct passage *passages, size_t n, struct str text,
+                               struct why *why)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < n && !err; i++) {
+        const struct passage *p = &passages[i];
+        struct index_passage passage = {.version = version,
+                                        .number = (uint32_t)i,
+                                        .kind = p->kind,
+                                        .start = p->start,
+                                        .len = p->len,
+                                        .body = p->body,
+                                        .article = p->number,
+                                        .article_sub = p->sub,
+                                        .title = title,
+                                        .label = p->label,
+                                        .path = p->path,
+                                        .field = p->field,
+                                        .text = passage_words(p, text)};
+        err = index_writer_add(b, &passage, why);
+    }
+    return err;
+}
+
 enum err index_writer_commit(struct index_writer *b, struct index_info *out, struct why *why)
 {
     static const struct {

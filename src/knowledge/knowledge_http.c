@@ -19,18 +19,6 @@ static struct knowledge *room(struct http_request *req)
     return http_ctx(req);
 }
 
-/* Who asks; without an account: a resident, who reads what is public. */
-static const struct ops_identity *asker(struct http_request *req, struct ops_identity *resident)
-{
-    const struct ops_identity *who = http_identity(req);
-    if (who)
-        return who;
-    *resident = ops_public(OPS_HOME);
-    resident->address = str_c(http_address(req));
-    resident->trace = str_c(http_trace_id(req));
-    return resident;
-}
-
 static enum err path_id(struct http_request *req, const char *name, char **out, struct why *why)
 {
     *out = str_z(http_arena(req), http_param(req, name));
@@ -337,7 +325,7 @@ static enum err version_text(struct http_request *req, struct http_response *res
     char *id = NULL;
     enum err err = path_id(req, "id", &id, why);
     return err ? err
-               : version_text_json(room(req), asker(req, &resident), id, http_arena(req),
+               : version_text_json(room(req), knowledge_asker(req, &resident), id, http_arena(req),
                                    http_json(res), why);
 }
 
@@ -348,8 +336,8 @@ static enum err version_file(struct http_request *req, struct http_response *res
     const struct catalog_version *version = NULL;
     const char *path = NULL;
     struct arena *arena = http_arena(req);
-    enum err err = version_find(room(req), asker(req, &resident), http_param(req, "id"), &catalog,
-                                &version, why);
+    enum err err = version_find(room(req), knowledge_asker(req, &resident), http_param(req, "id"),
+                                &catalog, &version, why);
     if (err)
         return err;
     char *object = str_z(arena, version->object), *name = str_z(arena, file_name(version->name));

@@ -191,23 +191,8 @@ static enum err add_version(struct rebuilding *r, const struct store_rows *row, 
     if (!err)
         err = index_writer_version(r->writer, name, &version, why);
     text = str_slice(text, start, start + len);
-    for (size_t i = 0; i < n && !err; i++) {
-        const struct passage *p = &passages[i];
-        struct index_passage passage = {.version = version,
-                                        .number = (uint32_t)i,
-                                        .kind = p->kind,
-                                        .start = p->start,
-                                        .len = p->len,
-                                        .body = p->body,
-                                        .article = p->number,
-                                        .article_sub = p->sub,
-                                        .title = title,
-                                        .label = p->label,
-                                        .path = p->path,
-                                        .field = p->field,
-                                        .text = passage_words(p, text)};
-        err = index_writer_add(r->writer, &passage, why);
-    }
+    if (!err)
+        err = index_writer_passages(r->writer, version, title, passages, n, text, why);
     r->ids[r->n_ids++] = (struct str){name, id.len};
     return err;
 }
