@@ -5,7 +5,7 @@ DATA  ?= data
 NICE  ?= nice
 SHELL := /bin/sh
 
-.PHONY: all run test build console install asan tsan fuzz lint format bench deb cross pictures clean
+.PHONY: all run test build console llama install asan tsan fuzz lint format bench deb cross pictures clean
 
 all: build
 
@@ -18,10 +18,14 @@ console: console/dist/.stamp
 console/dist/.stamp: $(CONSOLE_SOURCES)
 	@tools/build_console
 
-$(BUILD)/build.ninja: | install
+# The engine's library is slow to build and stays outside the tree, see tools/llama.
+llama: install
+	@tools/llama
+
+$(BUILD)/build.ninja: | install llama
 	meson setup $(BUILD)
 
-build: install console $(BUILD)/build.ninja
+build: install console llama $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
 run: build
@@ -32,12 +36,12 @@ test: build
 	@tools/test $(BUILD)
 
 # The same tests under the sanitizers. UBSan stops at the first finding.
-asan: install
+asan: install llama
 	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
 	ninja -C build-asan
 	@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 tools/test build-asan --c-only
 
-tsan: install
+tsan: install llama
 	@[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
 	ninja -C build-tsan
 	@TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tools/tsan.txt tools/test build-tsan --c-only
