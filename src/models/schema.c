@@ -1,0 +1,75 @@
+#include "models/models.h"
+
+/*
+ * One counter, models_generation, is raised in every transaction that changes what routes are made
+ * of; it is all that a process asks the database for while nothing happens.
+ */
+const struct store_migration models_migrations[] = {
+    {"models", 1,
+     "CREATE TABLE models_generation (id INTEGER PRIMARY KEY, number INTEGER NOT NULL);\n"
+     "INSERT INTO models_generation (id, number) VALUES (1, 1);\n"
+     "CREATE TABLE models_cards (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,\n"
+     "  title TEXT NOT NULL, kind TEXT NOT NULL, modality TEXT NOT NULL, industry TEXT NOT NULL,\n"
+     "  licence TEXT NOT NULL, source TEXT NOT NULL, filing TEXT NOT NULL,\n"
+     "  description TEXT NOT NULL, grants TEXT NOT NULL, price_key TEXT NOT NULL,\n"
+     "  retired_ms INTEGER NOT NULL, retired_why TEXT NOT NULL, created_ms INTEGER NOT NULL,\n"
+     "  changed_ms INTEGER NOT NULL, revision INTEGER NOT NULL);\n"
+     "CREATE TABLE models_versions (id TEXT PRIMARY KEY,\n"
+     "  card TEXT NOT NULL REFERENCES models_cards (id), number INTEGER NOT NULL,\n"
+     "  label TEXT NOT NULL, storage TEXT NOT NULL, object TEXT NOT NULL, path TEXT NOT NULL,\n"
+     "  endpoint TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,\n"
+     "  sm3 TEXT NOT NULL, architecture TEXT NOT NULL, parameters INTEGER NOT NULL,\n"
+     "  context INTEGER NOT NULL, embedding INTEGER NOT NULL, quantisation TEXT NOT NULL,\n"
+     "  vocabulary INTEGER NOT NULL, template INTEGER NOT NULL, header TEXT NOT NULL,\n"
+     "  tokenizer TEXT NOT NULL, evaluations TEXT NOT NULL, lineage TEXT NOT NULL,\n"
+     "  notes TEXT NOT NULL, state TEXT NOT NULL, why TEXT NOT NULL,\n"
+     "  verified_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL, revision INTEGER NOT NULL,\n"
+     "  UNIQUE (card, label), UNIQUE (card, number));\n"
+     "CREATE INDEX models_versions_endpoint ON models_versions (endpoint)\n"
+     "  WHERE endpoint <> ''",
+     NULL},
+    {"models", 2,
+     "CREATE TABLE models_aliases (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,\n"
+     "  policy TEXT NOT NULL, number INTEGER NOT NULL, created_ms INTEGER NOT NULL,\n"
+     "  changed_ms INTEGER NOT NULL);\n"
+     "CREATE TABLE models_alias_history (alias TEXT NOT NULL, number INTEGER NOT NULL,\n"
+     "  policy TEXT NOT NULL, action TEXT NOT NULL, actor TEXT NOT NULL,\n"
+     "  at_ms INTEGER NOT NULL, PRIMARY KEY (alias, number));\n"
+     "CREATE TABLE models_endpoints (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,\n"
+     "  provider TEXT NOT NULL, base_url TEXT NOT NULL, key_sealed BLOB, key_hint TEXT NOT NULL,\n"
+     "  headers_sealed BLOB, header_names TEXT NOT NULL, upstream_model TEXT NOT NULL,\n"
+     "  weight INTEGER NOT NULL, max_busy INTEGER NOT NULL, connect_ms INTEGER NOT NULL,\n"
+     "  first_ms INTEGER NOT NULL, between_ms INTEGER NOT NULL, total_ms INTEGER NOT NULL,\n"
+     "  disabled INTEGER NOT NULL, tested_ms INTEGER NOT NULL, tested TEXT NOT NULL,\n"
+     "  created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, revision INTEGER NOT NULL);\n"
+     "CREATE TABLE models_deployments (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,\n"
+     "  version TEXT NOT NULL REFERENCES models_versions (id), replicas INTEGER NOT NULL,\n"
+     "  threads INTEGER NOT NULL, memory_bytes INTEGER NOT NULL, context INTEGER NOT NULL,\n"
+     "  slots INTEGER NOT NULL, kv_type TEXT NOT NULL, loras TEXT NOT NULL,\n"
+     "  queue INTEGER NOT NULL, on_demand INTEGER NOT NULL, idle_ms INTEGER NOT NULL,\n"
+     "  wanted TEXT NOT NULL, spec INTEGER NOT NULL, place TEXT NOT NULL, wake_ms INTEGER NOT "
+     "NULL,\n"
+     "  state TEXT NOT NULL, why TEXT NOT NULL, created_ms INTEGER NOT NULL,\n"
+     "  changed_ms INTEGER NOT NULL, revision INTEGER NOT NULL);\n"
+     "CREATE TABLE models_replicas (id TEXT PRIMARY KEY, deployment TEXT NOT NULL,\n"
+     "  number INTEGER NOT NULL, spec INTEGER NOT NULL, version TEXT NOT NULL,\n"
+     "  place TEXT NOT NULL, pid INTEGER NOT NULL, port INTEGER NOT NULL, token_sealed BLOB,\n"
+     "  threads INTEGER NOT NULL, context INTEGER NOT NULL, slots INTEGER NOT NULL,\n"
+     "  queue INTEGER NOT NULL, state TEXT NOT NULL, why TEXT NOT NULL,\n"
+     "  restarts INTEGER NOT NULL, started_ms INTEGER NOT NULL, ready_ms INTEGER NOT NULL,\n"
+     "  rss_bytes INTEGER NOT NULL);\n"
+     "CREATE INDEX models_replicas_deployment ON models_replicas (deployment, number);\n"
+     "CREATE TABLE models_places (place TEXT PRIMARY KEY, threads INTEGER NOT NULL,\n"
+     "  alive_ms INTEGER NOT NULL);\n"
+     "CREATE TABLE models_edges (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,\n"
+     "  version TEXT NOT NULL, token_sha256 TEXT NOT NULL, token_hint TEXT NOT NULL,\n"
+     "  weight INTEGER NOT NULL, base_url TEXT NOT NULL, key_sealed BLOB, upstream_model TEXT NOT "
+     "NULL,\n"
+     "  context INTEGER NOT NULL, slots INTEGER NOT NULL, info TEXT NOT NULL,\n"
+     "  state TEXT NOT NULL, disabled INTEGER NOT NULL, registered_ms INTEGER NOT NULL,\n"
+     "  seen_ms INTEGER NOT NULL, address TEXT NOT NULL, created_ms INTEGER NOT NULL,\n"
+     "  changed_ms INTEGER NOT NULL, revision INTEGER NOT NULL);\n"
+     "CREATE UNIQUE INDEX models_edges_token ON models_edges (token_sha256)",
+     NULL},
+};
+const size_t models_n_migrations = sizeof models_migrations / sizeof models_migrations[0];
