@@ -1,0 +1,9 @@
+/*
+ * engine - one model in one process, model files and tokenizers: the room's public header.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "engine/gguf.h"
+
+#endif
