@@ -1,0 +1,156 @@
+/*
+ * data - the data platform: data sets with versions, operators, pipelines, lineage.
+ *
+ * A data set is a named series of immutable versions; a version is shards of JSON lines in the
+ * object store with a manifest of their hashes (dataset.h). Acquiring makes a version out of files;
+ * a pipeline makes one out of others. Both are jobs ("data.import", "data.run"): parallel, within a
+ * memory limit, resumable after kill -9 with the same final bytes. Every record can be followed
+ * back to its source, and every source forwards to all that descends from it (lineage.h). Operators
+ * are described in op.h and listed in docs/operators.md.
+ *
+ * Everything checks the permissions of `who` itself (data.read, data.write, data.manage) and is in
+ * the ledger. A data set has an access class as documents have (ops.h): who may not read that class
+ * does not see it.
+ *
+ * Threads: a `struct data` serves any thread. Errors common to all: ERR_FORBIDDEN, ERR_NOT_FOUND
+ * (also for what belongs to another tenant), ERR_INVALID (why names the field), those of the store.
+ * Results live in the arena that was passed; the *_json functions write what the REST routes
+ * answer.
+ */
+#ifndef DATA_DATA_H
+#define DATA_DATA_H
+
+#include "compute/compute.h"
+#include "core/json.h"
+#include "core/str.h"
+#include "objects/objects.h"
+#include "ops/ops.h"
+#include "store/store.h"
+
+struct arena;
+struct conf;
+struct conf_table;
+struct data;
+struct http_table;
+
+extern const struct store_migration data_migrations[];
+extern const size_t data_n_migrations;
+extern const struct conf_table data_conf; /* data.models, data.import_root ... */
+extern const struct job_kind data_import_job, data_run_job;
+
+struct data_opts {
+    struct store *store;
+    struct objects *objects;
+    struct compute *compute;
+    struct ops *ops;
+    const struct conf *conf;
+    const char *data_dir;
+};
+ERR_MUST_USE enum err data_open(const struct data_opts *opts, struct data **out, struct why *why);
+void data_close(struct data *data); /* NULL is fine */
+const struct http_table *data_routes(struct data *data);
+
+/* ---- acquiring and processing: both queue a job ---- */
+
+/*
+ * spec: {"dataset", "title"?, "kind"?, "paths": [...], "append"?: bool, "collection": {"licence",
+ *        "authority"?, "owner"?, "industry"?, "grade"?, "collected_at"?, "note"?}}
+ * JSON lines are read as they are; what room formats reads becomes one text record a document, or
+ * one row record a line of a table. Without "append" the version holds these files alone. `dry`
+ * only checks. The same spec, while its job is not done, gives the same job: so a command that was
+ * killed and is given again goes on.
+ */
+ERR_MUST_USE enum err data_import(struct data *data, const struct ops_identity *who,
+                                  struct str spec_json, char job[UUID_TEXT], struct why *why);
+/* A pipeline (pipeline.h), as JSON or YAML. Checked first. */
+ERR_MUST_USE enum err data_run(struct data *data, const struct ops_identity *who, struct str spec,
+                               char job[UUID_TEXT], struct why *why);
+/* {"ok", "kind", "n_inputs", "steps": [{"op", "takes", "gives"}]} */
+ERR_MUST_USE enum err data_check_spec_json(struct data *data, const struct ops_identity *who,
+                                           struct str spec, struct arena *arena,
+                                           struct json_out *out, struct why *why);
+/* The pipeline over the first records of the input (`sample` of them, spread over the shards):
+ * {"n_sampled", "steps": [{"op", "in", "out", "changed", "made", "dropped", "failed", "ms",
+ *   "examples": [{"id", "what", "before", "after", "why"}]}], "records": [...]} */
+ERR_MUST_USE enum err data_dry_run_json(struct data *data, const struct ops_identity *who,
+                                        struct str spec, size_t sample, struct arena *arena,
+                                        struct json_out *out, struct why *why);
+
+/* ---- looking ---- */
+
+/* {"items": [set, ...]}; a set: id, name, title, kind, access, latest, n_records, n_bytes, state,
+ * created_at, card. */
+ERR_MUST_USE enum err data_sets_json(struct data *data, const struct ops_identity *who,
+                                     struct arena *arena, struct json_out *out, struct why *why);
+/* The set with its versions. */
+ERR_MUST_USE enum err data_set_json(struct data *data, const struct ops_identity *who,
+                                    struct str name, struct arena *arena, struct json_out *out,
+                                    struct why *why);
+/* Changes title, access or card (all optional members of `json`). revision -1: whatever it is now;
+ * else ERR_PRECONDITION when somebody else was faster. */
+ERR_MUST_USE enum err data_set_change(struct data *data, const struct ops_identity *who,
+                                      struct str name, const struct json *change, int64_t revision,
+                                      struct why *why);
+/* One version with manifest, schema, splits, sources, the counts of its run. number 0: newest. */
+ERR_MUST_USE enum err data_version_json(struct data *data, const struct ops_identity *who,
+                                        struct str name, int64_t number, struct arena *arena,
+                                        struct json_out *out, struct why *why);
+/* {"items": [record, ...], "next"}: from record `from` on, or n spread evenly (spread), or those
+ * whose line holds `find`. At most 1000. */
+struct data_look {
+    int64_t version; /* 0: newest */
+    int64_t from;    /* number of the record; ignored with `spread` */
+    size_t n;
+    bool spread;
+    struct str find; /* empty: all */
+};
+ERR_MUST_USE enum err data_records_json(struct data *data, const struct ops_identity *who,
+                                        struct str name, const struct data_look *look,
+                                        struct arena *arena, struct json_out *out, struct why *why);
+/* A record with its history back to its source. */
+ERR_MUST_USE enum err data_record_json(struct data *data, const struct ops_identity *who,
+                                       struct str name, int64_t version, struct str id,
+                                       struct arena *arena, struct json_out *out, struct why *why);
+/* Records added, removed and changed between two versions of a set (a, b), with examples. */
+ERR_MUST_USE enum err data_diff_json(struct data *data, const struct ops_identity *who,
+                                     struct str name, int64_t a, int64_t b, struct arena *arena,
+                                     struct json_out *out, struct why *why);
+/* Writes a version's lines to fd. */
+ERR_MUST_USE enum err data_export(struct data *data, const struct ops_identity *who,
+                                  struct str name, int64_t version, int fd, struct why *why);
+
+/* ---- lineage ---- */
+
+/* Rooms above (release, training) hang what they make behind a version. Kinds: "source",
+ * "version", "run", "release", "training", "model". In the caller's transaction. */
+ERR_MUST_USE enum err data_edge(struct store_tx *tx, struct str tenant, const char *from_kind,
+                                struct str from, const char *to_kind, struct str to,
+                                struct why *why);
+/* {"nodes": [{"kind", "id", "title", "state"}], "edges": [{"from", "to", "n_records"?}]}: all that
+ * is reached from the node, backwards, forwards or both. */
+enum data_way { DATA_BACKWARDS = 1, DATA_FORWARDS = 2, DATA_BOTH_WAYS = 3 };
+ERR_MUST_USE enum err data_lineage_json(struct data *data, const struct ops_identity *who,
+                                        struct str kind, struct str id, enum data_way way,
+                                        struct arena *arena, struct json_out *out, struct why *why);
+ERR_MUST_USE enum err data_sources_json(struct data *data, const struct ops_identity *who,
+                                        struct str find, struct str after, size_t limit,
+                                        struct arena *arena, struct json_out *out, struct why *why);
+/* Marks the source and everything that descends from it as withdrawn, with a reason; lists them:
+ * {"source", "versions": [{"dataset", "number", "n_records"}], "others": [...]}. `dry`: only lists.
+ */
+ERR_MUST_USE enum err data_withdraw(struct data *data, const struct ops_identity *who,
+                                    struct str source, struct str reason, bool dry,
+                                    struct arena *arena, struct json_out *out, struct why *why);
+
+/* ---- operators ---- */
+
+void data_ops_json(struct json_out *out);
+/* docs/operators.md */
+ERR_MUST_USE enum err data_ops_reference(struct buf *out, struct why *why);
+
+/* Manifests and shards of every version are there and fit the table; `bad` for each that is not. */
+typedef void data_bad_fn(void *ctx, const char *what, const char *words);
+ERR_MUST_USE enum err data_check(struct data *data, data_bad_fn *bad, void *ctx, size_t *n,
+                                 struct why *why);
+
+#endif

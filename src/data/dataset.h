@@ -1,0 +1,119 @@
+/*
+ * data/dataset - named series of immutable versions: shards of JSON lines, a manifest, a card.
+ *
+ * A version is a row of data_versions and a manifest, an object without times and random ids, so
+ * that the same records give the same manifest and the same name:
+ *
+ *     {"format": 1, "kind": "text", "n_records": N, "n_bytes": B,
+ *      "shards": [{"object": "<sha256>", "n_records": n, "n_bytes": b, "trail": "<sha256>"}, ...],
+ *      "schema": {"members": {"text": {"string": n}, ...}}, "splits": {"train": n, ...},
+ *      "sources": {"<key>": n, ...}}
+ *
+ * A shard is plain JSON lines, at most about DATASET_SHARD_BYTES. Its trail (an object, or "")
+ * holds one line for every record that the making of this version changed, made, dropped or
+ * refused:
+ *
+ *     {"id": "a-1", "changed": [0, 3]}          by the steps of these numbers
+ *     {"id": "a-1.2", "from": "a-1"}            made from that one
+ *     {"id": "a-7", "dropped": 2, "why": "..."} by this step
+ *     {"id": "a-9", "failed": 2, "why": "..."}  quarantined
+ *
+ * The card (who may use it, under which licence ...) belongs to the version but is kept in the
+ * table, for it is corrected by people; every correction is in the ledger.
+ */
+#ifndef DATA_DATASET_H
+#define DATA_DATASET_H
+
+#include "core/hash.h"
+#include "core/json.h"
+#include "data/data.h"
+#include "data/record.h"
+
+#define DATASET_SHARD_BYTES ((size_t)16 << 20)
+#define DATASET_MOST_SHARDS 1000000
+
+struct shard_info {
+    struct str object; /* name of the object with the lines; empty when there are none */
+    struct str trail;  /* name of the object with the trail, or empty */
+    int64_t n_records, n_bytes;
+};
+
+struct dataset {
+    struct str id, tenant, name, title;
+    enum record_kind kind;
+    int64_t latest; /* number of the newest version, 0: none yet */
+    int64_t revision;
+    struct str card; /* JSON object */
+};
+
+struct dataset_version {
+    struct str id, set;
+    int64_t number; /* 1, 2, 3 ... */
+    enum record_kind kind;
+    struct str manifest; /* name of the object */
+    struct str state;    /* "ready" or "withdrawn": holds records of a withdrawn source */
+    struct str run;      /* id of the run that made it */
+    int64_t n_records, n_bytes, created_ms;
+    struct shard_info *shards; /* n_shards; only after dataset_shards() */
+    size_t n_shards;
+};
+
+/* ---- what a version is made of, gathered while its shards are written ---- */
+
+/* Counts of one shard: kept beside it as JSON while a run is under way, summed in the manifest. */
+struct shard_stats {
+    int64_t n_records, n_bytes;
+    struct shard_stats_in *in; /* members, sources, splits */
+};
+ERR_MUST_USE enum err shard_stats_init(struct shard_stats *stats, struct arena *arena,
+                                       struct why *why);
+/* ERR_TOO_LARGE when the shard has more members, sources or splits than are counted. */
+ERR_MUST_USE enum err shard_stats_add(struct shard_stats *stats, const struct record *record,
+                                      size_t line_bytes, struct why *why);
+void shard_stats_json(const struct shard_stats *stats, struct json_out *out);
+ERR_MUST_USE enum err shard_stats_merge(struct shard_stats *stats, const struct json *json,
+                                        struct why *why);
+
+/* ---- tables ---- */
+
+/* ERR_NOT_FOUND for what belongs to another tenant, too. number 0: the newest. */
+ERR_MUST_USE enum err dataset_find(struct data *data, const struct ops_identity *who,
+                                   struct str name, struct arena *arena, struct dataset *out,
+                                   struct why *why);
+ERR_MUST_USE enum err dataset_version_find(struct data *data, const struct dataset *set,
+                                           int64_t number, struct arena *arena,
+                                           struct dataset_version *out, struct why *why);
+/* By its id, of any tenant: for lineage and for runs that were checked when they were made. */
+ERR_MUST_USE enum err dataset_version_by_id(struct data *data, struct str id, struct arena *arena,
+                                            struct dataset_version *out, struct why *why);
+/* Finds the set, or makes it in the transaction. ERR_CONFLICT when it is of another kind. */
+ERR_MUST_USE enum err dataset_make(struct store_tx *tx, struct data *data,
+                                   const struct ops_identity *who, struct str name,
+                                   struct str title, enum record_kind kind, struct arena *arena,
+                                   struct dataset *out, struct why *why);
+
+/* Reads the manifest: out->shards. ERR_CORRUPT. */
+ERR_MUST_USE enum err dataset_shards(struct data *data, struct dataset_version *version,
+                                     struct arena *arena, struct why *why);
+/* The manifest's text for these shards and their sums; the same for the same. */
+ERR_MUST_USE enum err dataset_manifest(enum record_kind kind, const struct shard_info *shards,
+                                       size_t n, const struct shard_stats *sums,
+                                       struct arena *arena, struct str *out, struct why *why);
+
+struct version_form {
+    const struct dataset *set;
+    enum record_kind kind;
+    struct str manifest; /* name of the object, durable already */
+    const struct shard_stats *sums;
+    struct str run;     /* id of the run that made it */
+    struct str card;    /* JSON object */
+    struct str quality; /* JSON: the counts of the run */
+};
+/* The next number, with the contents (sources) and the edges from the sources; in the ledger. A
+ * run that has made its version already gets that one. */
+ERR_MUST_USE enum err dataset_commit(struct store_tx *tx, struct data *data,
+                                     const struct ops_identity *who,
+                                     const struct version_form *form, struct arena *arena,
+                                     struct dataset_version *out, struct why *why);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * data/pipeline - a list of steps, checked against the operators, and run over shards.
+ *
+ *     spec (JSON or YAML) -> plan: every step with its operator, arguments and paths
+ *     plan -> stages: a run of record-wise steps, ended by a DATA_WHOLE step or by the output
+ *     stage -> one task a shard, in parallel; each leaves files in the work folder
+ *
+ * A spec:
+ *     {"name": "laws for pre-training",
+ *      "inputs": [{"dataset": "laws", "version": 2}, ...],      or "input": {...}
+ *      "output": {"dataset": "laws-clean", "title": "...", "card": {...}},
+ *      "seed": 7,
+ *      "steps": [{"op": "unicode_nfc"}, {"op": "length", "least": 200, "on": ["text"]}, ...]}
+ * A step names an operator, its parameters, and "on": the paths of the texts that it works on
+ * (record_texts; the usual ones of the kind when it is missing).
+ *
+ * The files of a task are written under another name and renamed; its .done file comes last and
+ * holds its counts. So a run that was killed goes on with the tasks that have no .done. Nothing in
+ * the files depends on time, place, order of tasks or the number of threads.
+ */
+#ifndef DATA_PIPELINE_H
+#define DATA_PIPELINE_H
+
+#include "core/json.h"
+#include "data/op.h"
+
+#define PIPELINE_MOST_STEPS  100
+#define PIPELINE_MOST_INPUTS 64
+#define PIPELINE_ARENA       ((size_t)192 << 20) /* for one record with all its parts */
+
+struct pipeline_input {
+    struct str dataset;
+    int64_t version; /* 0: the newest */
+};
+
+struct pipeline_step {
+    const struct data_op *op;
+    struct data_arg *args; /* op->n_params */
+    const void *made;
+    struct str *paths; /* n_paths */
+    size_t n_paths;
+    enum record_kind takes, gives; /* here */
+};
+
+struct pipeline {
+    struct arena *arena;
+    struct str name, dataset, title;
+    struct str card; /* JSON object of the output, or empty */
+    uint64_t seed;
+    struct pipeline_input *inputs;
+    size_t n_inputs;
+    struct pipeline_step *steps;
+    size_t n_steps;
+    enum record_kind takes, gives;
+};
+
+/*
+ * Reads and checks a spec for records of `kind`, and prepares its operators. Everything lives in
+ * `arena`. With several things wrong the first is told, with the step's number and the nearest
+ * right name.
+ *
+ *   Errors  ERR_INVALID      names the step, the parameter, the value and what it may be
+ *           ERR_UNSUPPORTED  an operator does not take this kind of record
+ *           ERR_UNAVAILABLE  an operator's model is missing
+ */
+ERR_MUST_USE enum err pipeline_read(const struct json *spec, enum record_kind kind,
+                                    const char *models, struct arena *arena, struct pipeline *out,
+                                    struct why *why);
+/* The inputs alone: needed to know the kind. */
+ERR_MUST_USE enum err pipeline_inputs(const struct json *spec, struct arena *arena,
+                                      struct pipeline_input **out, size_t *n, struct why *why);
+/* JSON or YAML (told apart by the first character) as a JSON document. YAML: one document, no
+ * anchors, no tags; numbers, true, false and null are read as YAML 1.2's core schema says. */
+ERR_MUST_USE enum err pipeline_text(struct str text, struct arena *arena, const struct json **out,
+                                    struct why *why);
+
+/* ---- running over one batch of lines ---- */
+
+struct step_count {
+    int64_t in, out, changed, made, dropped, failed;
+};
+
+struct pipeline_task {
+    const struct pipeline *pipeline;
+    size_t first, last;                       /* the steps first .. last - 1, all record-wise */
+    const struct pipeline_step *apply, *note; /* the DATA_WHOLE steps before and behind, or NULL */
+    struct str verdicts;                      /* of `apply`, for these lines */
+    size_t input;
+    struct str lines; /* mapped */
+    /* where it goes, each a file that is open for writing; -1: nowhere */
+    int out_fd, trail_fd, note_fd;
+    struct step_count *counts; /* pipeline->n_steps */
+    struct shard_stats *stats; /* of what came out, or NULL */
+    bool (*cancelled)(void *ctx);
+    /* What happened at each step, for a dry run; or NULL. */
+    void (*saw)(void *ctx, size_t step, const struct record *before, const struct record *after,
+                const char *what);
+    void *ctx;
+};
+/* Every line through the steps. Errors are those that end a run; what is wrong with a record goes
+ * into the trail and the counts. */
+ERR_MUST_USE enum err pipeline_task_run(struct pipeline_task *task, struct why *why);
+
+#endif
