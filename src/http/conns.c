@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/tcp.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 
 #define KEEPER_MS        250
 #define N_BUCKETS        1024
-#define STATE_CLOSE_WAIT 8 /* TCP_CLOSE_WAIT of <netinet/tcp.h>, which excludes <linux/tcp.h> */
+#define STATE_CLOSE      7 /* as in <netinet/tcp.h>, which excludes <linux/tcp.h> */
+#define STATE_CLOSE_WAIT 8
 
 static struct metric open_connections =
     METRIC_INIT(METRIC_GAUGE, "yicheng_http_connections", "Connections that are open", NULL);
@@ -218,6 +220,50 @@ static void watch_idle(struct conns *conns, struct conn *conn, const struct tcp_
     }
 }
 
+/* ---- clients that went away ---- */
+
+void conn_watch(struct conn *conn, void (*gone)(void *ctx), void *ctx)
+{
+    conn->gone = gone;
+    conn->gone_ctx = ctx;
+    atomic_store(&conn->watch, WATCH_ARMED);
+}
+
+void conn_unwatch(struct conn *conn)
+{
+    int armed = WATCH_ARMED;
+    if (atomic_compare_exchange_strong(&conn->watch, &armed, WATCH_OFF))
+        return;
+    while (atomic_load(&conn->watch) == WATCH_FIRING)
+        (void)sched_yield(); /* gone() does not block */
+}
+
+/* With the lock held, so that the connection is still there. */
+static void tell_gone(struct conn *conn)
+{
+    int armed = WATCH_ARMED;
+    if (!atomic_compare_exchange_strong(&conn->watch, &armed, WATCH_FIRING))
+        return;
+    conn->gone(conn->gone_ctx);
+    atomic_store(&conn->watch, WATCH_OFF);
+}
+
+/* Over TLS the last word is an alert that nobody reads while the request is suspended. */
+static bool left(const struct conns *conns, const struct conn *conn)
+{
+    struct tcp_info info = look(conn->fd);
+    return info.tcpi_state == STATE_CLOSE || ended(conn, &info) ||
+           (conns->core->tls && info.tcpi_state == STATE_CLOSE_WAIT);
+}
+
+void conns_all_gone(struct conns *conns)
+{
+    pthread_mutex_lock(&conns->lock);
+    for (struct conn *conn = conns->first; conn; conn = conn->next)
+        tell_gone(conn);
+    pthread_mutex_unlock(&conns->lock);
+}
+
 static void watch(struct conns *conns, struct conn *conn, int64_t now_ns)
 {
     const struct limits *limits = &conns->core->limits;
@@ -237,6 +283,8 @@ static void watch(struct conns *conns, struct conn *conn, int64_t now_ns)
         cut(conns, conn, state, true);
     else if (state == CONN_IDLE)
         watch_idle(conns, conn, &info, age_ms);
+    else if (state == CONN_WORK && atomic_load(&conn->watch) == WATCH_ARMED && left(conns, conn))
+        tell_gone(conn);
 }
 
 static void *keep(void *arg)

@@ -35,9 +35,17 @@ static enum err run(struct http_request *req, struct why *why)
     return err;
 }
 
-void request_dispatch(struct http_request *req)
+void request_answer(struct http_request *req, enum err err, const struct why *why)
+{
+    if (err)
+        fail(req, err, why);
+    response_finish(&req->res);
+}
+
+bool request_dispatch(struct http_request *req)
 {
     struct why why = {0};
+    int left = HOLD_ASKED;
     int64_t waited_ms = (time_mono_ns() - req->queued_ns) / 1000000;
     enum err err;
     if (atomic_load(&req->core->cutting))
@@ -46,9 +54,12 @@ void request_dispatch(struct http_request *req)
         err = err_set(&why, ERR_BUSY, "waited %lld ms for a worker", (long long)waited_ms);
     else
         err = run(req, &why);
-    if (err)
-        fail(req, err, &why);
-    response_finish(&req->res);
+    if (err || atomic_load(&req->hold) == HOLD_NONE) {
+        held_void(req);
+        request_answer(req, err, &why);
+        return true;
+    }
+    return !atomic_compare_exchange_strong(&req->hold, &left, HOLD_LEFT);
 }
 
 /* Static files are for whoever asks; an address with slashes in disguise names none. */
@@ -79,8 +90,7 @@ bool request_dispatch_quick(struct http_request *req)
     if (match->route) {
         if (!match->route->route->quick)
             return false;
-        request_dispatch(req);
-        return true;
+        return request_dispatch(req);
     }
     if (match->allow[0] && str_eq_c(req->method, "OPTIONS")) {
         send_options(req, match->allow);

@@ -1,10 +1,11 @@
 /*
- * http - the server (libmicrohttpd), the router, server-sent events, and the client (libcurl).
+ * http - the server (libmicrohttpd), the router, server-sent events, and the clients (libcurl).
  *
  * A room hands main a table of routes; main hands all tables to http_start(). A handler gets a
  * parsed request and fills a response; it never sees a socket. Handlers run on worker threads, one
- * request a thread, and may block; streams are pulled, so a client that stops reading costs memory
- * only up to a bound.
+ * request a thread, and may block; one that would wait for long holds its request instead, which
+ * then costs no thread. Streams are pulled, so a client that stops reading costs memory only up to
+ * a bound.
  *
  * Limits hold before a handler runs: header size, body size (per route), time to send the request,
  * idle time, connections in all and per address, requests that wait for a worker. What a table
@@ -145,7 +146,36 @@ ERR_MUST_USE enum err http_send_file(struct http_response *res, const char *path
 #define HTTP_STREAM_MOST ((size_t)1 << 20)
 typedef enum err http_next_fn(void *ctx, struct buf *out, bool *end, struct why *why);
 void http_stream(struct http_response *res, http_next_fn *next, void (*done)(void *ctx), void *ctx);
+/*
+ * Has `next` asked at once when the client has taken everything: for streams whose source knows
+ * when it has something. From any thread, between http_stream() and the end of done(); cheap, any
+ * number of calls before `next` runs count as one. A stream that was woken once is asked without
+ * being woken only every http.heartbeat from then on.
+ */
+void http_wake(struct http_request *req);
 void http_event(struct buf *out, const char *event, struct str data); /* event NULL: "data:" only */
+
+/* ---- answers that come later ---- */
+
+/*
+ * After http_hold() the request stays open when the handler returns ERR_OK; it costs no thread.
+ * Request and response then belong to whoever is to call http_release(), from any thread, exactly
+ * once, also before the handler has returned: the handler must not touch them any more once
+ * somebody else may have them. When the handler returns an error the hold is void. Routes that are
+ * `quick` cannot hold.
+ */
+void http_hold(struct http_request *req);
+/* The answer is what the response holds (also a stream begun with http_stream), or the problem when
+ * `err` is not ERR_OK. Does not block. http_stop() waits for it. */
+void http_release(struct http_request *req, enum err err, const struct why *why);
+/*
+ * Calls gone(ctx), at most once, when the client closed its connection while the request is held or
+ * streams, within half a second, or when http_stop() cuts. It must not block and need not release,
+ * but should see to it that somebody does soon. It may come until the request's arena ends (also
+ * just after http_release), never later, so `ctx` lives in the arena or longer. Called on the
+ * keeper's thread. One a request.
+ */
+void http_on_gone(struct http_request *req, void (*gone)(void *ctx), void *ctx);
 
 /* ---- the server ---- */
 
@@ -190,7 +220,7 @@ void http_stop(struct http_server *server, int64_t wait_ms);
 ERR_MUST_USE enum err http_openapi(const struct http_table *tables, size_t n, struct buf *out,
                                    struct why *why);
 
-/* ---- the client ---- */
+/* ---- the client that waits ---- */
 
 struct http_call {
     const char *method, *url;
@@ -217,5 +247,71 @@ struct str http_answer_header(const struct http_answer *answer, const char *name
  * thread. */
 ERR_MUST_USE enum err http_fetch(const struct http_call *call, struct arena *arena,
                                  struct http_answer *out, struct why *why);
+
+/* ---- the client that does not wait ---- */
+
+/*
+ * Any number of calls at once on a few event threads. Connections are kept and used again; limits
+ * hold for each call by itself. http and https only, HTTP/1.1, no redirects, no proxy from the
+ * environment, certificates are checked.
+ */
+struct http_client;
+struct http_asked; /* a call under way */
+
+struct http_client_opts {
+    size_t n_threads;    /* event threads; 0: 2 */
+    size_t most_calls;   /* under way at once, others get ERR_BUSY; 0: 10,000 */
+    size_t most_idle;    /* connections kept open by each thread; 0: 1,000 */
+    const char *ca_file; /* certificates to trust instead of the system's; NULL: the system's */
+};
+
+/* What to ask. url, headers and body are borrowed until end(). */
+struct http_ask {
+    const char *method, *url;
+    const char *const *headers; /* "Name: value", n_headers of them */
+    size_t n_headers;
+    struct str body;
+    const char *trace_id; /* 32 hex digits: sent as "traceparent" with a span of its own; or NULL */
+    /* Limits in milliseconds, 0: none. `first` runs from the start to the first byte of the body
+     * (or the end), `between` from one part to the next and is not counted while paused; both and
+     * `total` are seen to within 50 ms. */
+    int64_t connect_ms, first_ms, between_ms, total_ms;
+    size_t most;         /* bytes of the body; headers: 64 KiB */
+    struct arena *arena; /* for headers and body; the client's alone until end() */
+    /* Status and headers are known (`body` is empty). May be NULL. */
+    void (*head)(void *ctx, const struct http_answer *answer);
+    /* Each part of the body as it comes; an error ends the call. NULL: collected in the answer. */
+    enum err (*part)(void *ctx, struct str part, struct why *why);
+    /* Exactly once, after everything else. ERR_OK for any status whose answer came whole. `answer`
+     * lives in the arena; its status is 0 when no answer began.
+     *   ERR_INVALID      the address or the method cannot be used
+     *   ERR_UNAVAILABLE  no connection, or it broke, or what came is not HTTP or not whole
+     *   ERR_TIMEOUT      why names the limit
+     *   ERR_TOO_LARGE    more than `most`
+     *   ERR_CANCELLED    by http_asked_cancel() or http_client_close()
+     *   and what `part` returned */
+    void (*end)(void *ctx, enum err err, const struct http_answer *answer, const struct why *why);
+    void *ctx; /* for the three; they run on an event thread and must not block */
+};
+
+ERR_MUST_USE enum err http_client_open(const struct http_client_opts *opts,
+                                       struct http_client **out, struct why *why);
+/* Ends every call (ERR_CANCELLED) and waits for their end(). NULL is fine. Not from a callback. */
+void http_client_close(struct http_client *client);
+
+/* Begins a call; `ask` is copied. Callbacks may come before this returns, but not before *out was
+ * written; it is valid until http_asked_free(). On an error no callback comes and *out is NULL.
+ * ERR_BUSY, ERR_INVALID, ERR_NO_MEMORY, ERR_CANCELLED (closing). From any thread, also from
+ * callbacks. */
+ERR_MUST_USE enum err http_ask(struct http_client *client, const struct http_ask *ask,
+                               struct http_asked **out, struct why *why);
+/* The rest from any thread, in any order, also after end(). */
+void http_asked_cancel(struct http_asked *asked);
+/* Backpressure: from the next part on nothing comes (one of at most 16 KiB may be on its way), and
+ * the upstream is held up by TCP; http_asked_resume() lets it go on. */
+void http_asked_pause(struct http_asked *asked);
+void http_asked_resume(struct http_asked *asked);
+/* Gives up the handle, not the call. NULL is fine. */
+void http_asked_free(struct http_asked *asked);
 
 #endif

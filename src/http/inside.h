@@ -9,6 +9,7 @@
  *     request.c  framing, headers, parameters, address, trace: what a handler asks
  *     response.c status, headers, bodies, files and ranges, assets
  *     dispatch.c authorize, check, call the handler, answer errors
+ *     held.c     answers that come later
  *     sse.c      streams: the events, who is due, the stream threads
  *     problem.c  errors as problem details
  */
@@ -140,6 +141,9 @@ struct core {
                           struct why *why);
     void *authorize_ctx;
     bool (*asset)(const char *path, struct http_asset *out);
+    void (*resume)(struct http_request *req); /* the event thread takes it from here */
+    struct streams *streams;
+    atomic_size_t n_held;
     const char *temp_dir;
     bool tls;
     atomic_bool draining; /* no new work; streams that have nothing to say end */
@@ -155,6 +159,14 @@ enum phase {
     PHASE_WAIT,  /* suspended: a worker has it */
     PHASE_READY, /* the answer can be queued */
     PHASE_SENT
+};
+
+/* A request that its handler holds: who finishes it, the worker or the releaser. */
+enum hold {
+    HOLD_NONE,
+    HOLD_ASKED,   /* the handler still runs */
+    HOLD_LEFT,    /* it has returned: the releaser finishes */
+    HOLD_RELEASED /* the answer is there */
 };
 
 struct http_request {
@@ -191,6 +203,7 @@ struct http_request {
 
     struct http_response res;
     struct http_stream *stream;
+    atomic_int hold;
 };
 
 struct http_request *request_new(struct core *core, struct str raw_target);
@@ -231,9 +244,22 @@ void problem_write(struct json_out *out, const struct http_problem *problem, con
  * assets, OPTIONS and errors need no worker: request_dispatch_quick() answers them and returns
  * true. */
 bool request_dispatch_quick(struct http_request *req);
-void request_dispatch(struct http_request *req);
+/* False: the handler holds the request, which may be somebody else's or gone by now. */
+ERR_MUST_USE bool request_dispatch(struct http_request *req);
+/* Logs and answers the error if there is one, and closes the answer. */
+void request_answer(struct http_request *req, enum err err, const struct why *why);
+
+/* The handler that held the request failed: there will be no release. */
+void held_void(struct http_request *req);
 
 /* ---- streams ---- */
+
+enum stream_state {
+    STREAM_SENDING, /* the event thread has it: it will ask when all is taken */
+    STREAM_READY,
+    STREAM_ASKED, /* a stream thread is in next() */
+    STREAM_SLEEPING,
+};
 
 struct http_stream {
     struct http_request *req;
@@ -244,17 +270,20 @@ struct http_stream {
     struct buf out;
     size_t taken; /* bytes of out that the client has */
     bool end;
-    bool counted;              /* against limits.most_streams */
-    bool gone;                 /* the connection is over */
-    int64_t due_ns, last_ns;   /* next call; last bytes to the client */
-    struct http_stream *after; /* in the list of those that sleep or are ready */
+    bool counted;            /* against limits.most_streams */
+    int64_t due_ns, last_ns; /* next call; last bytes to the client */
+    /* under the streams' lock: */
+    enum stream_state state;
+    bool gone;                          /* the connection is over */
+    bool wakes;                         /* http_wake() is used: no need to ask often */
+    bool woken;                         /* while it was asked: ask again */
+    struct http_stream *before, *after; /* in the list of those that sleep or are ready */
 };
 
 struct streams;
 
-/* `resume` is called with the request when it has bytes or has ended. */
-ERR_MUST_USE enum err streams_new(struct core *core, void (*resume)(struct http_request *req),
-                                  struct streams **out, struct why *why);
+/* core->resume is called with the request when it has bytes or has ended. */
+ERR_MUST_USE enum err streams_new(struct core *core, struct streams **out, struct why *why);
 /* Counts it; ERR_BUSY when there are too many. */
 ERR_MUST_USE enum err streams_begin(struct streams *streams, struct http_stream *stream,
                                     struct why *why);
@@ -278,6 +307,12 @@ enum conn_state {
     CONN_DEAD /* cut; what its thread does next fails */
 };
 
+enum watch {
+    WATCH_OFF,
+    WATCH_ARMED,
+    WATCH_FIRING, /* the keeper is in gone() */
+};
+
 struct conn {
     int fd;
     struct in6_addr peer;
@@ -285,6 +320,9 @@ struct conn {
     atomic_int state;
     _Atomic int64_t since_ns, received, to_send;
     _Atomic uint64_t seen_bytes; /* TCP's count when the last request ended */
+    atomic_int watch;            /* enum watch, for http_on_gone() */
+    void (*gone)(void *ctx);
+    void *gone_ctx;
     struct conn *prev, *next;
 };
 
@@ -298,6 +336,9 @@ void conns_remove(struct conns *conns, struct conn *conn);
 bool conn_enter(struct conn *conn, enum conn_state state);
 size_t conns_count(struct conns *conns);
 void conns_cut_idle(struct conns *conns); /* when draining */
+void conns_all_gone(struct conns *conns); /* when cutting: calls what http_on_gone() set */
+void conn_watch(struct conn *conn, void (*gone)(void *ctx), void *ctx);
+void conn_unwatch(struct conn *conn); /* gone() is not called once this returned */
 
 struct in6_addr address_of(const struct sockaddr *peer);
 

@@ -46,7 +46,7 @@ static const struct conf_key keys[] = {
     {"http.connections", CONF_INT, "4096", 1, 1000000, NULL, "Connections in all"},
     {"http.connections_per_address", CONF_INT, "256", 1, 1000000, NULL,
      "Connections of one address; trusted proxies are not counted"},
-    {"http.streams", CONF_INT, "512", 1, 100000, NULL, "Event streams open at a time"},
+    {"http.streams", CONF_INT, "4096", 1, 100000, NULL, "Event streams open at a time"},
     {"http.heartbeat", CONF_DURATION, "15s", 100, 3600000, NULL,
      "A comment is sent on a stream that was silent for so long"},
     {"http.header_size", CONF_BYTES, "16k", 1024, 1048576, NULL,
@@ -403,8 +403,10 @@ static void on_completed(void *cls, struct MHD_Connection *link, void **context,
     if (!req)
         return;
     log_request(req, code);
-    if (req->conn)
+    if (req->conn) {
+        conn_unwatch(req->conn);
         (void)conn_enter(req->conn, CONN_IDLE);
+    }
     if (req->stream)
         streams_end(server->streams, req);
     else
@@ -463,7 +465,8 @@ static void *work(void *arg)
             }
         } else {
             atomic_fetch_sub(&server->n_waiting, 1);
-            request_dispatch(req);
+            if (!request_dispatch(req))
+                continue; /* held */
             req->phase = PHASE_READY;
         }
         MHD_resume_connection(req->link);
@@ -609,6 +612,7 @@ static enum err set_core(struct http_server *server, const struct http_opts *opt
     core->authorize = opts->authorize;
     core->authorize_ctx = opts->authorize_ctx;
     core->asset = opts->asset;
+    core->resume = resume;
     enum err err = set_temp_dir(server, opts->temp_dir, why);
     if (err)
         return err;
@@ -706,7 +710,8 @@ enum err http_start(const struct http_opts *opts, struct http_server **out, stru
     if (!err)
         err = conns_new(&server->core, &server->conns, why);
     if (!err)
-        err = streams_new(&server->core, resume, &server->streams, why);
+        err = streams_new(&server->core, &server->streams, why);
+    server->core.streams = server->streams;
     if (!err)
         err = start_workers(server, why);
     if (!err)
@@ -751,7 +756,8 @@ static void cut_requests(struct http_server *server)
     pthread_mutex_lock(&server->gate);
     atomic_store(&server->core.cutting, true);
     pthread_mutex_unlock(&server->gate);
-    while (streams_suspended(server->streams) > 0) {
+    while (streams_suspended(server->streams) > 0 || atomic_load(&server->core.n_held) > 0) {
+        conns_all_gone(server->conns);
         streams_wake_all(server->streams);
         time_sleep_ms(5);
     }

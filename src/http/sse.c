@@ -18,13 +18,13 @@ struct list { /* first in, first out */
     struct http_stream *first, *last;
 };
 
-/* Every pause is the same, so the sleeping list is in the order of waking without sorting. */
+/* Every pause is the same, so each sleeping list is in the order of waking without sorting: one of
+ * streams that are asked every PAUSE_NS, one of those that are woken. */
 struct streams {
     struct core *core;
-    void (*resume)(struct http_request *req);
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct list ready, sleeping;
+    struct list ready, sleeping[2];
     size_t n_open, n_suspended;
     bool closed;
     pthread_t threads[MOST_THREADS];
@@ -77,6 +77,7 @@ static void error_event(struct http_stream *stream, enum err err, const struct w
 static void append(struct list *list, struct http_stream *stream)
 {
     stream->after = NULL;
+    stream->before = list->last;
     if (list->last)
         list->last->after = stream;
     else
@@ -84,15 +85,46 @@ static void append(struct list *list, struct http_stream *stream)
     list->last = stream;
 }
 
+static void take_out(struct list *list, struct http_stream *stream)
+{
+    if (stream->before)
+        stream->before->after = stream->after;
+    else
+        list->first = stream->after;
+    if (stream->after)
+        stream->after->before = stream->before;
+    else
+        list->last = stream->before;
+}
+
 static struct http_stream *take_first(struct list *list)
 {
     struct http_stream *stream = list->first;
-    if (stream) {
-        list->first = stream->after;
-        if (!list->first)
-            list->last = NULL;
-    }
+    if (stream)
+        take_out(list, stream);
     return stream;
+}
+
+/* All with the lock held. */
+static void make_ready(struct streams *streams, struct http_stream *stream)
+{
+    stream->state = STREAM_READY;
+    append(&streams->ready, stream);
+    pthread_cond_signal(&streams->changed);
+}
+
+static struct http_stream *first_due(struct streams *streams, int64_t *due_ns)
+{
+    int64_t now = time_mono_ns();
+    *due_ns = INT64_MAX;
+    for (size_t i = 0; i < 2; i++) {
+        struct http_stream *stream = streams->sleeping[i].first;
+        if (stream && stream->due_ns <= now)
+            return take_first(&streams->sleeping[i]);
+        if (stream && stream->due_ns < *due_ns)
+            *due_ns = stream->due_ns;
+    }
+    return NULL;
 }
 
 static void wait_until(struct streams *streams, int64_t due_ns)
@@ -107,13 +139,12 @@ static struct http_stream *next_work(struct streams *streams)
     struct http_stream *stream = NULL;
     pthread_mutex_lock(&streams->lock);
     while (!stream) {
-        struct http_stream *sleeper = streams->sleeping.first;
-        if (streams->ready.first)
-            stream = take_first(&streams->ready);
-        else if (sleeper && sleeper->due_ns <= time_mono_ns())
-            stream = take_first(&streams->sleeping);
-        else if (sleeper)
-            wait_until(streams, sleeper->due_ns);
+        int64_t due_ns;
+        stream = streams->ready.first ? take_first(&streams->ready) : first_due(streams, &due_ns);
+        if (stream)
+            stream->state = STREAM_ASKED;
+        else if (due_ns != INT64_MAX)
+            wait_until(streams, due_ns);
         else if (streams->closed)
             break;
         else
@@ -185,10 +216,30 @@ static bool step(struct streams *streams, struct http_stream *stream)
 
 static void sleep_on(struct streams *streams, struct http_stream *stream)
 {
-    stream->due_ns = time_mono_ns() + PAUSE_NS;
+    int64_t now = time_mono_ns();
     pthread_mutex_lock(&streams->lock);
-    append(&streams->sleeping, stream);
-    pthread_cond_signal(&streams->changed);
+    if (stream->woken) {
+        stream->woken = false;
+        make_ready(streams, stream);
+    } else {
+        stream->state = STREAM_SLEEPING;
+        stream->due_ns =
+            now + (stream->wakes ? streams->core->limits.heartbeat_ms * 1000000 : PAUSE_NS);
+        append(&streams->sleeping[stream->wakes], stream);
+        pthread_cond_signal(&streams->changed); /* somebody must know when it is due */
+    }
+    pthread_mutex_unlock(&streams->lock);
+}
+
+static void hand_back(struct streams *streams, struct http_stream *stream)
+{
+    pthread_mutex_lock(&streams->lock);
+    stream->state = STREAM_SENDING;
+    stream->woken = false; /* it will be asked again anyway */
+    pthread_mutex_unlock(&streams->lock);
+    streams->core->resume(stream->req); /* from here on the stream is the event thread's */
+    pthread_mutex_lock(&streams->lock);
+    streams->n_suspended--;
     pthread_mutex_unlock(&streams->lock);
 }
 
@@ -197,33 +248,25 @@ static void *stream_thread(void *arg)
     struct streams *streams = arg;
     struct http_stream *stream;
     while ((stream = next_work(streams))) {
-        if (stream->gone) {
+        if (stream->gone)
             finish(streams, stream);
-            continue;
-        }
-        if (!step(streams, stream)) {
+        else if (step(streams, stream))
+            hand_back(streams, stream);
+        else
             sleep_on(streams, stream);
-            continue;
-        }
-        streams->resume(stream->req); /* from here on the stream is the event thread's */
-        pthread_mutex_lock(&streams->lock);
-        streams->n_suspended--;
-        pthread_mutex_unlock(&streams->lock);
     }
     return NULL;
 }
 
 /* ---- for the server ---- */
 
-enum err streams_new(struct core *core, void (*resume)(struct http_request *req),
-                     struct streams **out, struct why *why)
+enum err streams_new(struct core *core, struct streams **out, struct why *why)
 {
     struct streams *streams = calloc(1, sizeof *streams);
     pthread_condattr_t attr;
     if (!streams)
         return err_set(why, ERR_NO_MEMORY, "could not hold the streams");
     streams->core = core;
-    streams->resume = resume;
     pthread_mutex_init(&streams->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -275,8 +318,7 @@ void streams_ask(struct streams *streams, struct http_stream *stream)
 {
     pthread_mutex_lock(&streams->lock);
     streams->n_suspended++;
-    append(&streams->ready, stream);
-    pthread_cond_signal(&streams->changed);
+    make_ready(streams, stream);
     pthread_mutex_unlock(&streams->lock);
 }
 
@@ -284,8 +326,22 @@ void streams_end(struct streams *streams, struct http_request *req)
 {
     pthread_mutex_lock(&streams->lock);
     req->stream->gone = true;
-    append(&streams->ready, req->stream);
-    pthread_cond_signal(&streams->changed);
+    make_ready(streams, req->stream);
+    pthread_mutex_unlock(&streams->lock);
+}
+
+void http_wake(struct http_request *req)
+{
+    struct streams *streams = req->core->streams;
+    struct http_stream *stream = req->stream;
+    pthread_mutex_lock(&streams->lock);
+    if (stream->state == STREAM_SLEEPING) {
+        take_out(&streams->sleeping[stream->wakes], stream);
+        make_ready(streams, stream);
+    } else if (stream->state == STREAM_ASKED) {
+        stream->woken = true;
+    }
+    stream->wakes = true;
     pthread_mutex_unlock(&streams->lock);
 }
 
@@ -293,8 +349,9 @@ void streams_wake_all(struct streams *streams)
 {
     struct http_stream *stream;
     pthread_mutex_lock(&streams->lock);
-    while ((stream = take_first(&streams->sleeping)))
-        append(&streams->ready, stream);
+    for (size_t i = 0; i < 2; i++)
+        while ((stream = take_first(&streams->sleeping[i])))
+            make_ready(streams, stream);
     pthread_cond_broadcast(&streams->changed);
     pthread_mutex_unlock(&streams->lock);
 }
