@@ -192,6 +192,7 @@ struct run_input {
 
 /* Everything is copied by run_submit. All zero is a greedy request without limits. */
 struct run_request {
+    enum run_kind kind; /* RUN_AUTO: what the model does; another than that is ERR_UNSUPPORTED */
     /* Generate: one input. Embed, rerank: n_inputs of them, one RUN_VECTOR each. */
     const struct run_input *inputs;
     size_t n_inputs;
@@ -287,7 +288,8 @@ struct run_call;
  */
 ERR_MUST_USE enum err run_submit(struct run *run, const struct run_request *request, run_sink *sink,
                                  void *ctx, struct run_call **out, struct why *why);
-/* Ends it at the next step, with RUN_DONE. From any thread; does not wait. */
+/* Ends it at the next step (within about a second of computing), with RUN_DONE. From any thread;
+ * does not wait. */
 void run_cancel(struct run_call *call);
 /* Gives the handle back. When the request is not done it is cancelled; after the return the sink is
  * not called again (it may wait for a sink call that is running). NULL is fine. */
