@@ -28,6 +28,7 @@
 #include "core/json.h"
 #include "data/data.h"
 #include "data/record.h"
+#include "data/stats.h"
 
 #define DATASET_SHARD_BYTES ((size_t)16 << 20)
 #define DATASET_MOST_SHARDS 1000000
@@ -57,22 +58,6 @@ struct dataset_version {
     struct shard_info *shards; /* n_shards; only after dataset_shards() */
     size_t n_shards;
 };
-
-/* ---- what a version is made of, gathered while its shards are written ---- */
-
-/* Counts of one shard: kept beside it as JSON while a run is under way, summed in the manifest. */
-struct shard_stats {
-    int64_t n_records, n_bytes;
-    struct shard_stats_in *in; /* members, sources, splits */
-};
-ERR_MUST_USE enum err shard_stats_init(struct shard_stats *stats, struct arena *arena,
-                                       struct why *why);
-/* ERR_TOO_LARGE when the shard has more members, sources or splits than are counted. */
-ERR_MUST_USE enum err shard_stats_add(struct shard_stats *stats, const struct record *record,
-                                      size_t line_bytes, struct why *why);
-void shard_stats_json(const struct shard_stats *stats, struct json_out *out);
-ERR_MUST_USE enum err shard_stats_merge(struct shard_stats *stats, const struct json *json,
-                                        struct why *why);
 
 /* ---- tables ---- */
 

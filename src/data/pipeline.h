@@ -1,9 +1,7 @@
 /*
- * data/pipeline - a list of steps, checked against the operators, and run over shards.
+ * data/pipeline - a list of steps, read from a spec and checked against the operators.
  *
- *     spec (JSON or YAML) -> plan: every step with its operator, arguments and paths
- *     plan -> stages: a run of record-wise steps, ended by a DATA_WHOLE step or by the output
- *     stage -> one task a shard, in parallel; each leaves files in the work folder
+ *     spec (JSON or YAML) -> [pipeline] -> work: stages over shards -> task: records through steps
  *
  * A spec:
  *     {"name": "laws for pre-training",
@@ -13,10 +11,6 @@
  *      "steps": [{"op": "unicode_nfc"}, {"op": "length", "least": 200, "on": ["text"]}, ...]}
  * A step names an operator, its parameters, and "on": the paths of the texts that it works on
  * (record_texts; the usual ones of the kind when it is missing).
- *
- * The files of a task are written under another name and renamed; its .done file comes last and
- * holds its counts. So a run that was killed goes on with the tasks that have no .done. Nothing in
- * the files depends on time, place, order of tasks or the number of threads.
  */
 #ifndef DATA_PIPELINE_H
 #define DATA_PIPELINE_H
@@ -73,32 +67,5 @@ ERR_MUST_USE enum err pipeline_inputs(const struct json *spec, struct arena *are
  * anchors, no tags; numbers, true, false and null are read as YAML 1.2's core schema says. */
 ERR_MUST_USE enum err pipeline_text(struct str text, struct arena *arena, const struct json **out,
                                     struct why *why);
-
-/* ---- running over one batch of lines ---- */
-
-struct step_count {
-    int64_t in, out, changed, made, dropped, failed;
-};
-
-struct pipeline_task {
-    const struct pipeline *pipeline;
-    size_t first, last;                       /* the steps first .. last - 1, all record-wise */
-    const struct pipeline_step *apply, *note; /* the DATA_WHOLE steps before and behind, or NULL */
-    struct str verdicts;                      /* of `apply`, for these lines */
-    size_t input;
-    struct str lines; /* mapped */
-    /* where it goes, each a file that is open for writing; -1: nowhere */
-    int out_fd, trail_fd, note_fd;
-    struct step_count *counts; /* pipeline->n_steps */
-    struct shard_stats *stats; /* of what came out, or NULL */
-    bool (*cancelled)(void *ctx);
-    /* What happened at each step, for a dry run; or NULL. */
-    void (*saw)(void *ctx, size_t step, const struct record *before, const struct record *after,
-                const char *what);
-    void *ctx;
-};
-/* Every line through the steps. Errors are those that end a run; what is wrong with a record goes
- * into the trail and the counts. */
-ERR_MUST_USE enum err pipeline_task_run(struct pipeline_task *task, struct why *why);
 
 #endif

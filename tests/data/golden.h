@@ -1,0 +1,146 @@
+/*
+ * tests/data/golden - the golden cases of an operator: tests/data/ops/<name>.jsonl.
+ *
+ * Each line is a case:
+ *     {"args": {...}, "on": [...], "kind": "chat", "seed": 1,      all may be left out
+ *      "in": "a text" | {a record} | [texts or records],
+ *      and one of
+ *      "out": what comes out, in the same forms      "drop": true     nothing comes out
+ *      "value": the number that a measure gives      "fails": words of the quarantine
+ *      "refuses": words when the arguments are refused}
+ * Records without an id get "t-1", "t-2" ...; an id that the expected record does not have is not
+ * compared.
+ */
+#ifndef TESTS_DATA_GOLDEN_H
+#define TESTS_DATA_GOLDEN_H
+
+#include <math.h>
+
+#include "tap.h"
+
+#include "core/arena.h"
+#include "core/file.h"
+#include "core/json.h"
+#include "data/try.h"
+
+#define GOLDEN_ROOM ((size_t)512 << 20)
+
+struct golden {
+    const struct json *json; /* the case */
+    struct arena *arena;
+    struct pipeline pipeline;
+    enum record_kind kind;
+    struct str lines;
+};
+
+__attribute__((unused)) static const char *golden_models(void)
+{
+    const char *dir = tap_dataset("tiny-models/fasttext-lid176");
+    return dir ? dir : "";
+}
+
+/* {"text": the string} or the object itself, with an id. */
+static void golden_record(struct golden *g, const struct json *in, size_t number, struct buf *out)
+{
+    struct json_out json;
+    void *iter = NULL;
+    struct str key;
+    const struct json *value;
+    json_out_init(&json, out);
+    json_begin_object(&json);
+    if (!json_get(in, "id")) {
+        char id[32];
+        (void)snprintf(id, sizeof id, "t-%zu", number);
+        json_kv_c(&json, "id", id);
+    }
+    if (json_kind(in) == JSON_KIND_STRING)
+        json_kv_str(&json, "text", json_str(in, STR("")));
+    while (json_each(in, &iter, &key, &value)) {
+        json_key(&json, str_z(g->arena, key));
+        json_put_value(&json, value);
+    }
+    json_end_object(&json);
+    buf_char(out, '\n');
+}
+
+static void golden_lines(struct golden *g)
+{
+    struct buf buf;
+    struct record record;
+    const struct json *in = json_get(g->json, "in");
+    buf_init(&buf, g->arena);
+    if (json_kind(in) == JSON_KIND_ARRAY)
+        for (size_t i = 0; i < json_len(in); i++)
+            golden_record(g, json_at(in, i), i + 1, &buf);
+    else if (in)
+        golden_record(g, in, 1, &buf);
+    g->lines = buf_str(&buf);
+    struct str first = g->lines, line;
+    g->kind = RECORD_TEXT;
+    if (str_next_line(&first, &line) && record_read(line, g->arena, &record, NULL) == ERR_OK)
+        g->kind = record_kind_guess(&record);
+    if (g->kind == RECORD_KINDS)
+        g->kind = RECORD_TEXT;
+    struct str kind = json_get_str(g->json, "kind", STR(""));
+    if (kind.len && !record_kind_parse(kind, &g->kind))
+        printf("# no kind \"%.*s\"\n", STR_FMT(kind));
+}
+
+/* A pipeline of this one step. */
+static enum err golden_pipeline(struct golden *g, const struct data_op *op, struct why *why)
+{
+    struct buf buf;
+    struct json_out out;
+    void *iter = NULL;
+    struct str key;
+    const struct json *value, *spec;
+    buf_init(&buf, g->arena);
+    json_out_init(&out, &buf);
+    json_begin_object(&out);
+    json_key(&out, "inputs");
+    json_put_raw(&out, STR("[{\"dataset\":\"first\"},{\"dataset\":\"second\"}]"));
+    json_key(&out, "output");
+    json_put_raw(&out, STR("{\"dataset\":\"out\"}"));
+    json_kv_int(&out, "seed", json_get_int(g->json, "seed", 0));
+    json_key(&out, "steps");
+    json_begin_array(&out);
+    json_begin_object(&out);
+    json_kv_c(&out, "op", op->name);
+    if (json_get(g->json, "on")) {
+        json_key(&out, "on");
+        json_put_value(&out, json_get(g->json, "on"));
+    }
+    while (json_each(json_get(g->json, "args"), &iter, &key, &value)) {
+        json_key(&out, str_z(g->arena, key));
+        json_put_value(&out, value);
+    }
+    json_end_object(&out);
+    json_end_array(&out);
+    json_end_object(&out);
+    enum err err = json_parse(buf_str(&buf), g->arena, &spec, why);
+    return err ? err : pipeline_read(spec, g->kind, golden_models(), g->arena, &g->pipeline, why);
+}
+
+/* The case as lines and a pipeline. Free g->arena afterwards, whatever it gives. */
+static enum err golden_open(struct golden *g, const struct data_op *op, struct str text,
+                            struct why *why)
+{
+    *g = (struct golden){.arena = arena_new(GOLDEN_ROOM)};
+    enum err err = json_parse(text, g->arena, &g->json, why);
+    if (err)
+        return err;
+    golden_lines(g);
+    return golden_pipeline(g, op, why);
+}
+
+static struct str golden_file(const struct data_op *op, struct arena *arena)
+{
+    char path[1024];
+    struct str text = STR("");
+    (void)snprintf(path, sizeof path, "%s/tests/data/ops/%s.jsonl", YICHENG_SOURCE_ROOT, op->name);
+    if (file_read(path, (size_t)16 << 20, arena, &text, NULL))
+        text = STR("");
+    return text;
+}
+
+#endif
