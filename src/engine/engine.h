@@ -5,5 +5,7 @@
 #define ENGINE_ENGINE_H
 
 #include "engine/gguf.h"
+#include "engine/gguf_make.h"
+#include "engine/gguf_write.h"
 
 #endif
