@@ -165,10 +165,12 @@ enum err json_dump(const struct json *value, struct arena *arena, struct str *ou
 void json_put_value(struct json_out *out, const struct json *value)
 {
     struct str text;
-    if (!value)
+    if (!value) {
         json_put_null(out);
-    else if (json_dump(value, out->buf->arena, &text, NULL) == ERR_OK)
+    } else if (json_dump(value, out->buf->arena, &text, NULL) == ERR_OK) {
         json_put_raw(out, text);
-    else
+    } else {
+        json_put_null(out); /* the writer's state stays whole */
         out->buf->failed = true;
+    }
 }

@@ -80,4 +80,26 @@ TEST(writes_what_it_reads)
     arena_free(arena);
 }
 
+/* A value that memory is too small for leaves a writer that can be ended, and a buf that failed. */
+TEST(stays_whole_when_a_value_does_not_fit)
+{
+    char text[4096];
+    struct arena *big = arena_new((size_t)1 << 20), *small = arena_new(2048);
+    const struct json *doc = NULL;
+    struct json_out out;
+    struct buf buf;
+    memset(text, 'x', sizeof text);
+    text[0] = text[sizeof text - 1] = '"';
+    CHECK_OK(json_parse((struct str){text, sizeof text}, big, &doc, NULL), NULL);
+    buf_init(&buf, small);
+    json_out_init(&out, &buf);
+    json_begin_object(&out);
+    json_key(&out, "v");
+    json_put_value(&out, doc);
+    json_end_object(&out);
+    CHECK_EQ(buf_err(&buf, NULL), ERR_NO_MEMORY);
+    arena_free(small);
+    arena_free(big);
+}
+
 TESTS_MAIN()
