@@ -12,6 +12,8 @@
 #include "knowledge/papers.h"
 #include "knowledge/passage.h"
 #include "knowledge/quote.h"
+#include "knowledge/room.h"
+#include "knowledge/written.h"
 
 #define SEARCH_HITS  60 /* looked through for what answers, over all bases */
 #define SHOWN_HITS   5  /* passages told with an answer */
@@ -99,7 +101,7 @@ static void to_front(struct asking *a, size_t hit)
     a->hits[0] = chosen;
 }
 
-static const char *const status_words[] = {"现行有效", "尚未施行", "已失效", "已被新规定替代"};
+static const char *const now_words[] = {"现行有效", "尚未施行", "已失效", "已被新规定替代"};
 
 /* A quoted text that is not in force says so before its words. */
 static enum err notice(struct asking *a, struct why *why)
@@ -112,7 +114,7 @@ static enum err notice(struct asking *a, struct why *why)
     bool ended = hit->status == KNOWLEDGE_EXPIRED && hit->meta.expires != DAY_NONE;
     a->out->notice =
         str_printf(a->arena, "注意：《%.*s》%s%s%s，以下内容仅供参考，请以现行规定为准",
-                   STR_FMT(hit->title), status_words[hit->status],
+                   STR_FMT(hit->title), now_words[hit->status],
                    later   ? "，施行日期 "
                    : ended ? "，失效日期 "
                            : "",
@@ -517,6 +519,18 @@ static enum err choose(struct asking *a, struct why *why)
     return by_sentences(a, why);
 }
 
+/* The words of the base's model in place of quoted sentences, where the base has one. */
+static enum err write_out(struct asking *a, struct why *why)
+{
+    struct base base;
+    struct why gone = {0};
+    if (a->out->refused || strcmp(a->out->method, "extract") != 0 || !a->k->door.call)
+        return ERR_OK;
+    if (base_find(a->k, a->who, a->hits[0].kb, a->arena, &base, &gone) || base.writer.len == 0)
+        return ERR_OK;
+    return written_answer(a->k, a->who, base.writer, a->arena, a->out, why);
+}
+
 static enum err search(struct asking *a, bool all_versions, struct why *why)
 {
     struct knowledge_query query = a->ask->query;
@@ -576,6 +590,8 @@ enum err knowledge_ask(struct knowledge *k, const struct ops_identity *who,
         if (!err && out->refused)
             *out = refusal;
     }
+    if (!err)
+        err = write_out(&a, why);
     if (err)
         return err;
     out->took_us = (time_mono_ns() - start) / 1000;

@@ -1,5 +1,6 @@
 /* The answer as JSON, one form for API, command line and console. */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/json.h"
 #include "core/utf8.h"
@@ -34,6 +35,17 @@ static void put_quote(const struct knowledge_answer *answer, const struct knowle
     json_end_object(out);
 }
 
+static void put_written(const struct knowledge_written *written, struct json_out *out)
+{
+    json_key(out, "written");
+    json_begin_object(out);
+    json_kv_str(out, "model", written->model);
+    json_kv_int(out, "n_sentences", written->n_sentences);
+    json_kv_int(out, "n_struck", written->n_struck);
+    json_kv_bool(out, "taken", written->failure.len == 0);
+    json_end_object(out);
+}
+
 void knowledge_answer_json(const struct knowledge_answer *answer, struct json_out *out)
 {
     json_begin_object(out);
@@ -45,10 +57,12 @@ void knowledge_answer_json(const struct knowledge_answer *answer, struct json_ou
     json_kv_str(out, "notice", answer->notice);
     json_kv_real(out, "confidence", answer->confidence);
     json_kv_int(out, "took_us", answer->took_us);
-    json_key(out, "labels"); /* nothing here is generated: the words are the source's own */
+    json_key(out, "labels"); /* but for written answers, the words are the source's own */
     json_begin_object(out);
-    json_kv_bool(out, "generated", false);
+    json_kv_bool(out, "generated", strcmp(answer->method, "model") == 0);
     json_end_object(out);
+    if (answer->written.model.len)
+        put_written(&answer->written, out);
     json_key(out, "quotes");
     json_begin_array(out);
     for (size_t i = 0; i < answer->n_quotes; i++)

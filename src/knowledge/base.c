@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define LOCK_STEP_MS 50
+#define BASE_COLUMNS "id, name, title, tenant, access, revision, writer, embedder, reranker"
 
 static enum err check_name(struct str name, struct why *why)
 {
@@ -87,6 +88,9 @@ static void base_of_row(const struct store_rows *rows, size_t row, struct base *
     out->tenant = store_str(rows, row, 3);
     out->access = (enum ops_class)store_int(rows, row, 4);
     out->revision = store_int(rows, row, 5);
+    out->writer = store_str(rows, row, 6);
+    out->embedder = store_str(rows, row, 7);
+    out->reranker = store_str(rows, row, 8);
 }
 
 enum err base_find(struct knowledge *k, const struct ops_identity *who, struct str name,
@@ -94,7 +98,7 @@ enum err base_find(struct knowledge *k, const struct ops_identity *who, struct s
 {
     struct store_rows rows;
     enum err err = store_ask(k->opts.store,
-                             "SELECT id, name, title, tenant, access, revision FROM kb_bases "
+                             "SELECT " BASE_COLUMNS " FROM kb_bases "
                              "WHERE tenant = ? AND name = ?",
                              STORE_ARGS(SV_STR(who->tenant), SV_STR(name)), arena, &rows, why);
     if (err)
@@ -111,7 +115,7 @@ enum err base_list(struct knowledge *k, const struct ops_identity *who, struct a
 {
     struct store_rows rows;
     enum err err = store_ask(k->opts.store,
-                             "SELECT id, name, title, tenant, access, revision FROM kb_bases "
+                             "SELECT " BASE_COLUMNS " FROM kb_bases "
                              "WHERE tenant = ? ORDER BY name",
                              STORE_ARGS(SV_STR(who->tenant)), arena, &rows, why);
     struct base *list = err ? NULL : arena_array(arena, struct base, rows.n_rows + 1);
@@ -212,6 +216,9 @@ enum err knowledge_bases_json(struct knowledge *k, const struct ops_identity *wh
         json_kv_str(out, "name", bases[i].name);
         json_kv_str(out, "title", bases[i].title);
         json_kv_c(out, "access", access_name(bases[i].access));
+        json_kv_str(out, "writer", bases[i].writer);
+        json_kv_str(out, "embedder", bases[i].embedder);
+        json_kv_str(out, "reranker", bases[i].reranker);
         json_kv_int(out, "n_documents", figures.n_documents);
         json_kv_int(out, "n_passages", figures.n_passages);
         json_kv_c(out, "updated_at", time_format(figures.updated_ms, time));

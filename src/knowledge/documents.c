@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_LIST 200
+#define MOST_MODEL 128 /* bytes of the name of a model */
+#define MOST_LIST  200
 
 /* ---- finding ---- */
 
@@ -583,13 +584,22 @@ enum err base_change(struct knowledge *k, const struct ops_identity *who, struct
         return err_set(why, ERR_INVALID, "\"access\" is public, staff, department or restricted");
     if (!title.len || title.len > 300)
         return err_set(why, ERR_INVALID, "\"title\" has 1 to 300 bytes");
+    struct str writer = json_get_str(json, "writer", base.writer);
+    struct str embedder = json_get_str(json, "embedder", base.embedder);
+    struct str reranker = json_get_str(json, "reranker", base.reranker);
+    if (writer.len > MOST_MODEL || embedder.len > MOST_MODEL || reranker.len > MOST_MODEL)
+        return err_set(why, ERR_INVALID, "the name of a model has at most %d bytes", MOST_MODEL);
     err = json_dump(json, arena, &detail, why);
     if (!err)
         err = store_begin(k->opts.store, STORE_WRITE, &c.tx, why);
     if (err)
         return err;
-    err = store_exec(c.tx, "UPDATE kb_bases SET title = ?, access = ? WHERE id = ?",
-                     STORE_ARGS(SV_STR(title), SV_INT(access), SV_C(base.id)), NULL, why);
+    err = store_exec(c.tx,
+                     "UPDATE kb_bases SET title = ?, access = ?, writer = ?, embedder = ?, "
+                     "reranker = ? WHERE id = ?",
+                     STORE_ARGS(SV_STR(title), SV_INT(access), SV_STR(writer), SV_STR(embedder),
+                                SV_STR(reranker), SV_C(base.id)),
+                     NULL, why);
     return end_change(&c, err, base.id, "knowledge.base.change", base.id, detail, why);
 }
 

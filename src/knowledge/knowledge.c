@@ -11,6 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+void knowledge_set_door(struct knowledge *k, const struct models_door *door)
+{
+    k->door = door ? *door : (struct models_door){NULL, NULL};
+}
+
+enum err knowledge_call(struct knowledge *k, const struct ops_identity *who, const char *path,
+                        struct str body, struct arena *arena, struct str *reply, struct why *why)
+{
+    struct ops_identity centre = ops_system();
+    centre.tenant = who->tenant;
+    centre.name = STR("knowledge");
+    centre.trace = who->trace;
+    if (!k->door.call)
+        return err_set(why, ERR_UNSUPPORTED, "no models are connected");
+    return k->door.call(k->door.ctx, &centre, path, body, arena, reply, why);
+}
+
 struct retrieve_cache *knowledge_retrieve_cache(struct knowledge *k)
 {
     return k->retrieve;

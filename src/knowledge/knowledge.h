@@ -93,6 +93,11 @@ ERR_MUST_USE enum err knowledge_open(const struct knowledge_opts *opts, struct k
                                      struct why *why);
 void knowledge_close(struct knowledge *knowledge);
 
+/* How a model is called (the gateway's door, see models.h); main hands it in before anybody asks.
+ * NULL takes it away: then everything is quoted and ranked without models. Copied. */
+struct models_door;
+void knowledge_set_door(struct knowledge *k, const struct models_door *door);
+
 /* Makes the base when it is missing. ERR_INVALID for a name that is not [a-z0-9_-]{1,40} or
  * Chinese. */
 ERR_MUST_USE enum err knowledge_create(struct knowledge *k, const struct ops_identity *who,
@@ -180,6 +185,14 @@ struct knowledge_quote {
     struct str field; /* name of the field, when the passage is a record */
 };
 
+/* What a model had to do with an answer (written.h). Of method "model" the text is its words, with
+ * the numbers of the quotes that bear each sentence behind it: "...。[1]". */
+struct knowledge_written {
+    struct str model;              /* that was asked; empty: none */
+    struct str failure;            /* why its words were not taken; empty when they were */
+    int64_t n_sentences, n_struck; /* written; struck out, for they do not stand in the passages */
+};
+
 struct knowledge_answer {
     bool refused;
     struct str text;    /* what is shown: the quotes in order, or the refusal with whom to ask */
@@ -192,6 +205,7 @@ struct knowledge_answer {
     struct str question; /* as understood, after the conversation was taken into account */
     struct str notice;   /* "this text expired on ...", or empty */
     char id[UUID_TEXT];  /* for feedback; its papers are in the ledger */
+    struct knowledge_written written;
     int64_t took_us;
 };
 

@@ -423,7 +423,9 @@ static enum err search(struct http_request *req, struct http_response *res, stru
     "\"string\"}}}"
 #define BASE_SCHEMA                                                                                \
     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"title\":{\"type\":"     \
-    "\"string\"},\"access\":{\"enum\":[\"public\",\"staff\",\"department\",\"restricted\"]}}}"
+    "\"string\"},\"access\":{\"enum\":[\"public\",\"staff\",\"department\",\"restricted\"]},"      \
+    "\"writer\":{\"type\":\"string\"},\"embedder\":{\"type\":\"string\"},\"reranker\":{\"type\":"  \
+    "\"string\"}}}"
 #define SEARCH_SCHEMA                                                                              \
     "{\"type\":\"object\",\"required\":[\"text\"],\"properties\":{\"kb\":{\"type\":\"string\"},"   \
     "\"text\":{\"type\":\"string\"},\"as_of\":{\"type\":\"string\",\"format\":\"date\"},"          \
@@ -483,7 +485,7 @@ static const struct http_route own[] = {
      .access = HTTP_SESSION,
      .permission = "knowledge.write",
      .body_limit = BODY,
-     .summary = "Change a base's title or who may read it",
+     .summary = "Change a base's title, who may read it, or the models that help with it",
      .request_schema = BASE_SCHEMA,
      PARAMS(name_param),
      .handle = patch_base},

@@ -127,6 +127,11 @@ static enum err papers_detail(const struct knowledge_answer *answer, struct str 
     json_kv_str(&json, "kb", kb);
     json_kv_c(&json, "method", answer->method);
     json_kv_real(&json, "confidence", answer->confidence);
+    if (answer->written.model.len) {
+        json_kv_str(&json, "model", answer->written.model);
+        json_kv_int(&json, "sentences", answer->written.n_sentences);
+        json_kv_int(&json, "struck", answer->written.n_struck);
+    }
     json_key(&json, "citations");
     json_put_raw(&json, citations);
     json_end_object(&json);

@@ -6,6 +6,7 @@
 
 #include "knowledge/catalog.h"
 #include "knowledge/knowledge.h"
+#include "models/models.h"
 #include "objects/objects.h"
 #include "store/store.h"
 
@@ -22,9 +23,16 @@ struct knowledge {
     char *index_dir; /* <data>/index */
     struct catalog_cache *catalogs;
     struct retrieve_cache *retrieve;
+    struct models_door door;  /* call NULL: no models */
     struct http_table *table; /* made when main asks for the routes */
     struct http_route *routes;
 };
+
+/* Calls a model for the tenant of `who`, as the centre itself: what a resident may do is settled by
+ * what is asked, not by the model. ERR_UNSUPPORTED without a door. */
+ERR_MUST_USE enum err knowledge_call(struct knowledge *k, const struct ops_identity *who,
+                                     const char *path, struct str body, struct arena *arena,
+                                     struct str *reply, struct why *why);
 
 /* ---- bases (base.c) ---- */
 
@@ -33,6 +41,8 @@ struct base {
     struct str name, title, tenant;
     enum ops_class access;
     int64_t revision;
+    /* Names of models that help here, each empty for none. */
+    struct str writer, embedder, reranker;
 };
 
 /* The base `name` of the tenant of `who`. ERR_NOT_FOUND also when `who` may not see it. */

@@ -53,9 +53,16 @@ static const char tables[] =
     " created_ms INTEGER NOT NULL);"
     "CREATE INDEX kb_segments_by_kb ON kb_segments (kb)";
 
+/* The models that help with a base, by name; empty for none. */
+static const char base_models[] =
+    "ALTER TABLE kb_bases ADD COLUMN writer TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE kb_bases ADD COLUMN embedder TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE kb_bases ADD COLUMN reranker TEXT NOT NULL DEFAULT ''";
+
 const struct store_migration knowledge_migrations[] = {
     {"knowledge", 1, tables, NULL},
     {"knowledge", PAPERS_MIGRATION_NUMBER, papers_tables, NULL},
+    {"knowledge", 3, base_models, NULL},
 };
 const size_t knowledge_n_migrations = sizeof knowledge_migrations / sizeof knowledge_migrations[0];
 
