@@ -27,7 +27,7 @@ static const struct conf_table own_conf = {keys, sizeof keys / sizeof keys[0]};
 static enum err load_conf(struct center *c, struct why *why)
 {
     const struct conf_table tables[] = {own_conf, http_conf, ops_conf, compute_conf,
-                                        knowledge_conf};
+                                        knowledge_conf, meter_conf};
     const char *path = c->opts->config;
     if (!path) {
         path = file_join(c->arena, c->opts->data, "yicheng.conf");
@@ -65,7 +65,7 @@ void center_migrations(const struct store_migration **out, size_t *n, struct are
     } rooms[] = {
         {ledger_migrations, ledger_n_migrations},   {ops_migrations, ops_n_migrations},
         {compute_migrations, compute_n_migrations}, {knowledge_migrations, knowledge_n_migrations},
-        {eval_migrations, eval_n_migrations},
+        {eval_migrations, eval_n_migrations},       {meter_migrations, meter_n_migrations},
     };
     size_t total = 0;
     for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
@@ -129,6 +129,10 @@ static enum err open_rooms(struct center *c, struct why *why)
     compute.ops = c->ops;
     if (!err)
         err = compute_open(&compute, &c->compute, why);
+    struct meter_opts meter = {
+        .store = c->store, .ops = c->ops, .conf = c->conf, .data_dir = c->opts->data};
+    if (!err)
+        err = meter_open(&meter, &c->meter, why);
     struct knowledge_opts knowledge = {c->store, c->objects,    c->compute,
                                        c->conf,  c->opts->data, c->ops};
     if (!err)
@@ -169,6 +173,7 @@ void center_close(struct center *c)
     gateway_close(c->gateway);
     eval_close(c->eval);
     knowledge_close(c->knowledge);
+    meter_close(c->meter);
     compute_close(c->compute);
     ops_close(c->ops);
     objects_close(c->objects);

@@ -13,6 +13,7 @@
 #include "gateway/gateway.h"
 #include "http/http.h"
 #include "knowledge/knowledge.h"
+#include "meter/meter.h"
 #include "objects/objects.h"
 #include "ops/ops.h"
 #include "store/store.h"
@@ -38,6 +39,7 @@ struct center {
     struct ops *ops;
     struct compute *compute;
     struct knowledge *knowledge;
+    struct meter *meter;
     struct eval *eval;
     struct gateway *gateway;
     struct ops_identity system; /* who a command acts as */

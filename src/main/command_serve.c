@@ -62,6 +62,10 @@ static enum err serve(struct center *c, const sigset_t *signals, struct why *why
                              .authorize_ctx = c->ops,
                              .asset = root_asset,
                              .temp_dir = file_join(c->arena, c->opts->data, "tmp")};
+    struct why meter_why = {0};
+    /* Without it no call of a model is taken, and the first tries again; the rest works. */
+    if (meter_start(c->meter, &meter_why))
+        LOG_ERROR("calls cannot be metered", LOG_WHY(&meter_why));
     enum err err = compute_start(c->compute, why);
     if (!err)
         err = http_start(&opts, &server, why);

@@ -48,6 +48,7 @@ extern const struct conf_table meter_conf; /* meter.commit, meter.refresh, meter
 #define METER_MICRO            1000000LL    /* micro-units of money in one unit */
 #define METER_MOST_TOKENS      1000000000LL /* of each kind in one call */
 #define METER_MOST_RATE        1000000000LL /* micro-units: 1,000 CNY a million tokens or a request */
+#define METER_MOST_IMAGES      1000         /* in one call */
 #define METER_MOST_APPLICATION 63           /* bytes */
 #define METER_MOST_MODEL       127          /* bytes; a price key too */
 #define METER_MOST_TRACE       63           /* bytes */
@@ -256,8 +257,8 @@ struct meter_used {
     int64_t requests_minute, tokens_minute, concurrent;
     int64_t tokens_day, tokens_month, money_day, money_month;
 };
-/* tenant NULL: the own one, or all for who acts in every tenant. used may be NULL. ordered by
- * tenant, level, name behind the cursor `after` ("" from the start; "tenant/level/name"). */
+/* tenant NULL: the own one, or all for who acts in every tenant. used may be NULL. Ordered by
+ * tenant, level, name. */
 ERR_MUST_USE enum err meter_limit_list(struct meter *meter, const struct ops_identity *who,
                                        const char *tenant, struct arena *arena,
                                        struct meter_limit **out, struct meter_used **used,
@@ -292,6 +293,7 @@ struct meter_sums {
 struct meter_row {
     int64_t at_ms; /* begin of the hour, day or month; 0 without step */
     struct str tenant, model, application, key; /* empty where not grouped by it */
+    struct str who_kind;                        /* "key", "user" ...: whose id `key` is */
     struct str kind;
     struct meter_sums sums;
 };
@@ -312,7 +314,7 @@ struct meter_bill {
     struct meter_sums sums;
     struct meter_row *rows; /* by model, application and kind; n_rows of them */
     size_t n_rows;
-    struct str sha256; /* of the JSON text that was closed; empty while open */
+    struct str json, sha256; /* the text that was closed, and its digest; empty while open */
 };
 /* The closed one as it was closed, else the sums so far. ERR_NOT_FOUND when the month has not
  * begun. */

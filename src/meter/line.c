@@ -1,0 +1,98 @@
+/*
+ * A line's canonical bytes: "yicheng line 1\n", then each field as its length in decimal, ':', its
+ * bytes, '\n', in the order of canonical() below; numbers in decimal, the call's id as 32
+ * lower-case hex digits. A batch's SHA-256 is that of its lines' SHA-256 (32 bytes each), in the
+ * order of ids.
+ */
+#include <string.h>
+
+#include "meter/meter_in.h"
+
+#define LINE_MOST 2048 /* texts are at most 540 bytes, 15 numbers at most 24 with their length */
+
+struct bytes {
+    char *at;
+};
+
+static void put(struct bytes *b, const char *ptr, size_t len)
+{
+    memcpy(b->at, ptr, len);
+    b->at += len;
+}
+
+static size_t decimal(int64_t n, char out[24])
+{
+    char back[24];
+    size_t len = 0, i = 0;
+    uint64_t rest = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    do
+        back[i++] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (n < 0)
+        out[len++] = '-';
+    while (i)
+        out[len++] = back[--i];
+    return len;
+}
+
+static void put_str(struct bytes *b, struct str s)
+{
+    char text[24];
+    put(b, text, decimal((int64_t)s.len, text));
+    *b->at++ = ':';
+    if (s.len)
+        put(b, s.ptr, s.len);
+    *b->at++ = '\n';
+}
+
+static void put_int(struct bytes *b, int64_t n)
+{
+    char text[24];
+    size_t len = decimal(n, text);
+    put_str(b, (struct str){text, len});
+}
+
+static size_t canonical(const struct meter_line *l, char out[LINE_MOST])
+{
+    static const char head[] = "yicheng line 1\n";
+    char hex[33];
+    struct bytes b = {out};
+    put(&b, head, sizeof head - 1);
+    put_int(&b, l->id);
+    put_str(&b, str_c(hex_put(l->call, 16, hex)));
+    put_str(&b, l->tenant);
+    put_str(&b, l->key);
+    put_str(&b, l->who_kind);
+    put_str(&b, l->application);
+    put_str(&b, l->model);
+    put_str(&b, l->model_id);
+    put_str(&b, l->plan);
+    put_str(&b, l->trace);
+    put_str(&b, str_c(meter_kind_name(l->kind)));
+    put_str(&b, str_c(meter_source_name(l->source)));
+    put_str(&b, str_c(meter_outcome_name(l->outcome)));
+    const int64_t numbers[] = {l->began_ms,  l->ended_ms, l->hour,     l->day,
+                               l->delivered, l->prompt,   l->cached,   l->completion,
+                               l->images,    l->money,    l->queue_ms, l->first_ms};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        put_int(&b, numbers[i]);
+    return (size_t)(b.at - out);
+}
+
+void line_digest(struct meter_line *line, uint8_t out[HASH_BYTES])
+{
+    char bytes[LINE_MOST];
+    uint64_t mark = 0;
+    hash_of(HASH_SHA256, (struct str){bytes, canonical(line, bytes)}, out);
+    for (int i = 0; i < 8; i++)
+        mark = mark << 8 | out[i];
+    line->mark = (int64_t)mark;
+}
+
+int64_t line_price(const struct meter_line *line, const struct meter_rates *rates)
+{
+    if (line->outcome != METER_OK && line->delivered < 0)
+        return 0;
+    return meter_price(rates, line->kind, line->prompt, line->cached, line->completion,
+                       line->images);
+}
