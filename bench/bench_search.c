@@ -74,7 +74,7 @@ static enum err ask_ours(const struct retrieve *view, const struct str *question
         size_t n_hits;
         int64_t start = time_mono_ns(), cpu = cpu_ns();
         arena_reset(arena);
-        err = retrieve_search(view, &query, who, arena, &hits, &n_hits, why);
+        err = retrieve_search(view, &query, who, NULL, arena, &hits, &n_hits, why);
         times[i] = (double)(time_mono_ns() - start) / 1e6;
         cpu_times[i] = (double)(cpu_ns() - cpu) / 1e6;
     }

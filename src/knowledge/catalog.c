@@ -375,13 +375,20 @@ static enum err load(struct knowledge *k, const struct base *base, struct snapsh
         err = store_begin(k->opts.store, STORE_READ, &l.tx, why);
     /* The revision of this very state: the base may have moved on since it was asked for. */
     if (!err)
-        err = store_query(l.tx, "SELECT revision, access FROM kb_bases WHERE id = ?",
+        err = store_query(l.tx,
+                          "SELECT revision, access, embedder, reranker FROM kb_bases WHERE id = ?",
                           STORE_ARGS(SV_C(base->id)), scratch, &rows, why);
     if (!err && !rows.n_rows)
         err = err_set(why, ERR_NOT_FOUND, "the knowledge base is not there any more");
     if (!err) {
         c->revision = store_int(&rows, 0, 0);
         c->access = (enum ops_class)store_int(&rows, 0, 1);
+        c->embedder = str_copy(s->arena, store_str(&rows, 0, 2));
+        c->reranker = str_copy(s->arena, store_str(&rows, 0, 3));
+        c->dir = str_printf(s->arena, "%s/%s", k->index_dir, base->id);
+        err = c->embedder.ptr && c->reranker.ptr && c->dir.ptr ? ERR_OK : no_memory(why);
+    }
+    if (!err) {
         err = load_segments(&l, why);
     }
     if (!err)

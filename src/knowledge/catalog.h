@@ -52,6 +52,8 @@ struct catalog {
     struct str kb_name, kb_title, tenant;
     enum ops_class access;
     int64_t revision;
+    struct str embedder, reranker; /* names of models, empty for none */
+    struct str dir;                /* of the segments: index/<base id> */
     struct catalog_document *documents;
     struct catalog_version *versions;
     struct catalog_segment *segments;

@@ -71,6 +71,19 @@ static enum err run_upload(struct knowledge *k, struct job *job, const struct op
     return err;
 }
 
+/* What is new gets its vectors at once where the base has a model; without them it is found by its
+ * words, and the next embedding makes them. */
+static void embed_new(struct knowledge *k, struct job *job, const struct ops_identity *who,
+                      const char *kb)
+{
+    struct base base = {.id = ""};
+    struct why failed = {0};
+    if (base_find(k, who, str_c(kb), job_arena(job), &base, &failed) || base.embedder.len == 0)
+        return;
+    if (knowledge_embed(k, who, kb, on_progress, job, NULL, &failed) != ERR_OK)
+        job_log(job, "the new passages have no vectors yet: %s", failed.text);
+}
+
 static enum err run(void *ctx, struct job *job, struct why *why)
 {
     struct knowledge *k = ctx;
@@ -95,6 +108,8 @@ static enum err run(void *ctx, struct job *job, struct why *why)
     enum err err = json_get_bool(spec, "upload", false)
                        ? run_upload(k, job, &who, &import, &out, why)
                        : knowledge_import(k, &who, &import, on_progress, job, arena, &out, why);
+    if (!err)
+        embed_new(k, job, &who, kb);
     return err ? err : report(job, &out, why);
 }
 

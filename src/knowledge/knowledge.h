@@ -136,6 +136,14 @@ ERR_MUST_USE enum err knowledge_import(struct knowledge *k, const struct ops_ide
                                        struct why *why);
 extern const struct job_kind knowledge_import_job; /* spec: {"kb","paths","upload":true...} */
 
+/* Gives every passage of a base that has an embedder a vector; *n_new (may be NULL) counts those
+ * that had none. May be stopped and run again at any time. ERR_CONFLICT when the base names no
+ * embedder, ERR_BUSY while another one runs, and what the model answers. */
+ERR_MUST_USE enum err knowledge_embed(struct knowledge *k, const struct ops_identity *who,
+                                      const char *kb, knowledge_progress_fn *progress, void *ctx,
+                                      int64_t *n_new, struct why *why);
+extern const struct job_kind knowledge_embed_job; /* spec: {"kb"} */
+
 /* ---- search ---- */
 
 struct knowledge_query {

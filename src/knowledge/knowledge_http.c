@@ -109,14 +109,75 @@ static enum err show_base(struct http_request *req, struct http_response *res, s
     return put_base(req, res, http_param(req, "name"), why);
 }
 
+/* ---- vectors ---- */
+
+static enum err submit_embed(struct http_request *req, char id[UUID_TEXT], struct why *why)
+{
+    struct knowledge *k = room(req);
+    struct store_tx *tx = NULL;
+    struct buf spec;
+    struct json_out out;
+    char *name = str_z(http_arena(req), http_param(req, "name"));
+    buf_init(&spec, http_arena(req));
+    json_out_init(&out, &spec);
+    json_begin_object(&out);
+    json_kv_str(&out, "kb", http_param(req, "name"));
+    json_end_object(&out);
+    enum err err =
+        name ? buf_err(&spec, why) : err_set(why, ERR_NO_MEMORY, "could not begin the job");
+    if (!err)
+        err = store_begin(k->opts.store, STORE_WRITE, &tx, why);
+    if (!err)
+        err = job_submit(tx, k->opts.compute, http_identity(req), "knowledge.embed", name,
+                         buf_str(&spec), name, id, why);
+    if (err) {
+        store_rollback(tx);
+        return err;
+    }
+    return store_commit(tx, why);
+}
+
+static enum err embed(struct http_request *req, struct http_response *res, struct why *why)
+{
+    char id[UUID_TEXT];
+    struct base base = {.id = ""};
+    enum err err = base_find(room(req), http_identity(req), http_param(req, "name"),
+                             http_arena(req), &base, why);
+    if (!err && base.embedder.len == 0)
+        err = err_set(why, ERR_CONFLICT, "this base names no model that embeds");
+    if (!err)
+        err = submit_embed(req, id, why);
+    if (err)
+        return err;
+    http_status(res, 202);
+    struct json_out *json = http_json(res);
+    json_begin_object(json);
+    json_key(json, "job");
+    json_begin_object(json);
+    json_kv_c(json, "id", id);
+    json_kv_c(json, "kind", "knowledge.embed");
+    json_kv_c(json, "state", "queued");
+    json_end_object(json);
+    json_end_object(json);
+    return ERR_OK;
+}
+
+/* A base that was given another embedder gets its vectors without being asked again. */
 static enum err patch_base(struct http_request *req, struct http_response *res, struct why *why)
 {
     const struct json *body = NULL;
+    struct base base = {.id = ""};
+    char id[UUID_TEXT];
+    struct str name = http_param(req, "name");
     enum err err = http_body_json(req, &body, why);
     if (!err)
-        err = base_change(room(req), http_identity(req), http_param(req, "name"), body,
-                          http_arena(req), why);
-    return err ? err : put_base(req, res, http_param(req, "name"), why);
+        err = base_find(room(req), http_identity(req), name, http_arena(req), &base, why);
+    if (!err)
+        err = base_change(room(req), http_identity(req), name, body, http_arena(req), why);
+    struct str embedder = json_get_str(body, "embedder", base.embedder);
+    if (!err && embedder.len && !str_eq(embedder, base.embedder))
+        err = submit_embed(req, id, why);
+    return err ? err : put_base(req, res, name, why);
 }
 
 static enum err delete_base(struct http_request *req, struct http_response *res, struct why *why)
@@ -496,6 +557,13 @@ static const struct http_route own[] = {
      .summary = "Remove a base with its documents",
      PARAMS(name_param),
      .handle = delete_base},
+    {.method = "POST",
+     .path = "/api/knowledge_bases/{name}/embed",
+     .access = HTTP_SESSION,
+     .permission = "knowledge.write",
+     .summary = "Give the passages that have none a vector of the base's model; a job",
+     PARAMS(name_param),
+     .handle = embed},
     {.method = "POST",
      .path = "/api/knowledge_bases/{name}/uploads",
      .access = HTTP_SESSION,

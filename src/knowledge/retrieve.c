@@ -6,12 +6,14 @@
  */
 #include "knowledge/retrieve.h"
 
+#include "knowledge/dense.h"
 #include "knowledge/rank_features.h"
 #include "knowledge/tokens.h"
 
 #include "core/arena.h"
 #include "core/hash.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/map.h"
 
 #include <assert.h>
@@ -21,18 +23,20 @@
 
 /* Set on training questions, see the room's README: BM25 (k1, b), the share of passages above which
  * a term is left out, and what the first step adds to the share of the best BM25. */
-#define K1              1.0f
-#define LENGTH_SHARE    0.6f
-#define COMMON          0.2f
-#define SMALL_BASE      1000 /* passages: below, no term is slow and every one may matter */
-#define MEANING_WEIGHT  0.8f
-#define STANDING_WEIGHT 0.15f
-#define CITED_WEIGHT    0.06f
-#define LAY_WEIGHT      0.4f /* of another word for what the question says, see lay.def */
-#define OTHER_STANDING  1.1f /* of policies, guides, questions and answers */
-#define LOOSE_STANDING  0.8f /* of texts of no known kind: somebody's notes beside the rules */
-#define HEADS_MOST      4    /* a version, that are marked down */
-#define HEAD_STANDING   0.5f /* of the lines under a title: dates and names, seldom an answer */
+#define K1               1.0f
+#define LENGTH_SHARE     0.6f
+#define COMMON           0.2f
+#define SMALL_BASE       1000 /* passages: below, no term is slow and every one may matter */
+#define MEANING_WEIGHT   0.8f
+#define STANDING_WEIGHT  0.15f
+#define CITED_WEIGHT     0.06f
+#define LAY_WEIGHT       0.4f  /* of another word for what the question says, see lay.def */
+#define OTHER_STANDING   1.1f  /* of policies, guides, questions and answers */
+#define LOOSE_STANDING   0.8f  /* of texts of no known kind: somebody's notes beside the rules */
+#define HEADS_MOST       4     /* a version, that are marked down */
+#define DENSE_CANDIDATES 100   /* by a configured model's vectors */
+#define FUSED            60.0f /* of reciprocal rank fusion (Cormack, Clarke, Buettcher 2009) */
+#define HEAD_STANDING    0.5f  /* of the lines under a title: dates and names, seldom an answer */
 
 /* How much a source of each level weighs: what binds everywhere before what binds in one place. */
 static const float level_standing[10] = {0.6f, 0.6f, 0.6f, 0.65f, 0.7f, 0.7f, 0.95f, 0.85f, 1, 1};
@@ -58,6 +62,13 @@ struct segment {
     int8_t *own_vectors;
     float *own_scales;
     uint32_t first_passage, first_version; /* counted over all segments */
+    size_t catalog;
+};
+
+/* The vectors of a configured model for one base. */
+struct dense_base {
+    struct dense *dense; /* NULL: no model, or nothing embedded yet */
+    struct str model;    /* borrowed from the catalog */
 };
 
 struct retrieve {
@@ -69,8 +80,11 @@ struct retrieve {
     uint32_t *segment_of; /* n_versions */
     uint32_t *heads;      /* n_heads passages that are PASSAGE_HEAD */
     size_t n_heads;
-    float *slow; /* n_passages: k1 of BM25 for the passage's length */
-    float *once; /* n_passages: 1 / (1 + slow) */
+    struct dense_base *dense; /* n_catalogs */
+    size_t n_catalogs;
+    int32_t *dense_row; /* n_passages: -1 for none; NULL: no base has any */
+    float *slow;        /* n_passages: k1 of BM25 for the passage's length */
+    float *once;        /* n_passages: 1 / (1 + slow) */
 };
 
 static enum err no_memory(struct why *why)
@@ -136,6 +150,7 @@ static enum err open_segments(struct retrieve *r, const struct catalog *const *c
             if (err)
                 return err;
             r->n_segments++;
+            s->catalog = c;
             s->first_passage = (uint32_t)r->n_passages;
             s->first_version = (uint32_t)r->n_versions;
             r->n_passages += index_n_passages(s->index);
@@ -234,6 +249,59 @@ static enum err set_versions(struct retrieve *r, const struct catalog *const *ca
     return ERR_OK;
 }
 
+/* Which row is whose; a damaged file is told and left alone, for the words still find. */
+static enum err set_dense(struct retrieve *r, const struct catalog *const *catalogs, size_t n,
+                          struct arena *arena, struct why *why)
+{
+    size_t any = 0;
+    r->dense = calloc(n + 1, sizeof *r->dense);
+    if (!r->dense)
+        return no_memory(why);
+    r->n_catalogs = n;
+    for (size_t c = 0; c < n; c++) {
+        struct why bad = {0};
+        if (catalogs[c]->embedder.len == 0)
+            continue;
+        char *path = dense_path(catalogs[c]->dir.ptr, catalogs[c]->embedder, arena);
+        if (!path)
+            return no_memory(why);
+        r->dense[c].model = catalogs[c]->embedder;
+        if (dense_open(path, &r->dense[c].dense, &bad) != ERR_OK)
+            LOG_WARN("vectors of a base are not used", LOG_STR("base", catalogs[c]->kb_name),
+                     LOG_WHY(&bad));
+        else
+            any += dense_n(r->dense[c].dense);
+    }
+    if (!any)
+        return ERR_OK;
+    r->dense_row = calloc(r->n_passages + 1, sizeof *r->dense_row);
+    if (!r->dense_row)
+        return no_memory(why);
+    for (size_t s = 0; s < r->n_segments; s++) {
+        const struct dense *dense = r->dense[r->segments[s].catalog].dense;
+        for (uint32_t i = 0; i < index_n_passages(r->segments[s].index); i++) {
+            struct index_passage passage;
+            index_get(r->segments[s].index, i, &passage);
+            r->dense_row[r->segments[s].first_passage + i] =
+                dense ? (int32_t)dense_find(dense, dense_key(&passage)) : -1;
+        }
+    }
+    return ERR_OK;
+}
+
+struct str retrieve_embedder(const struct retrieve *r, size_t catalog, size_t *dim)
+{
+    if (catalog >= r->n_catalogs || !r->dense_row || !r->dense[catalog].dense)
+        return STR_NONE;
+    *dim = dense_dim(r->dense[catalog].dense);
+    return *dim ? r->dense[catalog].model : STR_NONE;
+}
+
+size_t retrieve_n_catalogs(const struct retrieve *r)
+{
+    return r->n_catalogs;
+}
+
 enum err retrieve_new(const struct catalog *const *catalogs, size_t n,
                       const struct rank_model *model, struct retrieve **out, struct why *why)
 {
@@ -260,6 +328,8 @@ enum err retrieve_new(const struct catalog *const *catalogs, size_t n,
     err = set_versions(r, catalogs, n, arena, why);
     for (size_t s = 0; !err && s < r->n_segments; s++)
         err = set_vectors(r, &r->segments[s], arena, why);
+    if (!err)
+        err = set_dense(r, catalogs, n, arena, why);
     for (size_t s = 0; !err && s < r->n_segments; s++)
         index_rest(r->segments[s].index);
 done:
@@ -287,6 +357,10 @@ void retrieve_free(struct retrieve *r)
     free(r->slow);
     free(r->once);
     free(r->heads);
+    for (size_t c = 0; c < r->n_catalogs; c++)
+        dense_close(r->dense[c].dense);
+    free(r->dense);
+    free(r->dense_row);
     free(r);
 }
 
@@ -560,7 +634,7 @@ static inline float first_score(const struct scores *s, const struct stand *v, s
 static struct found *choose(const struct retrieve *r, const struct stand *stands,
                             const struct scores *s, struct arena *arena, size_t *n)
 {
-    struct found *heap = arena_array(arena, struct found, RETRIEVE_CANDIDATES);
+    struct found *heap = arena_array(arena, struct found, RETRIEVE_CANDIDATES + DENSE_CANDIDATES);
     *n = 0;
     for (size_t g = 0; heap && g < r->n_passages; g++) {
         const struct stand *v = &stands[r->version_of[g]];
@@ -573,6 +647,49 @@ static struct found *choose(const struct retrieve *r, const struct stand *stands
     if (heap)
         qsort(heap, *n, sizeof *heap, best_first);
     return heap;
+}
+
+/* ---- what is alike by a configured model's vectors ---- */
+
+/* Of every passage that `who` may see and that has a vector, the best ones; best first. */
+static struct found *choose_dense(const struct retrieve *r, const struct stand *stands,
+                                  const float *const *asked, struct arena *arena, size_t *n)
+{
+    struct found *heap = arena_array(arena, struct found, DENSE_CANDIDATES);
+    *n = 0;
+    for (size_t s = 0; heap && s < r->n_segments; s++) {
+        const struct segment *segment = &r->segments[s];
+        const float *vector = asked[segment->catalog];
+        size_t end = segment->first_passage + index_n_passages(segment->index);
+        for (size_t g = segment->first_passage; vector && g < end; g++) {
+            if (r->dense_row[g] < 0 || !stands[r->version_of[g]].allowed)
+                continue;
+            float like = dense_like(r->dense[segment->catalog].dense, r->dense_row[g], vector);
+            if (*n < DENSE_CANDIDATES || like >= heap[0].first)
+                offer(heap, n, DENSE_CANDIDATES, (struct found){(uint32_t)g, like});
+        }
+    }
+    if (heap)
+        qsort(heap, *n, sizeof *heap, best_first);
+    return heap;
+}
+
+/* Adds those that the words did not find; ranks[i] is the place (from 1) of found[i] among the
+ * alike, 0 for none. `found` and `ranks` have room for RETRIEVE_CANDIDATES + DENSE_CANDIDATES. */
+static void join_dense(const struct found *alike, size_t n_alike, const struct retrieve *r,
+                       const struct stand *stands, const struct scores *s, struct found *found,
+                       uint32_t *ranks, size_t *n)
+{
+    for (size_t i = 0; i < n_alike; i++) {
+        size_t at = 0;
+        while (at < *n && found[at].g != alike[i].g)
+            at++;
+        if (at == *n) {
+            const struct stand *v = &stands[r->version_of[alike[i].g]];
+            found[(*n)++] = (struct found){alike[i].g, first_score(s, v, alike[i].g)};
+        }
+        ranks[at] = (uint32_t)i + 1;
+    }
 }
 
 /* ---- step 2 ---- */
@@ -619,12 +736,13 @@ struct search {
     struct rank_item *items; /* n, in the order of step 1 */
     float *first;            /* n */
     uint32_t *versions;      /* n: in retrieve->versions */
+    uint32_t *alike;         /* n: places by a configured model's vectors; NULL: none was asked */
     size_t n;
 };
 
 static enum err find(const struct retrieve *r, const struct knowledge_query *query,
-                     const struct ops_identity *who, const float *asked, struct arena *arena,
-                     struct search *out, struct why *why)
+                     const struct ops_identity *who, const float *asked, const float *const *dense,
+                     struct arena *arena, struct search *out, struct why *why)
 {
     int kind;
     enum err err = check_query(query, &kind, why);
@@ -643,6 +761,16 @@ static enum err find(const struct retrieve *r, const struct knowledge_query *que
         return no_memory(why);
     find_bests(r, stands, &s);
     struct found *found = choose(r, stands, &s, arena, &out->n);
+    if (found && dense && r->dense_row) {
+        size_t n_alike;
+        struct found *alike = choose_dense(r, stands, dense, arena, &n_alike);
+        out->alike = arena_array(arena, uint32_t, RETRIEVE_CANDIDATES + DENSE_CANDIDATES);
+        if (!alike || !out->alike)
+            return no_memory(why);
+        s.best_words = larger(s.best_words, 1e-6f); /* no word may have found anything */
+        s.best_plain = larger(s.best_plain, 1e-6f);
+        join_dense(alike, n_alike, r, stands, &s, found, out->alike, &out->n);
+    }
     out->items = arena_array(arena, struct rank_item, out->n + 1);
     out->first = arena_array(arena, float, out->n + 1);
     out->versions = arena_array(arena, uint32_t, out->n + 1);
@@ -662,8 +790,8 @@ enum err retrieve_candidates(const struct retrieve *r, const struct knowledge_qu
                              struct arena *arena, struct retrieve_candidate **out, size_t *n,
                              struct why *why)
 {
-    struct search s;
-    enum err err = find(r, query, who, asked, arena, &s, why);
+    struct search s = {.alike = NULL};
+    enum err err = find(r, query, who, asked, NULL, arena, &s, why);
     if (err)
         return err;
     struct retrieve_candidate *c = arena_array(arena, struct retrieve_candidate, s.n + 1);
@@ -726,6 +854,24 @@ static int by_score(const void *a, const void *b)
     return x->item < y->item ? -1 : x->item > y->item;
 }
 
+/* Joins the order of the words with that of the vectors by rank; what is named stays above. Scores
+ * keep their scale: the best place has the best score. False without memory. */
+static bool fuse(const struct search *s, struct place *all, struct arena *arena)
+{
+    struct place *fused = arena_array(arena, struct place, s->n + 1);
+    if (!fused)
+        return false;
+    for (size_t i = 0; i < s->n; i++) {
+        uint32_t item = all[i].item, alike = s->alike[item];
+        float score = 1 / (FUSED + (float)i + 1) + (alike ? 1 / (FUSED + (float)alike) : 0);
+        fused[i] = (struct place){score + (s->items[item].named ? 100 : 0), item};
+    }
+    qsort(fused, s->n, sizeof *fused, by_score);
+    for (size_t i = 0; i < s->n; i++)
+        all[i].item = fused[i].item;
+    return true;
+}
+
 /* Laws among themselves by the trees, in the places that laws hold; what is named goes first. */
 static struct place *put_in_order(const struct retrieve *r, const struct search *s,
                                   struct arena *arena)
@@ -746,7 +892,7 @@ static struct place *put_in_order(const struct retrieve *r, const struct search 
             s->first[i] + (s->items[item].named ? 100 : 0) + (float)s->items[item].named, item};
     }
     qsort(all, s->n, sizeof *all, by_score);
-    return all;
+    return s->alike && !fuse(s, all, arena) ? NULL : all;
 }
 
 #define SHINGLES 512
@@ -892,11 +1038,12 @@ static enum err fill_hit(const struct retrieve *r, const struct search *s, const
 }
 
 enum err retrieve_search(const struct retrieve *r, const struct knowledge_query *query,
-                         const struct ops_identity *who, struct arena *arena,
-                         struct knowledge_hit **out, size_t *n, struct why *why)
+                         const struct ops_identity *who, const float *const *dense,
+                         struct arena *arena, struct knowledge_hit **out, size_t *n,
+                         struct why *why)
 {
-    struct search s;
-    enum err err = find(r, query, who, NULL, arena, &s, why);
+    struct search s = {.alike = NULL};
+    enum err err = find(r, query, who, NULL, dense, arena, &s, why);
     if (err)
         return err;
     struct place *order = put_in_order(r, &s, arena);

@@ -41,13 +41,21 @@ void retrieve_free(struct retrieve *retrieve); /* NULL is fine */
  *           table row is not its byte range (knowledge_search sets that right)
  *   Errors  ERR_INVALID    limit or a kind that does not exist
  *           ERR_NO_MEMORY  the arena needs about 9 bytes a passage and 2 MiB
+ *   Dense   the question's vector for each catalog (retrieve_n_catalogs of them), of length 1, by
+ * the catalog's embedder; NULL for a catalog without, `dense` NULL: words only. What only the
+ *           vectors find joins the candidates, and the two orders are fused by rank
  *   Shape   score falls along *out; confidence is 0 .. 1 and the same whatever the limit
  *   Cost    p50 and p95 in the room's README, by bench/bench_search
  */
 ERR_MUST_USE enum err retrieve_search(const struct retrieve *retrieve,
                                       const struct knowledge_query *query,
-                                      const struct ops_identity *who, struct arena *arena,
-                                      struct knowledge_hit **out, size_t *n, struct why *why);
+                                      const struct ops_identity *who, const float *const *dense,
+                                      struct arena *arena, struct knowledge_hit **out, size_t *n,
+                                      struct why *why);
+
+/* The embedder of a catalog whose vectors are here, and their dimension; empty: none. */
+struct str retrieve_embedder(const struct retrieve *retrieve, size_t catalog, size_t *dim);
+size_t retrieve_n_catalogs(const struct retrieve *retrieve);
 
 /* ---- the views in use: one for each set of bases, made anew when a base's revision grows ---- */
 

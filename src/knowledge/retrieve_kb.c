@@ -8,12 +8,17 @@
 
 #include "core/arena.h"
 #include "core/json.h"
+#include "core/log.h"
+#include "core/utf8.h"
+#include "knowledge/dense.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define VIEWS_KEPT 32
+#define VIEWS_KEPT    32
+#define MOST_WEIGHED  30   /* hits that a reranker is shown */
+#define WEIGHED_BYTES 1600 /* of each */
 
 struct view {
     struct retrieve *retrieve;
@@ -194,6 +199,93 @@ static enum err open_view(struct knowledge *k, const struct ops_identity *who, c
     return err ? err : view_of(knowledge_retrieve_cache(k), catalogs, n, out, why);
 }
 
+/*
+ * The question's vector by each base's embedder; NULL when no base has vectors. A model that is not
+ * to be had costs its vectors, not the search.
+ */
+static const float **ask_vectors(struct knowledge *k, const struct ops_identity *who,
+                                 const struct view *view, struct str text, struct arena *arena)
+{
+    const float **dense = NULL;
+    for (size_t c = 0; c < retrieve_n_catalogs(view->retrieve); c++) {
+        size_t dim = 0, found = 0;
+        float *vector = NULL;
+        struct why failed = {0};
+        struct str model = retrieve_embedder(view->retrieve, c, &dim);
+        if (model.len == 0)
+            continue;
+        if (!dense)
+            dense = arena_array(arena, const float *, retrieve_n_catalogs(view->retrieve) + 1);
+        if (!dense)
+            return NULL;
+        for (size_t b = 0; b < c && !dense[c]; b++) { /* bases that share a model ask it once */
+            size_t other = 0;
+            if (str_eq(retrieve_embedder(view->retrieve, b, &other), model) && other == dim)
+                dense[c] = dense[b];
+        }
+        if (dense[c])
+            continue;
+        enum err err = dense_ask(k, who, model, &text, 1, arena, &vector, &found, &failed);
+        if (!err && found != dim)
+            err = err_set(&failed, ERR_CONFLICT, "it gives %zu dimensions, the base has %zu", found,
+                          dim);
+        if (err)
+            LOG_WARN("searching without vectors", LOG_STR("model", model), LOG_WHY(&failed));
+        else
+            dense[c] = vector;
+    }
+    return dense;
+}
+
+/* Puts the first hits in the order of the base's reranker; a stable sort of few. Scores stay with
+ * their places. */
+static void reorder(struct knowledge_hit *hits, float *weights, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        for (size_t j = i; j > 0 && weights[j] > weights[j - 1]; j--) {
+            struct knowledge_hit hit = hits[j];
+            double better = hits[j - 1].score, worse = hit.score;
+            float weight = weights[j];
+            hits[j] = hits[j - 1];
+            hits[j].score = worse;
+            hits[j - 1] = hit;
+            hits[j - 1].score = better;
+            weights[j] = weights[j - 1];
+            weights[j - 1] = weight;
+        }
+}
+
+static void weigh(struct knowledge *k, const struct ops_identity *who, const struct view *view,
+                  struct str question, struct knowledge_hit *hits, size_t n, struct arena *arena)
+{
+    struct str model = view->n ? view->catalogs[0]->reranker : STR_NONE;
+    struct str texts[MOST_WEIGHED];
+    struct why failed = {0};
+    float *weights = NULL;
+    for (size_t i = 1; i < view->n; i++) /* bases together are weighed by the one they share */
+        if (!str_eq(view->catalogs[i]->reranker, model))
+            return;
+    if (model.len == 0 || n < 2)
+        return;
+    if (n > MOST_WEIGHED)
+        n = MOST_WEIGHED;
+    for (size_t i = 0; i < n; i++) {
+        texts[i] =
+            str_printf(arena, "%.*s %.*s\n%.*s", STR_FMT(hits[i].title), STR_FMT(hits[i].article),
+                       STR_FMT(str_slice(hits[i].text, 0,
+                                         utf8_floor(hits[i].text, hits[i].text.len < WEIGHED_BYTES
+                                                                      ? hits[i].text.len
+                                                                      : WEIGHED_BYTES))));
+        if (!texts[i].ptr)
+            return;
+    }
+    if (dense_weigh(k, who, model, question, texts, n, arena, &weights, &failed) != ERR_OK) {
+        LOG_WARN("searching without a reranker", LOG_STR("model", model), LOG_WHY(&failed));
+        return;
+    }
+    reorder(hits, weights, n);
+}
+
 enum err knowledge_search(struct knowledge *k, const struct ops_identity *who,
                           const struct knowledge_query *query, struct arena *arena,
                           struct knowledge_hit **out, size_t *n, struct why *why)
@@ -204,9 +296,12 @@ enum err knowledge_search(struct knowledge *k, const struct ops_identity *who,
         return err;
     struct knowledge_hit *hits;
     size_t n_hits;
-    err = retrieve_search(view->retrieve, query, who, arena, &hits, &n_hits, why);
+    const float **dense = ask_vectors(k, who, view, query->text, arena);
+    err = retrieve_search(view->retrieve, query, who, dense, arena, &hits, &n_hits, why);
     if (!err)
         err = set_texts(k, view, hits, n_hits, arena, why);
+    if (!err)
+        weigh(k, who, view, query->text, hits, n_hits, arena);
     view_done(knowledge_retrieve_cache(k), view);
     if (!err) {
         *out = hits;

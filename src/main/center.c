@@ -145,6 +145,7 @@ static enum err open_rooms(struct center *c, struct why *why)
         err = gateway_open(&gateway, &c->gateway, why);
     if (!err) {
         compute_bind(c->compute, &knowledge_import_job, c->knowledge);
+        compute_bind(c->compute, &knowledge_embed_job, c->knowledge);
         compute_bind(c->compute, &eval_job, c->eval);
     }
     return err;

@@ -100,6 +100,19 @@ static enum err list(struct center *c, struct why *why)
     return err;
 }
 
+static enum err embed(struct center *c, const char *name, struct why *why)
+{
+    int64_t n_new = 0;
+    bool show = !c->opts->json && isatty(STDERR_FILENO);
+    enum err err =
+        knowledge_embed(c->knowledge, &c->system, name, show ? progress : NULL, NULL, &n_new, why);
+    if (show)
+        (void)fprintf(stderr, "\n");
+    if (!err)
+        printf(c->opts->json ? "{\"vectors\":%lld}\n" : "%lld new vectors\n", (long long)n_new);
+    return err;
+}
+
 static enum err create(struct center *c, const char *name, const char *title, const char *access,
                        struct why *why)
 {
@@ -123,13 +136,17 @@ static int run(const struct center_opts *opts, int argc, char **argv)
     bool is_list = argc == 2 && strcmp(argv[1], "list") == 0;
     bool is_create = argc == 3 && strcmp(argv[1], "create") == 0;
     bool is_import = argc >= 4 && strcmp(argv[1], "import") == 0;
-    if ((!is_list && !is_create && !is_import) || command_rest(argc, argv, 1, 1 << 20, &why))
+    bool is_embed = argc == 3 && strcmp(argv[1], "embed") == 0;
+    if ((!is_list && !is_create && !is_import && !is_embed) ||
+        command_rest(argc, argv, 1, 1 << 20, &why))
         return command_usage(&command_kb);
     enum err err = center_open(opts, CENTER_ALL, &center, &why);
     if (err)
         return command_fail("kb", err, &why);
     if (is_import)
         err = import(&center, &argv[2], argc - 3, update, &why);
+    else if (is_embed)
+        err = embed(&center, argv[2], &why);
     else
         err = is_list ? list(&center, &why)
                       : create(&center, argv[2], title ? title : argv[2],
@@ -141,7 +158,7 @@ static int run(const struct center_opts *opts, int argc, char **argv)
 const struct command command_kb = {
     .name = "kb",
     .usage = "list\ncreate NAME [--title TITLE] [--access public|staff|department|restricted]\n"
-             "import NAME PATH... [--update]",
+             "import NAME PATH... [--update]\nembed NAME",
     .summary = "List, make and fill knowledge bases; PATH is a file, a folder or an archive",
     .run = run,
 };

@@ -260,7 +260,7 @@ TEST(says_so_when_memory_runs_out)
         struct arena *arena = arena_new(limit);
         struct knowledge_hit *hits = NULL;
         size_t n = 99;
-        err = retrieve_search(retrieve, &q, &kb.system, arena, &hits, &n, NULL);
+        err = retrieve_search(retrieve, &q, &kb.system, NULL, arena, &hits, &n, NULL);
         CHECK((err == ERR_OK && n > 0) || (err == ERR_NO_MEMORY && n == 99));
         arena_free(arena);
     }
