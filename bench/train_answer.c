@@ -32,6 +32,8 @@ struct sample {
     size_t n, n_right;
     double weight;
     bool refuse, held; /* held: told of, not learned from */
+    const char *file, *question;
+    const char **names; /* of the hits, for the dump */
     double *features;
     bool *right;
 };
@@ -78,6 +80,10 @@ static enum err read_one(struct center *c, const char *kb, const struct json *li
     out->right = arena_array(arena, bool, out->n + 1);
     for (size_t i = 0; !err && out->right && i < out->n; i++)
         out->n_right += out->right[i] = is_right(line, &hits[i]);
+    out->names = (const char **)arena_array(arena, char *, out->n + 1);
+    for (size_t i = 0; !err && out->names && i < out->n; i++)
+        out->names[i] = str_z(arena, str_printf(arena, "%.*s %.*s", STR_FMT(hits[i].title),
+                                                STR_FMT(hits[i].article)));
     out->refuse = json_len(json_get(line, "gold")) == 0;
     for (size_t i = 0; !err && !out->refuse && !out->n_right && i < out->n; i++)
         out->right[i] = true;
@@ -125,6 +131,8 @@ static enum err read_set(struct center *c, char *spec, struct arena *arena, stru
         s->weight = weight ? atof(weight) : 1;
         s->held = held;
         err = read_one(c, kb, doc, arena, s, why);
+        s->file = file;
+        s->question = str_z(arena, json_get_str(doc, "question", STR("")));
         set->n += !err && s->n > 0;
         if (!err && s->n_right && without > 0 && set->n < MOST_CASES && !held)
             err = leave_out(s, without, arena, &set->items[set->n++], why);
@@ -243,6 +251,39 @@ static void learn(const struct set *set, double l2, double *w)
     }
 }
 
+/* The figures as JSON lines, for a look at them elsewhere: one question a line. */
+static void dump(const struct set *set)
+{
+    struct arena *arena = arena_new(64u << 20);
+    for (size_t i = 0; arena && i < set->n; i++) {
+        const struct sample *s = &set->items[i];
+        struct buf buf;
+        struct json_out out;
+        arena_reset(arena);
+        buf_init(&buf, arena);
+        json_out_init(&out, &buf);
+        json_begin_object(&out);
+        json_kv_c(&out, "file", s->file ? s->file : "left out");
+        json_kv_c(&out, "question", s->question ? s->question : "");
+        json_kv_bool(&out, "refuse", s->refuse);
+        json_key(&out, "hits");
+        json_begin_array(&out);
+        for (size_t k = 0; k < s->n; k++) {
+            json_begin_array(&out);
+            json_put_str(&out, str_c(s->names && s->names[k] ? s->names[k] : ""));
+            json_put_int(&out, s->n_right && s->right[k]);
+            for (size_t f = 0; f < ANSWER_N_FEATURES; f++)
+                json_put_real(&out, s->features[k * ANSWER_N_FEATURES + f]);
+            json_end_array(&out);
+        }
+        json_end_array(&out);
+        json_end_object(&out);
+        if (!buf.failed)
+            (void)printf("%.*s\n", STR_FMT(buf_str(&buf)));
+    }
+    arena_free(arena);
+}
+
 int main(int argc, char **argv)
 {
     struct why why = {0};
@@ -262,6 +303,11 @@ int main(int argc, char **argv)
     if (err) {
         (void)fprintf(stderr, "train_answer: %s\n", why.text);
         return 1;
+    }
+    if (strcmp(argv[2], "dump") == 0) {
+        dump(set);
+        center_close(&center);
+        return 0;
     }
     tell(set, answer_weights, false, "learned, with the present weights");
     tell(set, answer_weights, true, "held out, with the present weights");

@@ -20,6 +20,7 @@
 #define MOST_QUOTES  3
 #define MOST_WHOLE   450  /* bytes of an article that is quoted whole */
 #define FAQ_ALIKE    0.62 /* a question that is nearly one of the FAQ's is answered by it */
+#define ROUTE_LEAST  0.15 /* less answerable than this, and a name alone does not make an answer */
 #define MOST_SHORT   40   /* characters of a question that may be a short form of a title */
 #define TITLE_SURE   0.75 /* this much of a record's title in the question means the record */
 #define TITLE_WEIGHT 1.2  /* of a record's title that stands in the question, against its rank */
@@ -246,7 +247,7 @@ static size_t meant_pair(const struct asking *a, double *alike)
             best = i;
         }
     }
-    return *alike >= FAQ_ALIKE ? best : a->n_hits;
+    return *alike >= FAQ_ALIKE && a->answerable >= ROUTE_LEAST ? best : a->n_hits;
 }
 
 static enum err by_faq(struct asking *a, bool *done, struct why *why)
@@ -365,7 +366,8 @@ static size_t meant_record(const struct asking *a, double *title)
     if (best < a->n_hits && *title < TITLE_SURE &&
         a->hits[best].confidence < RECORD_NEAR * a->hits[0].confidence)
         return a->n_hits;
-    bool sure = *title >= TITLE_SURE || (*title >= RECORD_LEAST && a->answerable >= ANSWER_LEAST);
+    bool sure = (*title >= TITLE_SURE && a->answerable >= ROUTE_LEAST) ||
+                (*title >= RECORD_LEAST && a->answerable >= ANSWER_LEAST);
     return sure ? best : a->n_hits;
 }
 

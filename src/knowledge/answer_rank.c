@@ -11,6 +11,7 @@
 #include "knowledge/lay.h"
 #include "knowledge/quote.h"
 #include "knowledge/retrieve.h"
+#include "knowledge/signs.h"
 #include "knowledge/tokens.h"
 
 #define MOST_TERMS      160  /* distinct terms of a question that are weighed */
@@ -21,8 +22,10 @@
 #define MOST_SAID_TERMS 16   /* terms of one of them */
 #define SINGLE          0.15 /* a character's weight against a pair's */
 #define ALONE           0.2 /* how far a character is covered that stands there without its neighbours */
-#define SHORT_GAP       2 /* characters of a title that its short form leaves out in a row */
-#define LEAST_SHARE     6 /* hits that every base gets */
+#define SHORT_GAP       2   /* characters of a title that its short form leaves out in a row */
+#define LEAST_SHARE     6   /* hits that every base gets */
+#define SEARCH_EACH     10  /* hits that a search asks every base for at least */
+#define MOST_LIMIT      100 /* of a query */
 
 const char *const answer_feature_names[ANSWER_N_FEATURES] = {
 #define ANSWER_WEIGHT(name, weight, words) #name,
@@ -44,13 +47,14 @@ const double answer_weights[ANSWER_N_FEATURES] = {
 
 /* ---- gathering ---- */
 
+/* The first `each` of every base, one base after the other. */
 static enum err search_each(struct knowledge *k, const struct ops_identity *who,
                             const struct knowledge_query *query, const struct catalog **bases,
-                            size_t n_bases, struct arena *arena, struct knowledge_hit **out,
-                            size_t *n, struct why *why)
+                            size_t n_bases, size_t each, struct arena *arena,
+                            struct knowledge_hit **out, size_t *n, struct why *why)
 {
     struct knowledge_query one = *query;
-    one.limit = query->limit / n_bases > LEAST_SHARE ? query->limit / n_bases : LEAST_SHARE;
+    one.limit = each;
     struct knowledge_hit *all = arena_array(arena, struct knowledge_hit, one.limit * n_bases);
     enum err err = all ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not hold the passages");
     *n = 0;
@@ -58,7 +62,7 @@ static enum err search_each(struct knowledge *k, const struct ops_identity *who,
         struct knowledge_hit *hits;
         size_t n_hits;
         one.kb = str_z(arena, bases[i]->kb_name);
-        err = one.kb ? knowledge_search(k, who, &one, arena, &hits, &n_hits, why)
+        err = one.kb ? retrieve_bases(k, who, &one, arena, &hits, &n_hits, why)
                      : err_set(why, ERR_NO_MEMORY, "could not hold the passages");
         if (err)
             break;
@@ -66,6 +70,23 @@ static enum err search_each(struct knowledge *k, const struct ops_identity *who,
         *n += n_hits;
     }
     *out = all;
+    return err;
+}
+
+/* The bases that are searched one by one; none when the query names one, or there are too many. */
+static enum err several(struct knowledge *k, const struct ops_identity *who,
+                        const struct knowledge_query *query, struct arena *arena,
+                        const struct catalog ***out, size_t *n, struct why *why)
+{
+    *n = 0;
+    if (query->kb && query->kb[0])
+        return ERR_OK;
+    enum err err = catalog_all(k, who, arena, out, n, why);
+    if (!err && (*n < 2 || *n > ANSWER_MOST_BASES)) {
+        for (size_t i = 0; i < *n; i++)
+            catalog_release((*out)[i]);
+        *n = 0;
+    }
     return err;
 }
 
@@ -85,15 +106,15 @@ enum err answer_gather(struct knowledge *k, const struct ops_identity *who,
 {
     const struct catalog **bases = NULL;
     size_t n_bases = 0;
-    enum err err = ERR_OK;
-    if (!query->kb || !query->kb[0])
-        err = catalog_all(k, who, arena, &bases, &n_bases, why);
+    enum err err = several(k, who, query, arena, &bases, &n_bases, why);
     if (err)
         return err;
-    if (n_bases > 1 && n_bases <= ANSWER_MOST_BASES)
-        err = search_each(k, who, query, bases, n_bases, arena, out, n, why);
+    size_t each = n_bases ? query->limit / n_bases : 0;
+    if (n_bases)
+        err = search_each(k, who, query, bases, n_bases, each > LEAST_SHARE ? each : LEAST_SHARE,
+                          arena, out, n, why);
     else
-        err = knowledge_search(k, who, query, arena, out, n, why);
+        err = retrieve_bases(k, who, query, arena, out, n, why);
     for (size_t i = 0; i < n_bases; i++)
         catalog_release(bases[i]);
     if (!err && !(want & QUESTION_DATE))
@@ -344,23 +365,29 @@ struct marks {
     bool title[MOST_TERMS], label[MOST_TERMS], path[MOST_TERMS], text[MOST_TERMS];
 };
 
-static double best_sentence(const struct terms *t, const struct marks *m, struct str text)
+/* What one sentence covers at most; *with_unit: the same of those that hold the unit asked for. */
+static double best_sentence(const struct terms *t, const struct marks *m, struct str text,
+                            const char *units, double *with_unit)
 {
     struct quote_span spans[MOST_SENTENCE];
     size_t n = quote_sentences(text, spans, MOST_SENTENCE);
     double best = 0;
+    *with_unit = 0;
     for (size_t i = 0; i < n; i++) {
         bool in[MOST_TERMS] = {0};
-        mark(t, str_slice(text, spans[i].start, spans[i].start + spans[i].len), in);
+        struct str sentence = str_slice(text, spans[i].start, spans[i].start + spans[i].len);
+        mark(t, sentence, in);
         double one = covering(t, in, m->title, m->label);
         best = one > best ? one : best;
+        if (units && one > *with_unit && signs_has_unit(units, sentence))
+            *with_unit = one;
     }
     return best;
 }
 
 static void measure_cover(const struct terms *t, const struct marks *m, double *f)
 {
-    double rest = 0, rest_all = 0, missing = 0, all = 0;
+    double rest = 0, rest_all = 0, missing = 0, second = 0, all = 0, unlabelled = 0;
     for (size_t i = 0; i < t->n_positions; i++) {
         double weight = t->positions[i].weight, text = covered(t, i, m->text);
         double label = covered(t, i, m->label), title = covered(t, i, m->title);
@@ -370,8 +397,11 @@ static void measure_cover(const struct terms *t, const struct marks *m, double *
         most = title > most ? title : most;
         most = path > most ? path : most;
         all += weight * most;
-        if (weight * (1 - most) > missing)
-            missing = weight * (1 - most);
+        double lost = weight * (1 - most);
+        second = lost > missing ? missing : lost > second ? lost : second;
+        missing = lost > missing ? lost : missing;
+        lost = weight * (1 - (label > title ? label : title));
+        unlabelled = lost > unlabelled ? lost : unlabelled;
     }
     f[ANSWER_F_cover] = share(all, t->all_positions);
     f[ANSWER_F_pairs] = held(t, m->text, m->label, m->title);
@@ -380,6 +410,9 @@ static void measure_cover(const struct terms *t, const struct marks *m, double *
     f[ANSWER_F_cover_title] = covering(t, m->title, NULL, NULL);
     f[ANSWER_F_rest] = rest_all > 0 ? rest / rest_all : 1;
     f[ANSWER_F_missing] = share(missing, t->rarest);
+    f[ANSWER_F_missing_2] = share(second, t->rarest);
+    f[ANSWER_F_unlabelled] = share(unlabelled, t->rarest);
+    f[ANSWER_F_lost] = log(1 + t->all_positions - all) / 4;
     f[ANSWER_F_unknown] = t->unknown;
     f[ANSWER_F_terms] = log(1 + (double)t->n_positions) / 4;
     f[ANSWER_F_weight] = log(1 + t->all_positions) / 4;
@@ -405,31 +438,6 @@ static double longest_run(struct str content, struct str text)
         (void)utf8_next(content, &from);
     }
     return (double)most / (double)n;
-}
-
-/* Places that people name when they mean another city or country than the text's. */
-static const char *const places[] = {
-    "北京",     "天津",   "上海",   "重庆",   "河北",     "山西", "内蒙古",   "辽宁",   "吉林",
-    "黑龙江",   "江苏",   "浙江",   "安徽",   "福建",     "江西", "山东",     "河南",   "湖北",
-    "湖南",     "广东",   "广西",   "海南",   "四川",     "贵州", "云南",     "西藏",   "陕西",
-    "甘肃",     "青海",   "宁夏",   "新疆",   "香港",     "澳门", "台湾",     "石家庄", "太原",
-    "呼和浩特", "沈阳",   "长春",   "哈尔滨", "南京",     "杭州", "合肥",     "福州",   "南昌",
-    "济南",     "郑州",   "武汉",   "长沙",   "广州",     "南宁", "海口",     "成都",   "贵阳",
-    "昆明",     "拉萨",   "西安",   "兰州",   "西宁",     "银川", "乌鲁木齐", "深圳",   "大连",
-    "青岛",     "宁波",   "厦门",   "苏州",   "无锡",     "常州", "温州",     "东莞",   "佛山",
-    "珠海",     "烟台",   "洛阳",   "桂林",   "三亚",     "绍兴", "嘉兴",     "金华",   "徐州",
-    "泉州",     "保定",   "唐山",   "美国",   "日本",     "英国", "法国",     "德国",   "韩国",
-    "泰国",     "俄罗斯", "加拿大", "新加坡", "澳大利亚", "巴黎", "伦敦",     "纽约",   "东京"};
-
-static bool is_elsewhere(struct str question, const struct knowledge_hit *hit)
-{
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        struct str place = str_c(places[i]);
-        if (str_find(question, place) != STR_NPOS && str_find(hit->title, place) == STR_NPOS &&
-            str_find(hit->text, place) == STR_NPOS && str_find(hit->meta.region, place) == STR_NPOS)
-            return true;
-    }
-    return false;
 }
 
 /* Words of small talk, of opinions, trades and knowledge that are no office's matter, unless the
@@ -463,19 +471,26 @@ static const char *const chat[] = {
     "会涨",   "涨吗",
 };
 
-static bool is_chat(struct str question, const struct knowledge_hit *hit)
+/* Words of the question that are small talk, found once. */
+struct talk {
+    struct str words[SIGNS_MOST];
+    size_t n;
+};
+
+static void read_talk(struct str question, struct talk *out)
 {
-    static const char *const weather[] = {"天气怎么样", "天气如何", "天气好不好", "下雨吗",
-                                          "下雪吗",     "会下雨",   "会下雪",     "气温多少"};
-    for (size_t i = 0; i < sizeof weather / sizeof weather[0]; i++)
-        if (str_find(question, str_c(weather[i])) != STR_NPOS)
+    out->n = 0;
+    for (size_t i = 0; i < sizeof chat / sizeof chat[0] && out->n < SIGNS_MOST; i++)
+        if (str_find(question, str_c(chat[i])) != STR_NPOS)
+            out->words[out->n++] = str_c(chat[i]);
+}
+
+static bool is_chat(const struct talk *talk, const struct knowledge_hit *hit)
+{
+    for (size_t i = 0; i < talk->n; i++)
+        if (str_find(hit->text, talk->words[i]) == STR_NPOS &&
+            str_find(hit->title, talk->words[i]) == STR_NPOS)
             return true;
-    for (size_t i = 0; i < sizeof chat / sizeof chat[0]; i++) {
-        struct str word = str_c(chat[i]);
-        if (str_find(question, word) != STR_NPOS && str_find(hit->text, word) == STR_NPOS &&
-            str_find(hit->title, word) == STR_NPOS)
-            return true;
-    }
     return false;
 }
 
@@ -507,8 +522,66 @@ static void measure_kind(const struct knowledge_hit *hit, double *f)
     f[ANSWER_F_length] = log(1 + (double)hit->text.len) / 8;
 }
 
-static void measure_hit(const struct terms *t, const struct question *question,
-                        const struct knowledge_hit *hit, size_t place, double *f)
+/* What stands in the question and in all hits together, read once. */
+struct form {
+    struct signs signs;
+    struct talk talk;
+    struct str home; /* the region that the bases are about: most frequent among texts of offices */
+    bool names_home;
+};
+
+static struct str home_of(const struct knowledge_hit *hits, size_t n)
+{
+    struct str home = STR("");
+    size_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t same = 0;
+        if (hits[i].meta.kind == KNOWLEDGE_LAW || !hits[i].meta.region.len)
+            continue;
+        for (size_t k = 0; k < n; k++)
+            same += str_eq(hits[k].meta.region, hits[i].meta.region);
+        if (same > most) {
+            most = same;
+            home = hits[i].meta.region;
+        }
+    }
+    return home;
+}
+
+/* A text of another place than the bases' own, which the question does not name. */
+static bool is_of_others(const struct form *form, struct str question, struct str region)
+{
+    bool others =
+        region.len && !str_eq(region, form->home) && str_find(question, region) == STR_NPOS;
+    for (size_t i = 0; others && i < form->signs.n_places; i++)
+        others = str_find(region, form->signs.places[i]) == STR_NPOS;
+    return others;
+}
+
+/* The form of the question against the passage. */
+static void measure_form(const struct form *form, const struct knowledge_hit *hit, struct str text,
+                         double *f)
+{
+    const struct signs *s = &form->signs;
+    unsigned against = signs_against(s, hit->title, text);
+#define SIGN_FEATURE(name) f[ANSWER_F_##name] = against >> SIGN_##name & 1;
+    SIGN_KINDS(SIGN_FEATURE)
+#undef SIGN_FEATURE
+    f[ANSWER_F_elsewhere] = signs_elsewhere(s, hit->title, text, hit->meta.region);
+    f[ANSWER_F_chat] = is_chat(&form->talk, hit);
+    f[ANSWER_F_home] = form->home.len && str_eq(hit->meta.region, form->home);
+    f[ANSWER_F_home_law] = form->names_home && hit->meta.kind == KNOWLEDGE_LAW && !f[ANSWER_F_home];
+    f[ANSWER_F_unit] = s->units && signs_has_unit(s->units, text);
+    f[ANSWER_F_no_unit] = s->units && f[ANSWER_F_unit] == 0;
+    f[ANSWER_F_no_thing] = s->thing.len && str_find(text, s->thing) == STR_NPOS &&
+                           str_find(hit->title, s->thing) == STR_NPOS &&
+                           str_find(hit->article, s->thing) == STR_NPOS;
+    f[ANSWER_F_thing] = s->thing.len && f[ANSWER_F_no_thing] == 0;
+}
+
+static void measure_hit(const struct terms *t, const struct form *form,
+                        const struct question *question, const struct knowledge_hit *hit,
+                        size_t place, double *f)
 {
     struct marks m = {0};
     struct str text = str_slice(
@@ -520,12 +593,13 @@ static void measure_hit(const struct terms *t, const struct question *question,
     mark(t, text, m.text);
     measure_cover(t, &m, f);
     measure_kind(hit, f);
-    f[ANSWER_F_elsewhere] = is_elsewhere(question->text, hit);
-    f[ANSWER_F_chat] = is_chat(question->text, hit);
+    measure_form(form, hit, text, f);
+    f[ANSWER_F_of_others] = is_of_others(form, question->text, hit->meta.region);
     bool pair = hit->meta.kind == KNOWLEDGE_FAQ && hit->article.len;
     bool wanted = quote_is_wanted(question, text);
     f[ANSWER_F_bias] = 1;
-    f[ANSWER_F_cover_sentence] = best_sentence(t, &m, text);
+    f[ANSWER_F_cover_sentence] =
+        best_sentence(t, &m, text, form->signs.units, &f[ANSWER_F_sentence_unit]);
     f[ANSWER_F_label_alike] = pair ? answer_alike(question->content, hit->article) : 0;
     f[ANSWER_F_label_back] = pair ? answer_covered(hit->article, question->text) : 0;
     f[ANSWER_F_label_chars] = pair ? asked_same(question, hit->article) : 0;
@@ -546,6 +620,26 @@ static void measure_hit(const struct terms *t, const struct question *question,
     f[ANSWER_F_lacking] = question->want && !wanted;
 }
 
+/* The city's own name tells nothing of what is asked about it. */
+static enum err without(struct str text, struct str name, struct arena *arena, struct str *out,
+                        struct why *why)
+{
+    struct buf buf;
+    buf_init(&buf, arena);
+    for (size_t at = 0; at < text.len;) {
+        size_t end = str_find_from(text, name, at);
+        buf_add(&buf, str_slice(text, at, end == STR_NPOS ? text.len : end));
+        buf_char(&buf, ' ');
+        at = end == STR_NPOS ? text.len : end + name.len;
+        if (at < text.len && str_starts(str_from(text, at), STR("市")))
+            at += 3;
+    }
+    *out = str_trim_space(buf_str(&buf));
+    if (!out->len)
+        *out = text;
+    return buf_err(&buf, why);
+}
+
 enum err answer_measure(struct knowledge *k, const struct ops_identity *who, const char *kb,
                         const struct question *question, const struct knowledge_hit *hits, size_t n,
                         struct arena *arena, double **out, struct why *why)
@@ -554,12 +648,18 @@ enum err answer_measure(struct knowledge *k, const struct ops_identity *who, con
     double *all = arena_array(arena, double, n *ANSWER_N_FEATURES + 1);
     if (!t || !all)
         return err_set(why, ERR_NO_MEMORY, "could not weigh the passages");
+    struct form form = {.home = home_of(hits, n)};
     struct str text = question->content.len ? question->content : question->text;
-    enum err err = read_terms(k, who, kb, text, arena, t, why);
+    signs_read(question->text, &form.signs);
+    read_talk(question->text, &form.talk);
+    form.names_home = form.home.len && str_find(text, form.home) != STR_NPOS;
+    enum err err = form.names_home ? without(text, form.home, arena, &text, why) : ERR_OK;
+    if (!err)
+        err = read_terms(k, who, kb, text, arena, t, why);
     size_t place = 0;
     for (size_t i = 0; !err && i < n; i++) {
         place = i > 0 && str_eq(hits[i].kb, hits[i - 1].kb) ? place + 1 : 0;
-        measure_hit(t, question, &hits[i], place, all + i * ANSWER_N_FEATURES);
+        measure_hit(t, &form, question, &hits[i], place, all + i * ANSWER_N_FEATURES);
     }
     *out = all;
     return err;
@@ -605,4 +705,59 @@ enum err answer_order(struct knowledge *k, const struct ops_identity *who, const
         hits[i] = copy[order[i].hit];
     *answerable = belief / (1 + belief);
     return ERR_OK;
+}
+
+/* ---- search over several bases ---- */
+
+/* Every base gives as many as are asked for, at most SEARCH_EACH when that is more than a page. */
+static size_t share_of(size_t limit, size_t n_bases)
+{
+    size_t each = 2 * limit / n_bases;
+    return limit <= SEARCH_EACH ? SEARCH_EACH : each > SEARCH_EACH ? each : SEARCH_EACH;
+}
+
+static enum err search_several(struct knowledge *k, const struct ops_identity *who,
+                               const struct knowledge_query *query, const struct question *question,
+                               const struct catalog **bases, size_t n_bases, struct arena *arena,
+                               struct knowledge_hit **out, size_t *n, struct why *why)
+{
+    struct knowledge_hit *hits;
+    size_t n_hits;
+    double answerable;
+    enum err err = search_each(k, who, query, bases, n_bases, share_of(query->limit, n_bases),
+                               arena, &hits, &n_hits, why);
+    if (!err)
+        err = answer_order(k, who, query->kb, question, hits, n_hits, arena, &answerable, why);
+    if (err)
+        return err;
+    for (size_t i = 0; i < n_hits; i++) { /* one scale for all bases, in the order of confidence */
+        double p = hits[i].confidence;
+        hits[i].score = log(fmax(p, 1e-9) / fmax(1 - p, 1e-9));
+    }
+    *out = hits;
+    *n = n_hits < query->limit ? n_hits : query->limit;
+    retrieve_weigh(k, who, bases, n_bases, query->text, hits, *n, arena);
+    return ERR_OK;
+}
+
+enum err knowledge_search(struct knowledge *k, const struct ops_identity *who,
+                          const struct knowledge_query *query, struct arena *arena,
+                          struct knowledge_hit **out, size_t *n, struct why *why)
+{
+    struct question question;
+    struct why ignored = {0};
+    const struct catalog **bases = NULL;
+    size_t n_bases = 0;
+    bool in_range = query->limit >= 1 && query->limit <= MOST_LIMIT;
+    /* What is no question, a number say, has no words to be weighed by. */
+    if (!in_range || question_read(query->text, arena, &question, &ignored) != ERR_OK)
+        return retrieve_bases(k, who, query, arena, out, n, why);
+    enum err err = several(k, who, query, arena, &bases, &n_bases, why);
+    if (err)
+        return err;
+    err = n_bases ? search_several(k, who, query, &question, bases, n_bases, arena, out, n, why)
+                  : retrieve_bases(k, who, query, arena, out, n, why);
+    for (size_t i = 0; i < n_bases; i++)
+        catalog_release(bases[i]);
+    return err;
 }

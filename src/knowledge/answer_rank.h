@@ -1,7 +1,8 @@
 /*
  * knowledge/answer_rank - which of the passages found answers, and whether any does.
  *
- * Place in the room: question -> retrieve -> [answer_rank] -> quote -> answer. Search puts the
+ * Place in the room: question -> retrieve -> [answer_rank] -> quote -> answer. knowledge_search()
+ * of knowledge.h is implemented here: over several bases it is this weighing. Search puts the
  * passages of one base in order; here those of several bases and kinds are weighed against each
  * other, and against the possibility that nothing answers: a softmax over linear sums, in which "no
  * answer" has the sum 0. Weights are in answer_weights.def, fitted by bench/train_answer.

@@ -172,6 +172,11 @@ struct knowledge_hit {
     size_t n_folded;        /* near copies not shown */
 };
 
+/*
+ * The best query->limit passages. Over several bases (kb NULL) each is searched by itself and the
+ * first of all are weighed against each other as answers (answer_rank.h); score is then the
+ * logarithm of the odds of confidence, and falls along *out.
+ */
 ERR_MUST_USE enum err knowledge_search(struct knowledge *k, const struct ops_identity *who,
                                        const struct knowledge_query *query, struct arena *arena,
                                        struct knowledge_hit **out, size_t *n, struct why *why);

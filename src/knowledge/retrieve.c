@@ -32,6 +32,7 @@
 #define CITED_WEIGHT     0.06f
 #define LAY_WEIGHT       0.4f  /* of another word for what the question says, see lay.def */
 #define OTHER_STANDING   1.1f  /* of policies, guides, questions and answers */
+#define NATIONAL         6     /* level from which a law binds everywhere */
 #define LOOSE_STANDING   0.8f  /* of texts of no known kind: somebody's notes beside the rules */
 #define HEADS_MOST       4     /* a version, that are marked down */
 #define DENSE_CANDIDATES 100   /* by a configured model's vectors */
@@ -44,7 +45,7 @@ static const float level_standing[10] = {0.6f, 0.6f, 0.6f, 0.65f, 0.7f, 0.7f, 0.
 /* What every passage of a version is asked in step 1; small, so that all of them stay in cache. */
 struct stand {
     float standing, standing_log;
-    bool law, allowed;
+    bool law, allowed; /* law: a national one, which the trees know */
 };
 
 struct version {
@@ -126,11 +127,13 @@ static void set_version(const struct catalog *catalog, uint32_t s, struct str id
     if (!v->row)
         return;
     v->title = tokens_title_hash(row->meta.title);
-    v->law = row->meta.kind == KNOWLEDGE_LAW;
+    v->law = row->meta.kind == KNOWLEDGE_LAW && row->meta.level >= NATIONAL;
     const struct map_entry *e = map_find(cited, (struct str){(char *)&v->title, sizeof v->title});
     v->cited = logf(1 + (e ? (float)e->value.u : 0));
     int level = row->meta.level < 0 ? 0 : row->meta.level > 9 ? 9 : row->meta.level;
-    v->standing = v->law ? level_standing[level] * (1 + CITED_WEIGHT * v->cited) : OTHER_STANDING;
+    v->standing = row->meta.kind == KNOWLEDGE_LAW
+                      ? level_standing[level] * (1 + CITED_WEIGHT * v->cited)
+                      : OTHER_STANDING;
     v->standing_log = logf(v->standing);
 }
 

@@ -6,8 +6,8 @@
  *   1. every passage that shares a term with the question gets BM25 over title, headings and text,
  *      times the standing of its source (level, how often others cite it), plus the likeness of
  *      meaning (rank.h); what the asker may not read, or is not in force on the day, is not there
- *   2. the best 200 get RANK_N_FEATURES figures and the trees put those of laws in order; passages
- *      of other kinds keep the places of step 1, for which the trees were not trained
+ *   2. the best 200 get RANK_N_FEATURES figures and the trees put those of national laws in order;
+ *      other passages keep the places of step 1, for which the trees were not trained
  *   3. copies are folded into the best of them
  *
  * A `struct retrieve` is an immutable view of the segments of some bases at one revision each.
@@ -38,7 +38,7 @@ void retrieve_free(struct retrieve *retrieve); /* NULL is fine */
  * what `who` may not read is not looked at.
  *
  *   Owner   *out and all its strings live in `arena`; hit->text is what was indexed, which for a
- *           table row is not its byte range (knowledge_search sets that right)
+ *           table row is not its byte range (retrieve_bases sets that right)
  *   Errors  ERR_INVALID    limit or a kind that does not exist
  *           ERR_NO_MEMORY  the arena needs about 9 bytes a passage and 2 MiB
  *   Dense   the question's vector for each catalog (retrieve_n_catalogs of them), of length 1, by
@@ -66,6 +66,19 @@ void retrieve_cache_free(struct retrieve_cache *cache);
 /* The room's one (knowledge.c owns it). */
 struct knowledge;
 struct retrieve_cache *knowledge_retrieve_cache(struct knowledge *knowledge);
+
+/* Searches the base that query->kb names, or all that `who` may see as one: laws and the texts of a
+ * city are then measured by one scale, which knowledge_search (answer_rank.c) does better. As that
+ * otherwise; a table row's text is its byte range. */
+ERR_MUST_USE enum err retrieve_bases(struct knowledge *knowledge, const struct ops_identity *who,
+                                     const struct knowledge_query *query, struct arena *arena,
+                                     struct knowledge_hit **out, size_t *n, struct why *why);
+
+/* Puts the first hits in the order of the reranker that all these bases share, if they do and it
+ * can be had; scores stay with their places. */
+void retrieve_weigh(struct knowledge *knowledge, const struct ops_identity *who,
+                    const struct catalog *const *catalogs, size_t n_catalogs, struct str question,
+                    struct knowledge_hit *hits, size_t n, struct arena *arena);
 
 /* How rare the terms (tokens.h) are in the passages of a base (name; NULL or "": all that `who` may
  * see): n_holding[i] passages of *n_passages hold terms[i], whoever may read them. Cost: a search

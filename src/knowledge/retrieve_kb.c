@@ -1,5 +1,6 @@
 /*
- * retrieve_kb: the room's search - which bases, which view of them, and what a hit looks like.
+ * retrieve_kb: search in a base, or in several as one - which bases, which view of them, and what a
+ * hit looks like.
  *
  * A view costs some 10 ms to make and belongs to one revision of each of its bases, so the last few
  * are kept. A view that is being searched stays until the search is over.
@@ -255,15 +256,16 @@ static void reorder(struct knowledge_hit *hits, float *weights, size_t n)
         }
 }
 
-static void weigh(struct knowledge *k, const struct ops_identity *who, const struct view *view,
-                  struct str question, struct knowledge_hit *hits, size_t n, struct arena *arena)
+void retrieve_weigh(struct knowledge *k, const struct ops_identity *who,
+                    const struct catalog *const *catalogs, size_t n_catalogs, struct str question,
+                    struct knowledge_hit *hits, size_t n, struct arena *arena)
 {
-    struct str model = view->n ? view->catalogs[0]->reranker : STR_NONE;
+    struct str model = n_catalogs ? catalogs[0]->reranker : STR_NONE;
     struct str texts[MOST_WEIGHED];
     struct why failed = {0};
     float *weights = NULL;
-    for (size_t i = 1; i < view->n; i++) /* bases together are weighed by the one they share */
-        if (!str_eq(view->catalogs[i]->reranker, model))
+    for (size_t i = 1; i < n_catalogs; i++) /* bases together are weighed by the one they share */
+        if (!str_eq(catalogs[i]->reranker, model))
             return;
     if (model.len == 0 || n < 2)
         return;
@@ -286,9 +288,9 @@ static void weigh(struct knowledge *k, const struct ops_identity *who, const str
     reorder(hits, weights, n);
 }
 
-enum err knowledge_search(struct knowledge *k, const struct ops_identity *who,
-                          const struct knowledge_query *query, struct arena *arena,
-                          struct knowledge_hit **out, size_t *n, struct why *why)
+enum err retrieve_bases(struct knowledge *k, const struct ops_identity *who,
+                        const struct knowledge_query *query, struct arena *arena,
+                        struct knowledge_hit **out, size_t *n, struct why *why)
 {
     struct view *view = NULL;
     enum err err = open_view(k, who, query->kb, arena, &view, why);
@@ -301,7 +303,7 @@ enum err knowledge_search(struct knowledge *k, const struct ops_identity *who,
     if (!err)
         err = set_texts(k, view, hits, n_hits, arena, why);
     if (!err)
-        weigh(k, who, view, query->text, hits, n_hits, arena);
+        retrieve_weigh(k, who, view->catalogs, view->n, query->text, hits, n_hits, arena);
     view_done(knowledge_retrieve_cache(k), view);
     if (!err) {
         *out = hits;

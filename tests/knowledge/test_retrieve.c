@@ -152,6 +152,57 @@ TEST(what_one_may_not_read_is_not_found)
     kb_done(&kb);
 }
 
+/* One file into a base of its own. */
+static void put_into(struct kb *kb, const char *base, const char *name, const char *text)
+{
+    char path[300], id[UUID_TEXT];
+    const char *paths[] = {path};
+    struct knowledge_report report = {0};
+    kb_put(kb, name, text);
+    (void)snprintf(path, sizeof path, "%s/files/%s", kb->dir, name);
+    struct knowledge_import import = {.kb = base, .paths = paths, .n_paths = 1};
+    CHECK_OK(
+        knowledge_create(kb->knowledge, &kb->system, base, base, OPS_CLASS_PUBLIC, id, &kb->why),
+        &kb->why);
+    CHECK_OK(knowledge_import(kb->knowledge, &kb->system, &import, NULL, NULL, kb->arena, &report,
+                              &kb->why),
+             &kb->why);
+    CHECK_EQ(report.n_failed, 0);
+}
+
+TEST(several_bases_are_weighed_by_one_scale)
+{
+    struct kb kb;
+    struct knowledge_hit *hits;
+    fill(&kb);
+    put_into(&kb, "dogs", "dogs/dogs.md",
+             "# 云汀市养犬管理办法\n\n发文机关：云汀市人民政府\n\n"
+             "第一条 每户限养一只犬，应当自取得免疫证明之日起十五日内办理养犬登记。\n\n"
+             "第二条 养犬登记不收取费用。\n");
+    struct knowledge_query q = ask("养犬登记收费吗");
+    q.kb = NULL;
+    size_t n = search(&kb, &q, &kb.system, &hits);
+    CHECK(n > 2);
+    if (n) {
+        CHECK_STR(hits[0].kb, "dogs");
+        CHECK_STR(hits[0].article, "第二条");
+    }
+    CHECK(has_text(hits, n, "第三十七条") || n < q.limit); /* the other base takes part */
+    for (size_t i = 1; i < n; i++)
+        CHECK(hits[i].score <= hits[i - 1].score && hits[i].confidence <= hits[i - 1].confidence);
+    double first = n ? hits[0].confidence : 0;
+    q.limit = 1;
+    CHECK_EQ(search(&kb, &q, &kb.system, &hits), 1u);
+    CHECK(fabs(hits[0].confidence - first) < 1e-9);
+    q.text = STR("37"); /* no question, yet a search */
+    q.limit = 10;
+    (void)search(&kb, &q, &kb.system, &hits);
+    q.limit = 101;
+    CHECK_EQ(knowledge_search(kb.knowledge, &kb.system, &q, kb.arena, &hits, &n, &kb.why),
+             ERR_INVALID);
+    kb_done(&kb);
+}
+
 TEST(filters_are_kept)
 {
     struct kb kb;
