@@ -1,6 +1,17 @@
 #include "core/secret.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <sodium.h>
+
+#include "core/arena.h"
+#include "core/file.h"
+#include "core/hash.h"
 
 enum err secret_hash_password(struct str password, char out[SECRET_PASSWORD_HASH], struct why *why)
 {
@@ -29,4 +40,106 @@ const char *secret_token(char out[SECRET_TOKEN_TEXT])
 bool secret_equal(struct str a, struct str b)
 {
     return a.len == b.len && (a.len == 0 || sodium_memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+void secret_wipe(void *ptr, size_t len)
+{
+    sodium_memzero(ptr, len);
+}
+
+static enum err read_key(const char *path, struct secret_key *out, struct why *why)
+{
+    unsigned char bytes[SECRET_KEY_BYTES + 1];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(why, "could not open the key file \"%s\"", path);
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    int saved = errno;
+    (void)close(fd);
+    errno = saved;
+    if (n < 0)
+        return err_errno(why, "could not read the key file \"%s\"", path);
+    if (n != SECRET_KEY_BYTES)
+        return err_set(why, ERR_CORRUPT, "the key file \"%s\" does not hold a key of %d bytes",
+                       path, SECRET_KEY_BYTES);
+    memcpy(out->bytes, bytes, SECRET_KEY_BYTES);
+    sodium_memzero(bytes, sizeof bytes);
+    return ERR_OK;
+}
+
+/* Written under a name of its own and then linked: the name is there with all its bytes or not at
+ * all, and of two makers one is told that it exists. */
+static enum err make_key(const char *path, struct why *why)
+{
+    unsigned char bytes[SECRET_KEY_BYTES];
+    char temp[4200], id[UUID_TEXT];
+    if (snprintf(temp, sizeof temp, "%s.%s", path, uuid7(id)) >= (int)sizeof temp)
+        return err_set(why, ERR_INVALID, "the path of the key file is too long");
+    randombytes_buf(bytes, sizeof bytes);
+    enum err err =
+        file_write(temp, (struct str){(const char *)bytes, sizeof bytes}, S_IRUSR | S_IWUSR, why);
+    sodium_memzero(bytes, sizeof bytes);
+    if (!err && link(temp, path) != 0 && errno != EEXIST)
+        err = err_errno(why, "could not make the key file \"%s\"", path);
+    (void)unlink(temp);
+    char *slash = strrchr(temp, '/');
+    if (!err && slash) {
+        *slash = '\0';
+        err = file_sync_dir(temp, why);
+    }
+    return err;
+}
+
+enum err secret_key_file(const char *path, struct secret_key *out, struct why *why)
+{
+    if (sodium_init() < 0)
+        return err_set(why, ERR_INTERNAL, "the crypto library did not start");
+    if (!file_exists(path)) {
+        enum err err = make_key(path, why);
+        if (err)
+            return err;
+    }
+    return read_key(path, out, why);
+}
+
+#define NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define TAG   crypto_aead_xchacha20poly1305_ietf_ABYTES
+_Static_assert(NONCE + TAG == SECRET_SEAL_EXTRA, "what secret.h says");
+_Static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == SECRET_KEY_BYTES, "the key's size");
+
+enum err secret_seal(const struct secret_key *key, struct str text, struct str about,
+                     struct arena *arena, struct str *out, struct why *why)
+{
+    unsigned long long len = 0;
+    char *bytes = arena_bytes(arena, text.len + SECRET_SEAL_EXTRA);
+    if (!bytes)
+        return err_set(why, ERR_NO_MEMORY, "could not seal a secret");
+    unsigned char *nonce = (unsigned char *)bytes, *sealed = nonce + NONCE;
+    randombytes_buf(nonce, NONCE);
+    (void)crypto_aead_xchacha20poly1305_ietf_encrypt(
+        sealed, &len, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len,
+        (const unsigned char *)about.ptr, about.len, NULL, nonce, key->bytes);
+    *out = (struct str){bytes, NONCE + (size_t)len};
+    return ERR_OK;
+}
+
+enum err secret_open(const struct secret_key *key, struct str sealed, struct str about,
+                     struct arena *arena, struct str *out, struct why *why)
+{
+    unsigned long long len = 0;
+    if (sealed.len < SECRET_SEAL_EXTRA)
+        return err_set(why, ERR_CORRUPT, "the sealed secret is cut off");
+    char *text = arena_bytes(arena, sealed.len - SECRET_SEAL_EXTRA + 1);
+    if (!text)
+        return err_set(why, ERR_NO_MEMORY, "could not open a secret");
+    const unsigned char *nonce = (const unsigned char *)sealed.ptr;
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+            (unsigned char *)text, &len, NULL, nonce + NONCE, sealed.len - NONCE,
+            (const unsigned char *)about.ptr, about.len, nonce, key->bytes) != 0) {
+        err_hint(why, "enter it again; the key file may have been replaced");
+        return err_set(why, ERR_CORRUPT, "the sealed secret does not open with this key file");
+    }
+    text[len] = '\0';
+    *out = (struct str){text, (size_t)len};
+    return ERR_OK;
 }
