@@ -17,16 +17,14 @@ const struct store_migration models_migrations[] = {
      "CREATE TABLE models_versions (id TEXT PRIMARY KEY,\n"
      "  card TEXT NOT NULL REFERENCES models_cards (id), number INTEGER NOT NULL,\n"
      "  label TEXT NOT NULL, storage TEXT NOT NULL, object TEXT NOT NULL, path TEXT NOT NULL,\n"
-     "  endpoint TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,\n"
+     "  bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,\n"
      "  sm3 TEXT NOT NULL, architecture TEXT NOT NULL, parameters INTEGER NOT NULL,\n"
      "  context INTEGER NOT NULL, embedding INTEGER NOT NULL, quantisation TEXT NOT NULL,\n"
      "  vocabulary INTEGER NOT NULL, template INTEGER NOT NULL, header TEXT NOT NULL,\n"
      "  tokenizer TEXT NOT NULL, evaluations TEXT NOT NULL, lineage TEXT NOT NULL,\n"
      "  notes TEXT NOT NULL, state TEXT NOT NULL, why TEXT NOT NULL,\n"
      "  verified_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL, revision INTEGER NOT NULL,\n"
-     "  UNIQUE (card, label), UNIQUE (card, number));\n"
-     "CREATE INDEX models_versions_endpoint ON models_versions (endpoint)\n"
-     "  WHERE endpoint <> ''",
+     "  UNIQUE (card, label), UNIQUE (card, number))",
      NULL},
     {"models", 2,
      "CREATE TABLE models_aliases (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,\n"
@@ -36,6 +34,7 @@ const struct store_migration models_migrations[] = {
      "  policy TEXT NOT NULL, action TEXT NOT NULL, actor TEXT NOT NULL,\n"
      "  at_ms INTEGER NOT NULL, PRIMARY KEY (alias, number));\n"
      "CREATE TABLE models_endpoints (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,\n"
+     "  version TEXT NOT NULL REFERENCES models_versions (id),\n"
      "  provider TEXT NOT NULL, base_url TEXT NOT NULL, key_sealed BLOB, key_hint TEXT NOT NULL,\n"
      "  headers_sealed BLOB, header_names TEXT NOT NULL, upstream_model TEXT NOT NULL,\n"
      "  weight INTEGER NOT NULL, max_busy INTEGER NOT NULL, connect_ms INTEGER NOT NULL,\n"
@@ -44,6 +43,7 @@ const struct store_migration models_migrations[] = {
      "  created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, revision INTEGER NOT NULL);\n"
      "CREATE TABLE models_deployments (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,\n"
      "  version TEXT NOT NULL REFERENCES models_versions (id), replicas INTEGER NOT NULL,\n"
+     "  weight INTEGER NOT NULL,\n"
      "  threads INTEGER NOT NULL, memory_bytes INTEGER NOT NULL, context INTEGER NOT NULL,\n"
      "  slots INTEGER NOT NULL, kv_type TEXT NOT NULL, loras TEXT NOT NULL,\n"
      "  queue INTEGER NOT NULL, on_demand INTEGER NOT NULL, idle_ms INTEGER NOT NULL,\n"
