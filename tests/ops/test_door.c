@@ -53,7 +53,7 @@ TEST(a_session_begins_carries_its_token_and_ends)
     const struct json *user = json_get(a.json, "user");
     CHECK_STR(json_get_str(user, "name", STR("")), "liang");
     CHECK_STR(json_str(json_at(json_get(user, "roles"), 0), STR("")), "reader");
-    CHECK_EQ(json_len(json_get(user, "permissions")), 2);
+    CHECK_EQ(json_len(json_get(user, "permissions")), 3);
     a = visit(&v, "GET", "/api/session", "");
     CHECK_EQ(a.status, 200);
     CHECK_STR(json_get_str(a.json, "csrf_token", STR("")), v.csrf);
