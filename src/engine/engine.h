@@ -7,5 +7,6 @@
 #include "engine/gguf.h"
 #include "engine/gguf_make.h"
 #include "engine/gguf_write.h"
+#include "engine/vocab.h"
 
 #endif

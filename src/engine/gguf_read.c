@@ -112,7 +112,7 @@ static enum err take_strings(struct reader *r, struct str name, const struct ggu
     for (uint64_t i = 0; i < value->n; i++) {
         enum err err = take_str(r, &s, "a string");
         if (err) {
-            err_prefix(r->why, "key \"%.*s\": ", STR_FMT(name));
+            err_prefix(r->why, "key \"%.*s\"", STR_FMT(name));
             return err;
         }
         if (value->kind == GGUF_KIND_STR && utf8_invalid(s) != STR_NPOS)
@@ -380,7 +380,7 @@ enum err gguf_open(const char *path, struct gguf **out, struct why *why)
         return err;
     err = open_map(map, (struct str){(const char *)map.ptr, map.len}, out, why);
     if (err)
-        err_prefix(why, "model file \"%s\": ", path);
+        err_prefix(why, "model file \"%s\"", path);
     return err;
 }
 
