@@ -56,31 +56,52 @@ static uint32_t budget(const struct run *run, bool writing, uint32_t used)
     return n < room ? n : room;
 }
 
-/* Who writes gets one token; the prompts share the rest, so that a short one is not kept waiting by
- * a long one. */
+static void grant(struct run *run, uint32_t i, uint32_t most, uint32_t *left)
+{
+    uint32_t n = pending(&run->slots[i]) - run->step.take[i];
+    n = n < most ? n : most;
+    n = n < *left ? n : *left;
+    run->step.take[i] += n;
+    *left -= n;
+}
+
+/* Slots whose prompt is being read, those with the least to read first. */
+static uint32_t readers(const struct run *run, const float *scales, uint32_t out[RUN_MAX_SLOTS])
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < run->info.slots; i++) {
+        uint32_t mine = in_step(run, i, scales) ? pending(&run->slots[i]) : 0, at = n;
+        if (mine < 2)
+            continue;
+        for (; at > 0 && pending(&run->slots[out[at - 1]]) > mine; at--)
+            out[at] = out[at - 1];
+        out[at] = i;
+        n++;
+    }
+    return n;
+}
+
+/*
+ * Who writes gets one token. Of what may be read, half goes to the prompt that came first, so that
+ * none waits for ever; the other half to those that are soonest done, so that a short one is not
+ * kept waiting by a long one.
+ */
 static void share_out(struct run *run, const float *scales)
 {
-    struct step *step = &run->step;
-    uint32_t writing = 0, reading = 0;
+    uint32_t reading[RUN_MAX_SLOTS], writing = 0, first = 0;
+    uint32_t n = readers(run, scales, reading);
     for (uint32_t i = 0; i < run->info.slots; i++) {
-        uint32_t n = in_step(run, i, scales) ? pending(&run->slots[i]) : 0;
-        step->take[i] = n == 1;
-        writing += n == 1;
-        reading += n > 1;
+        run->step.take[i] = in_step(run, i, scales) && pending(&run->slots[i]) == 1;
+        writing += run->step.take[i];
     }
-    uint32_t left = budget(run, writing > 0, writing);
-    while (reading && left) {
-        uint32_t share = left / reading ? left / reading : 1;
-        reading = 0;
-        for (uint32_t i = 0; i < run->info.slots && left; i++) {
-            uint32_t n = in_step(run, i, scales) ? pending(&run->slots[i]) - step->take[i] : 0;
-            uint32_t take = n < share ? n : share;
-            take = take < left ? take : left;
-            step->take[i] += take;
-            left -= take;
-            reading += n > take;
-        }
-    }
+    uint32_t left = n ? budget(run, writing > 0, writing) : 0;
+    for (uint32_t i = 1; i < n; i++)
+        if (run->slots[reading[i]].choice->seated < run->slots[reading[first]].choice->seated)
+            first = i;
+    if (n)
+        grant(run, reading[first], (left + 1) / 2, &left);
+    for (uint32_t i = 0; i < n; i++)
+        grant(run, reading[i], left, &left);
 }
 
 static void build(struct run *run, const float *scales)

@@ -125,6 +125,26 @@ __attribute__((unused)) static enum err heard_ask(struct run *run, const struct 
     return err;
 }
 
+__attribute__((unused)) static bool heard_over(struct heard *h)
+{
+    (void)pthread_mutex_lock(&h->lock);
+    bool over = h->done;
+    (void)pthread_mutex_unlock(&h->lock);
+    return over;
+}
+
+/* Waits until its first text has come (or it is over). */
+__attribute__((unused)) static void heard_begun(struct heard *h)
+{
+    bool begun = false;
+    while (!begun) {
+        time_sleep_ms(1);
+        (void)pthread_mutex_lock(&h->lock);
+        begun = h->pieces > 0 || h->done;
+        (void)pthread_mutex_unlock(&h->lock);
+    }
+}
+
 __attribute__((unused)) static void heard_wait(struct heard *h)
 {
     (void)pthread_mutex_lock(&h->lock);

@@ -218,8 +218,7 @@ TEST(a_prefix_is_taken_from_a_slot_that_is_busy)
         if (!run)
             return;
         CHECK_OK(heard_ask(run, &r, first, NULL), NULL);
-        while (first->pieces == 0)
-            time_sleep_ms(1);
+        heard_begun(first);
         CHECK_OK(heard_ask(run, &r, second, NULL), NULL);
         heard_wait(first);
         heard_wait(second);
@@ -558,8 +557,7 @@ TEST(the_line_is_fair_and_bounded)
         h[i] = heard_new();
     r.key = STR("a");
     CHECK_OK(heard_ask(run, &r, h[0], NULL), NULL);
-    while (h[0]->pieces == 0)
-        time_sleep_ms(1);
+    heard_begun(h[0]);
     /* The slot is taken; the rest waits. a comes five times more, then b, then somebody urgent. */
     r.max_tokens = 20;
     for (size_t i = 1; i < 6; i++)
@@ -571,7 +569,7 @@ TEST(the_line_is_fair_and_bounded)
     CHECK_OK(heard_ask(run, &r, h[8], NULL), NULL);
     struct heard *over = heard_new();
     enum err full = heard_ask(run, &r, over, &why);
-    bool was_over = h[0]->done;
+    bool was_over = heard_over(h[0]);
     for (size_t i = 0; i < 9; i++)
         heard_wait(h[i]);
     if (was_over)
