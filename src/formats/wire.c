@@ -149,7 +149,8 @@ static void get_table(struct wire *w, struct format_table *table)
 {
     size_t n_rows = get_u32(w), n_cols = get_u32(w);
     table->has_header = get_u32(w) != 0;
-    if (n_cols && n_rows > w->rest.len / 4 / n_cols)
+    /* Rows without cells cost no bytes here, and a line each in the text. */
+    if (n_cols ? n_rows > w->rest.len / 4 / n_cols : n_rows > 0)
         w->bad = true;
     table->cells = get_array(w, n_rows * n_cols, sizeof *table->cells);
     for (size_t i = 0; !w->bad && i < n_rows * n_cols; i++)

@@ -1,5 +1,10 @@
 /* Files that mean harm or are not what they say: each refused or limited, with a reason. */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/file.h"
 #include "formats/reads.h"
+#include "formats/wire.h"
 
 TEST(bytes_decide_and_the_note_says_what_it_is)
 {
@@ -113,6 +118,23 @@ TEST(long_runs_of_marks_end_in_time)
         CHECK(err == ERR_OK || err == ERR_INVALID);
         arena_free(arena);
     }
+}
+
+TEST(rows_without_cells_that_a_parser_claims_are_refused)
+{
+    struct arena *arena = arena_new(1 << 22);
+    struct format_block block = {.kind = FORMAT_TABLE, .table = {.n_rows = 1u << 24, .n_cols = 0}};
+    struct format_document doc = {.blocks = &block, .n_blocks = 1}, again = {0};
+    struct why why = {0};
+    struct str bytes = STR_NONE;
+    char path[64];
+    int fd = memfd_create("wire", 0), copy = dup(fd);
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    CHECK(wire_write(copy, ERR_OK, &doc, &why));
+    CHECK_OK(file_read(path, 1 << 20, arena, &bytes, &why), &why);
+    CHECK_EQ(wire_read(bytes, arena, &again, &why), ERR_INVALID);
+    (void)close(fd);
+    arena_free(arena);
 }
 
 TESTS_MAIN()
