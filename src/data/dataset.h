@@ -18,8 +18,8 @@
  *     {"id": "a-7", "dropped": 2, "why": "..."} by this step
  *     {"id": "a-9", "failed": 2, "why": "..."}  quarantined
  *
- * The card (who may use it, under which licence ...) belongs to the version but is kept in the
- * table, for it is corrected by people; every correction is in the ledger.
+ * The card (who may use it, under which licence ...) is kept in the table, for people correct it;
+ * every correction is in the ledger. A version keeps the card that it was made with.
  */
 #ifndef DATA_DATASET_H
 #define DATA_DATASET_H
@@ -43,62 +43,61 @@ struct dataset {
     struct str id, tenant, name, title;
     enum record_kind kind;
     int64_t latest; /* number of the newest version, 0: none yet */
-    int64_t revision;
+    int64_t revision, created_ms;
     struct str card; /* JSON object */
+    enum ops_class access;
 };
 
 struct dataset_version {
-    struct str id, set;
+    struct str id, set, set_name;
     int64_t number; /* 1, 2, 3 ... */
     enum record_kind kind;
     struct str manifest; /* name of the object */
-    struct str state;    /* "ready" or "withdrawn": holds records of a withdrawn source */
-    struct str run;      /* id of the run that made it */
+    struct str state;    /* "ready", or "withdrawn": it holds records of a withdrawn source */
+    struct str run;      /* id of the job that made it */
+    struct str card, actor;
     int64_t n_records, n_bytes, created_ms;
     struct shard_info *shards; /* n_shards; only after dataset_shards() */
     size_t n_shards;
 };
 
-/* ---- tables ---- */
-
-/* ERR_NOT_FOUND for what belongs to another tenant, too. number 0: the newest. */
+/* ERR_NOT_FOUND for what belongs to another tenant or to a class that `who` may not read, too. */
 ERR_MUST_USE enum err dataset_find(struct data *data, const struct ops_identity *who,
                                    struct str name, struct arena *arena, struct dataset *out,
                                    struct why *why);
+/* By name. */
+ERR_MUST_USE enum err dataset_list(struct data *data, const struct ops_identity *who,
+                                   struct arena *arena, struct dataset **out, size_t *n,
+                                   struct why *why);
+/* Finds the set, or makes it. ERR_CONFLICT when it is of another kind. */
+ERR_MUST_USE enum err dataset_make(struct store_tx *tx, const struct ops_identity *who,
+                                   struct str name, struct str title, enum record_kind kind,
+                                   struct arena *arena, struct dataset *out, struct why *why);
+ERR_MUST_USE enum err dataset_name_check(struct str name, struct why *why);
+
+/* number 0: the newest. */
 ERR_MUST_USE enum err dataset_version_find(struct data *data, const struct dataset *set,
                                            int64_t number, struct arena *arena,
                                            struct dataset_version *out, struct why *why);
-/* By its id, of any tenant: for lineage and for runs that were checked when they were made. */
+/* The newest first, at most 1000. */
+ERR_MUST_USE enum err dataset_versions(struct data *data, const struct dataset *set,
+                                       struct arena *arena, struct dataset_version **out, size_t *n,
+                                       struct why *why);
+/* By its id, of any tenant: for lineage, and for runs that were checked when they were queued. */
 ERR_MUST_USE enum err dataset_version_by_id(struct data *data, struct str id, struct arena *arena,
                                             struct dataset_version *out, struct why *why);
-/* Finds the set, or makes it in the transaction. ERR_CONFLICT when it is of another kind. */
-ERR_MUST_USE enum err dataset_make(struct store_tx *tx, struct data *data,
-                                   const struct ops_identity *who, struct str name,
-                                   struct str title, enum record_kind kind, struct arena *arena,
-                                   struct dataset *out, struct why *why);
 
-/* Reads the manifest: out->shards. ERR_CORRUPT. */
-ERR_MUST_USE enum err dataset_shards(struct data *data, struct dataset_version *version,
-                                     struct arena *arena, struct why *why);
-/* The manifest's text for these shards and their sums; the same for the same. */
+/* The manifest's text for these shards and their sums; the same for the same. Empty shards are left
+ * out. */
 ERR_MUST_USE enum err dataset_manifest(enum record_kind kind, const struct shard_info *shards,
                                        size_t n, const struct shard_stats *sums,
                                        struct arena *arena, struct str *out, struct why *why);
-
-struct version_form {
-    const struct dataset *set;
-    enum record_kind kind;
-    struct str manifest; /* name of the object, durable already */
-    const struct shard_stats *sums;
-    struct str run;     /* id of the run that made it */
-    struct str card;    /* JSON object */
-    struct str quality; /* JSON: the counts of the run */
-};
-/* The next number, with the contents (sources) and the edges from the sources; in the ledger. A
- * run that has made its version already gets that one. */
-ERR_MUST_USE enum err dataset_commit(struct store_tx *tx, struct data *data,
-                                     const struct ops_identity *who,
-                                     const struct version_form *form, struct arena *arena,
-                                     struct dataset_version *out, struct why *why);
+ERR_MUST_USE enum err dataset_manifest_read(struct data *data,
+                                            const struct dataset_version *version,
+                                            struct arena *arena, const struct json **out,
+                                            struct why *why);
+/* Reads the manifest into version->shards. */
+ERR_MUST_USE enum err dataset_shards(struct data *data, struct dataset_version *version,
+                                     struct arena *arena, struct why *why);
 
 #endif

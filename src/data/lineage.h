@@ -26,12 +26,9 @@ struct data_source {
     struct str collection; /* JSON: the collection record (who, when, licence, authority ...) */
 };
 void source_key(struct str tenant, struct str uri, struct str sha256, char out[SOURCE_KEY]);
-/* Makes it, or leaves the one that is there. */
+/* Makes it, or leaves the one that is there. ERR_CONFLICT when that was withdrawn. */
 ERR_MUST_USE enum err source_put(struct store_tx *tx, const struct ops_identity *who,
-                                 const struct data_source *source, struct why *why);
-
-ERR_MUST_USE enum err lineage_edge(struct store_tx *tx, struct str tenant, const char *from_kind,
-                                   struct str from, const char *to_kind, struct str to,
-                                   struct why *why);
+                                 const struct data_source *source, struct arena *arena,
+                                 struct why *why);
 
 #endif

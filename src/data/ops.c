@@ -167,3 +167,94 @@ void data_ops_json(struct json_out *out)
     json_end_array(out);
     json_end_object(out);
 }
+
+/* ---- as the reference page ---- */
+
+static void write_default(struct buf *out, const struct data_param *p)
+{
+    struct str rest = str_c(p->text), one = STR("");
+    switch (p->kind) {
+    case DATA_NUMBER:
+    case DATA_INTEGER:
+        buf_printf(out, "%g", p->fallback);
+        break;
+    case DATA_FLAG:
+        buf_add_c(out, p->fallback > 0 ? "true" : "false");
+        break;
+    case DATA_CHOICE:
+        for (int i = 0; i <= (int)p->fallback; i++)
+            (void)str_next(&rest, '|', &one);
+        buf_add(out, one);
+        break;
+    case DATA_STRING:
+    case DATA_STRINGS:
+        buf_add_c(out, !p->text ? "(must be given)" : p->text[0] ? p->text : "(none)");
+        break;
+    }
+}
+
+/* '|' would end the cell. */
+static void write_cell(struct buf *out, const char *text)
+{
+    for (; *text; text++)
+        buf_add_c(out, *text == '|' ? "\\|" : (char[]){*text, '\0'});
+}
+
+static void write_op(struct buf *out, const struct data_op *op)
+{
+    buf_printf(out, "\n### %s\n\n%s. %s。\n\n", op->name, op->summary, op->summary_zh);
+    buf_printf(out, "Effect: %s; version %d; takes ", data_effect_name(op->effect), op->version);
+    if (!op->takes || op->takes == DATA_ANY_KIND)
+        buf_add_c(out, "any kind");
+    for (int k = 0, n = 0; op->takes && op->takes != DATA_ANY_KIND && k < RECORD_KINDS; k++)
+        if (op->takes & DATA_KIND(k))
+            buf_printf(out, "%s%s", n++ ? ", " : "", record_kind_name((enum record_kind)k));
+    if (op->gives != DATA_SAME_KIND)
+        buf_printf(out, "; gives %s", record_kind_name(op->gives));
+    buf_printf(out, ".\nSource: %s.\n", op->source);
+    if (!op->n_params)
+        return;
+    buf_add_c(out, "\n| parameter | kind | default | meaning | 含义 |\n|---|---|---|---|---|\n");
+    for (size_t i = 0; i < op->n_params; i++) {
+        const struct data_param *p = &op->params[i];
+        struct buf value;
+        struct arena *arena = arena_new((size_t)1 << 20);
+        buf_init(&value, arena);
+        write_default(&value, p);
+        buf_printf(out, "| %s | %s | ", p->name, param_kinds[p->kind]);
+        write_cell(out, value.len ? value.ptr : "");
+        buf_printf(out, "%s%s | %s", p->unit && p->unit[0] ? " " : "", p->unit ? p->unit : "",
+                   p->summary);
+        if (p->kind == DATA_CHOICE) {
+            buf_add_c(out, ": ");
+            write_cell(out, p->text);
+        } else if (p->kind <= DATA_INTEGER) {
+            buf_printf(out, " (%g to %g)", p->least, p->most);
+        }
+        buf_printf(out, " | %s |\n", p->summary_zh);
+        arena_free(arena);
+    }
+}
+
+enum err data_ops_reference(struct buf *out, struct why *why)
+{
+    static const char *const titles[DATA_GROUPS] = {"Cleaning 清洗",     "Filters 过滤",
+                                                    "Duplicates 去重",   "Selection 选样与配比",
+                                                    "Shapes 切分与格式", "Personal data 个人信息"};
+    buf_add_c(out, "# Operators\n\nWritten by `yicheng data ops --markdown`; a test compares it "
+                   "with the program. A step of a pipeline names an operator in \"op\", its "
+                   "parameters, and in \"on\" the paths of the texts that it works on (the usual "
+                   "ones of the kind of record when it is left out).\n");
+    for (int g = 0; g < DATA_GROUPS; g++) {
+        bool any = false;
+        for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+            if (ops[i]->group != (enum data_group)g)
+                continue;
+            if (!any)
+                buf_printf(out, "\n## %s\n", titles[g]);
+            any = true;
+            write_op(out, ops[i]);
+        }
+    }
+    return buf_err(out, why);
+}

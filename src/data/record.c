@@ -47,6 +47,31 @@ enum record_kind record_kind_guess(const struct record *record)
     return RECORD_KINDS;
 }
 
+enum err record_check(const struct record *record, enum record_kind kind, struct why *why)
+{
+    static const struct {
+        const char *name;
+        const char *begins; /* the first characters that its value may have */
+    } needs[RECORD_KINDS][2] = {
+        [RECORD_TEXT] = {{"text", "\""}},
+        [RECORD_CHAT] = {{"messages", "["}},
+        [RECORD_PREFERENCE] = {{"chosen", "\"{"}, {"rejected", "\"{"}},
+        [RECORD_CLASSIFICATION] = {{"text", "\""}, {"label", "\"-0123456789tf"}},
+        [RECORD_SPANS] = {{"text", "\""}, {"spans", "["}},
+        [RECORD_QA] = {{"question", "\""}, {"answer", "\""}},
+        [RECORD_CAPTION] = {{"image", "\""}, {"caption", "\""}},
+        [RECORD_ROW] = {{"row", "{"}},
+    };
+    for (int i = 0; i < 2; i++) {
+        const char *name = needs[kind][i].name;
+        struct str raw = name ? record_raw(record, name) : STR_NONE;
+        if (name && (!raw.ptr || !strchr(needs[kind][i].begins, raw.ptr[0])))
+            return err_set(why, ERR_INVALID, "a record of kind %s must have \"%s\"%s",
+                           record_kind_name(kind), name, raw.ptr ? " of another type" : "");
+    }
+    return ERR_OK;
+}
+
 static size_t place(const struct record *record, struct str key)
 {
     for (size_t i = 0; i < record->n; i++)

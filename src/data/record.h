@@ -46,6 +46,10 @@ ERR_MUST_USE bool record_kind_parse(struct str name, enum record_kind *out);
 struct record;
 enum record_kind record_kind_guess(const struct record *record);
 
+/* Whether the record has what its kind asks for: ERR_INVALID names the member. */
+ERR_MUST_USE enum err record_check(const struct record *record, enum record_kind kind,
+                                   struct why *why);
+
 #define RECORD_MOST_BYTES   ((size_t)16 << 20) /* of a line */
 #define RECORD_MOST_ID      128                /* bytes of an id */
 #define RECORD_DEPTH        64                 /* levels of nesting */

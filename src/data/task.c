@@ -7,21 +7,13 @@
 #include <string.h>
 
 #include "core/arena.h"
-#include "core/file.h"
 #include "core/utf8.h"
 #include "data/scan.h"
+#include "data/sink.h"
 #include "data/stats.h"
 
-#define SINK      ((size_t)1 << 20)
 #define WORDS     200
 #define ASK_EVERY 256 /* lines between two looks at `cancelled` */
-
-/* Lines on their way into a file. */
-struct sink {
-    int fd;
-    char *ptr;
-    size_t len;
-};
 
 struct data_out {
     struct arena *arena;
@@ -53,29 +45,6 @@ struct trip {
     struct str from;     /* id of the record that it was made from, or empty */
     uint64_t changed[2]; /* steps that changed it */
 };
-
-static enum err sink_flush(struct sink *s, struct why *why)
-{
-    enum err err = s->len ? file_write_fd(s->fd, (struct str){s->ptr, s->len}, why) : ERR_OK;
-    s->len = 0;
-    return err;
-}
-
-static enum err sink_add(struct sink *s, struct str bytes, struct why *why)
-{
-    enum err err = ERR_OK;
-    if (s->fd < 0)
-        return ERR_OK;
-    if (s->len + bytes.len > SINK)
-        err = sink_flush(s, why);
-    if (!err && bytes.len > SINK)
-        return file_write_fd(s->fd, bytes, why);
-    if (!err && bytes.len) {
-        memcpy(s->ptr + s->len, bytes.ptr, bytes.len);
-        s->len += bytes.len;
-    }
-    return err;
-}
 
 /* ---- for operators ---- */
 
@@ -529,13 +498,13 @@ enum err task_run(struct task *task, struct why *why)
                       .out = {.fd = task->out_fd},
                       .trail = {.fd = task->trail_fd},
                       .note = {.fd = task->note_fd}};
-    char *room = malloc(3 * SINK);
+    char *room = malloc(3 * SINK_BYTES);
     enum err err = ERR_OK;
     if (!run.arena || !room)
         err = err_set(why, ERR_NO_MEMORY, "could not begin with a shard");
     run.out.ptr = room;
-    run.trail.ptr = room ? room + SINK : NULL;
-    run.note.ptr = room ? room + 2 * SINK : NULL;
+    run.trail.ptr = room ? room + SINK_BYTES : NULL;
+    run.note.ptr = room ? room + 2 * SINK_BYTES : NULL;
     if (!err)
         err = all_lines(&run, why);
     if (!err)

@@ -63,21 +63,21 @@ static struct str boot_id(struct arena *arena)
     return id;
 }
 
-enum err work_begin(const struct work *w, struct why *why)
+enum err work_folder(const char *dir, struct why *why)
 {
     struct arena *arena = arena_new((size_t)1 << 20);
-    char *mark = arena ? file_join(arena, w->dir, "boot") : NULL;
+    char *mark = arena ? file_join(arena, dir, "boot") : NULL;
     struct str before = STR("");
     if (!mark) {
         arena_free(arena);
         return err_set(why, ERR_NO_MEMORY, "could not begin the run");
     }
     struct str now = boot_id(arena);
-    enum err err = file_make_dirs(w->dir, why);
+    enum err err = file_make_dirs(dir, why);
     if (!err && (file_read(mark, 64, arena, &before, NULL) || !str_eq(before, now))) {
-        err = file_remove(w->dir, why);
+        err = file_remove(dir, why);
         if (!err)
-            err = file_make_dirs(w->dir, why);
+            err = file_make_dirs(dir, why);
         if (!err)
             err = file_write(mark, now, 0640, why);
     }
@@ -486,7 +486,7 @@ enum err work_run(const struct work *w, struct arena *arena, struct work_result 
                   struct why *why)
 {
     size_t stages = work_n_stages(w->pipeline);
-    enum err err = work_begin(w, why);
+    enum err err = work_folder(w->dir, why);
     for (size_t s = 0; s < stages && !err; s++) {
         err = work_stage(w, s, 0, w->n_shards, why);
         if (!err && s + 1 < stages)

@@ -51,8 +51,8 @@ struct work_result {
 };
 
 size_t work_n_stages(const struct pipeline *pipeline);
-/* Makes the folder, or clears it of what is not trusted. */
-ERR_MUST_USE enum err work_begin(const struct work *work, struct why *why);
+/* Makes the folder, or clears it of what an earlier boot of the machine left. */
+ERR_MUST_USE enum err work_folder(const char *dir, struct why *why);
 /* Tasks first .. first + n - 1 of a stage; those that are done are passed over. */
 ERR_MUST_USE enum err work_stage(const struct work *work, size_t stage, size_t first, size_t n,
                                  struct why *why);

@@ -26,8 +26,8 @@ static const struct conf_table own_conf = {keys, sizeof keys / sizeof keys[0]};
 
 static enum err load_conf(struct center *c, struct why *why)
 {
-    const struct conf_table tables[] = {own_conf, http_conf, ops_conf, compute_conf,
-                                        knowledge_conf, meter_conf};
+    const struct conf_table tables[] = {own_conf,       http_conf,  ops_conf, compute_conf,
+                                        knowledge_conf, meter_conf, data_conf};
     const char *path = c->opts->config;
     if (!path) {
         path = file_join(c->arena, c->opts->data, "yicheng.conf");
@@ -66,6 +66,7 @@ void center_migrations(const struct store_migration **out, size_t *n, struct are
         {ledger_migrations, ledger_n_migrations},   {ops_migrations, ops_n_migrations},
         {compute_migrations, compute_n_migrations}, {knowledge_migrations, knowledge_n_migrations},
         {eval_migrations, eval_n_migrations},       {meter_migrations, meter_n_migrations},
+        {data_migrations, data_n_migrations},
     };
     size_t total = 0;
     for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
@@ -133,6 +134,9 @@ static enum err open_rooms(struct center *c, struct why *why)
         .store = c->store, .ops = c->ops, .conf = c->conf, .data_dir = c->opts->data};
     if (!err)
         err = meter_open(&meter, &c->meter, why);
+    struct data_opts data = {c->store, c->objects, c->compute, c->ops, c->conf, c->opts->data};
+    if (!err)
+        err = data_open(&data, &c->data, why);
     struct knowledge_opts knowledge = {c->store, c->objects,    c->compute,
                                        c->conf,  c->opts->data, c->ops};
     if (!err)
@@ -147,6 +151,8 @@ static enum err open_rooms(struct center *c, struct why *why)
         compute_bind(c->compute, &knowledge_import_job, c->knowledge);
         compute_bind(c->compute, &knowledge_embed_job, c->knowledge);
         compute_bind(c->compute, &eval_job, c->eval);
+        compute_bind(c->compute, &data_import_job, c->data);
+        compute_bind(c->compute, &data_run_job, c->data);
     }
     return err;
 }
@@ -174,6 +180,7 @@ void center_close(struct center *c)
     gateway_close(c->gateway);
     eval_close(c->eval);
     knowledge_close(c->knowledge);
+    data_close(c->data);
     meter_close(c->meter);
     compute_close(c->compute);
     ops_close(c->ops);

@@ -9,6 +9,7 @@
 
 #include "compute/compute.h"
 #include "core/conf.h"
+#include "data/data.h"
 #include "eval/eval.h"
 #include "gateway/gateway.h"
 #include "http/http.h"
@@ -38,6 +39,7 @@ struct center {
     struct objects *objects;
     struct ops *ops;
     struct compute *compute;
+    struct data *data;
     struct knowledge *knowledge;
     struct meter *meter;
     struct eval *eval;

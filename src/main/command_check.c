@@ -38,6 +38,13 @@ static enum err check_ledger(struct center *c, const char *head, struct ledger_r
     return ERR_OK;
 }
 
+static void bad_set(void *ctx, const char *what, const char *words)
+{
+    char text[400];
+    (void)snprintf(text, sizeof text, "%s: %s", what, words);
+    fault(ctx, text);
+}
+
 static enum err check(struct center *c, const char *head, bool repair, struct faults *faults,
                       struct why *why)
 {
@@ -51,6 +58,8 @@ static enum err check(struct center *c, const char *head, bool repair, struct fa
         err = objects_check(c->objects, bad_object, faults, &n_objects, why);
     if (!err)
         err = knowledge_check(c->knowledge, repair, fault, faults, why);
+    if (!err)
+        err = data_check(c->data, bad_set, faults, NULL, why);
     if (err)
         return err;
     if (c->opts->json)

@@ -2,6 +2,7 @@
 #include "golden.h"
 
 #include "core/utf8.h"
+#include "data/data.h"
 
 /* ---- golden cases ---- */
 
@@ -226,6 +227,20 @@ TEST(descriptors_say_what_is_needed)
             printf("# of operator %s\n", op->name);
     }
     CHECK(data_op_find(STR("no_such")) == NULL);
+}
+
+TEST(the_reference_page_is_the_programs)
+{
+    struct arena *arena = arena_new((size_t)16 << 20);
+    struct buf buf;
+    struct str docs = STR("");
+    struct why why = {0};
+    buf_init(&buf, arena);
+    CHECK_OK(data_ops_reference(&buf, &why), &why);
+    CHECK_OK(file_read(YICHENG_SOURCE_ROOT "/docs/operators.md", 1 << 20, arena, &docs, &why),
+             &why);
+    CHECK(str_eq(str_trim(docs), str_trim(buf_str(&buf))));
+    arena_free(arena);
 }
 
 /* The pipeline of the operator's first golden case that is not about a refusal. */

@@ -1,0 +1,61 @@
+/* data - opening and closing, and what all files use. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/conf.h"
+#include "core/file.h"
+#include "core/time.h"
+#include "data/room.h"
+
+static const struct conf_key keys[] = {
+    {"data.models", CONF_STR, "", 0, 0, NULL,
+     "Folder of models and word lists for operators (lid.176.ftz ...); empty: models in the data "
+     "directory"},
+    {"data.import_root", CONF_STR, "", 0, 0, NULL,
+     "Folder on the server that people may import from; empty: only uploads and the command line"},
+    {"data.threads", CONF_INT, "0", 0, 256, NULL, "Threads of an import or a run; 0: all cores"},
+};
+const struct conf_table data_conf = {keys, sizeof keys / sizeof keys[0]};
+
+enum err data_open(const struct data_opts *opts, struct data **out, struct why *why)
+{
+    struct data *data = calloc(1, sizeof *data);
+    if (!data)
+        return err_set(why, ERR_NO_MEMORY, "could not open the data sets");
+    data->opts = *opts;
+    data->models = conf_str(opts->conf, "data.models");
+    if (!data->models[0]) {
+        if (asprintf(&data->made_models, "%s/models", opts->data_dir) < 0) {
+            free(data);
+            return err_set(why, ERR_NO_MEMORY, "could not open the data sets");
+        }
+        data->models = data->made_models;
+    }
+    *out = data;
+    return ERR_OK;
+}
+
+void data_close(struct data *data)
+{
+    if (!data)
+        return;
+    free(data->made_models);
+    free(data->table);
+    free(data->routes);
+    free(data);
+}
+
+void data_kv_time(struct json_out *out, const char *key, int64_t ms)
+{
+    char text[TIME_TEXT];
+    json_kv_c(out, key, ms ? time_format(ms, text) : NULL);
+}
+
+void data_kv_raw(struct json_out *out, const char *key, struct str json)
+{
+    json_key(out, key);
+    if (json.len)
+        json_put_raw(out, json);
+    else
+        json_put_null(out);
+}

@@ -1,0 +1,373 @@
+/* yicheng data: data sets, operators and pipelines directly on a data directory. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/arena.h"
+#include "core/file.h"
+#include "core/time.h"
+#include "main/command.h"
+
+#define ROOM      ((size_t)1 << 30)
+#define SPEC_MOST ((size_t)1 << 20)
+#define WAIT_MS   200
+
+struct data_command {
+    struct center *center;
+    struct arena *arena;
+    struct buf buf;
+    struct json_out out;
+    int argc; /* what follows the verb */
+    char **argv;
+    const char *title, *kind, *licence, *authority, *owner, *sample, *find, *from, *number, *reason,
+        *map, *way, *id;
+    bool append, dry, markdown;
+};
+
+static enum err print_json(struct data_command *c, struct why *why)
+{
+    enum err err = buf_err(&c->buf, why);
+    if (!err)
+        printf("%.*s\n", STR_FMT(buf_str(&c->buf)));
+    return err;
+}
+
+/* ---- jobs in the foreground ---- */
+
+/* Runs it here; when a server has taken it already, waits for it. */
+static enum err follow(struct data_command *c, const char *id, struct job_info *info,
+                       struct why *why)
+{
+    struct why own = {0};
+    enum err err = job_run(c->center->compute, id, &own);
+    if (err && err != ERR_BUSY && err != ERR_CONFLICT) {
+        err_note(why, "%s", why_text(&own, err));
+        if (own.hint[0])
+            err_hint(why, "%s", own.hint);
+        return err;
+    }
+    for (;;) {
+        err = job_find(c->center->compute, id, c->arena, info, why);
+        if (err || info->state == JOB_DONE)
+            return err;
+        if (info->state == JOB_FAILED || info->state == JOB_CANCELLED)
+            return err_set(why, ERR_INTERNAL, "the job %s: %.*s", job_state_name(info->state),
+                           STR_FMT(info->why));
+        time_sleep_ms(WAIT_MS);
+    }
+}
+
+static void print_steps(const struct json *result)
+{
+    const struct json *steps = json_get(result, "steps");
+    for (size_t i = 0; i < json_len(steps); i++) {
+        const struct json *s = json_at(steps, i);
+        printf("  %-24.*s %10lld in %10lld out %10lld changed %8lld made %8lld dropped %6lld "
+               "failed\n",
+               STR_FMT(json_get_str(s, "op", STR(""))), (long long)json_get_int(s, "in", 0),
+               (long long)json_get_int(s, "out", 0), (long long)json_get_int(s, "changed", 0),
+               (long long)json_get_int(s, "made", 0), (long long)json_get_int(s, "dropped", 0),
+               (long long)json_get_int(s, "failed", 0));
+    }
+    const struct json *failures = json_get(result, "failures");
+    for (size_t i = 0; i < json_len(failures); i++)
+        (void)fprintf(stderr, "  %.*s: %.*s\n",
+                      STR_FMT(json_get_str(json_at(failures, i), "path", STR("?"))),
+                      STR_FMT(json_get_str(json_at(failures, i), "why", STR(""))));
+}
+
+static enum err finish_job(struct data_command *c, const char *id, int64_t start, struct why *why)
+{
+    struct job_info info;
+    const struct json *result = NULL;
+    enum err err = follow(c, id, &info, why);
+    if (!err)
+        err = json_parse(info.result, c->arena, &result, why);
+    if (err)
+        return err;
+    double seconds = (double)(time_mono_ns() - start) / 1e9;
+    if (c->center->opts->json) {
+        printf("{\"job\":\"%s\",\"seconds\":%.3f,\"result\":%.*s}\n", id, seconds,
+               STR_FMT(info.result));
+        return ERR_OK;
+    }
+    printf("%.*s version %lld: %lld records, %lld bytes, %.1f s\n",
+           STR_FMT(json_get_str(result, "dataset", STR(""))),
+           (long long)json_get_int(result, "number", 0),
+           (long long)json_get_int(result, "n_records", 0),
+           (long long)json_get_int(result, "n_bytes", 0), seconds);
+    int64_t bad = json_get_int(result, "n_quarantined", 0);
+    if (bad)
+        printf("  %lld records were quarantined\n", (long long)bad);
+    print_steps(result);
+    return ERR_OK;
+}
+
+static enum err do_import(struct data_command *c, struct why *why)
+{
+    char id[UUID_TEXT], real[4096];
+    int64_t start = time_mono_ns();
+    json_begin_object(&c->out);
+    json_kv_c(&c->out, "dataset", c->argv[0]);
+    if (c->title)
+        json_kv_c(&c->out, "title", c->title);
+    if (c->kind)
+        json_kv_c(&c->out, "kind", c->kind);
+    if (c->map) {
+        json_key(&c->out, "map");
+        json_put_raw(&c->out, str_c(c->map));
+    }
+    json_kv_bool(&c->out, "append", c->append);
+    json_key(&c->out, "paths");
+    json_begin_array(&c->out);
+    for (int i = 1; i < c->argc; i++) {
+        if (!realpath(c->argv[i], real))
+            return err_errno(why, "could not find \"%s\"", c->argv[i]);
+        json_put_c(&c->out, real);
+    }
+    json_end_array(&c->out);
+    json_key(&c->out, "collection");
+    json_begin_object(&c->out);
+    json_kv_c(&c->out, "licence", c->licence ? c->licence : "");
+    json_kv_c(&c->out, "authority", c->authority ? c->authority : "");
+    json_kv_c(&c->out, "owner", c->owner ? c->owner : "");
+    json_end_object(&c->out);
+    json_end_object(&c->out);
+    enum err err = buf_err(&c->buf, why);
+    if (!err)
+        err = data_import(c->center->data, &c->center->system, buf_str(&c->buf), id, why);
+    return err ? err : finish_job(c, id, start, why);
+}
+
+static enum err do_run(struct data_command *c, struct why *why)
+{
+    char id[UUID_TEXT];
+    struct str spec;
+    int64_t start = time_mono_ns(), n = 200;
+    enum err err = file_read(c->argv[0], SPEC_MOST, c->arena, &spec, why);
+    if (!err && c->dry) {
+        if (c->sample && !str_to_i64(str_c(c->sample), &n))
+            return err_set(why, ERR_INVALID, "--sample is a number of records");
+        err = data_dry_run_json(c->center->data, &c->center->system, spec, (size_t)(n > 0 ? n : 0),
+                                c->arena, &c->out, why);
+        return err ? err : print_json(c, why);
+    }
+    if (!err)
+        err = data_run(c->center->data, &c->center->system, spec, id, why);
+    return err ? err : finish_job(c, id, start, why);
+}
+
+/* ---- looking ---- */
+
+static enum err do_list(struct data_command *c, struct why *why)
+{
+    const struct json *doc;
+    enum err err = data_sets_json(c->center->data, &c->center->system, c->arena, &c->out, why);
+    if (err || c->center->opts->json)
+        return err ? err : print_json(c, why);
+    err = json_parse(buf_str(&c->buf), c->arena, &doc, why);
+    const struct json *items = err ? NULL : json_get(doc, "items");
+    for (size_t i = 0; i < json_len(items); i++) {
+        const struct json *s = json_at(items, i);
+        printf("%-24.*s %-15.*s version %-4lld %10lld records %14lld bytes  %.*s\n",
+               STR_FMT(json_get_str(s, "name", STR(""))), STR_FMT(json_get_str(s, "kind", STR(""))),
+               (long long)json_get_int(s, "latest", 0), (long long)json_get_int(s, "n_records", 0),
+               (long long)json_get_int(s, "n_bytes", 0),
+               STR_FMT(json_get_str(s, "title", STR(""))));
+    }
+    return err;
+}
+
+static enum err number_of(const char *text, int64_t *out, struct why *why)
+{
+    *out = 0;
+    if (text && (!str_to_i64(str_c(text), out) || *out < 0))
+        return err_set(why, ERR_INVALID, "\"%s\" is no number of a version", text);
+    return ERR_OK;
+}
+
+static enum err do_show(struct data_command *c, struct why *why)
+{
+    int64_t number;
+    struct data *data = c->center->data;
+    struct str name = str_c(c->argv[0]);
+    enum err err = number_of(c->number, &number, why);
+    if (!err && c->id)
+        err = data_record_json(data, &c->center->system, name, number, str_c(c->id), c->arena,
+                               &c->out, why);
+    else if (!err && c->number)
+        err = data_version_json(data, &c->center->system, name, number, c->arena, &c->out, why);
+    else if (!err)
+        err = data_set_json(data, &c->center->system, name, c->arena, &c->out, why);
+    return err ? err : print_json(c, why);
+}
+
+static enum err do_sample(struct data_command *c, struct why *why)
+{
+    struct data_look look = {.spread = !c->find && !c->from, .find = str_c(c->find ? c->find : "")};
+    int64_t n = 10;
+    enum err err = number_of(c->number, &look.version, why);
+    if (!err && ((c->sample && !str_to_i64(str_c(c->sample), &n)) ||
+                 (c->from && !str_to_i64(str_c(c->from), &look.from)) || n < 1))
+        err = err_set(why, ERR_INVALID, "--sample and --from are numbers of records");
+    look.n = (size_t)n;
+    if (!err)
+        err = data_records_json(c->center->data, &c->center->system, str_c(c->argv[0]), &look,
+                                c->arena, &c->out, why);
+    return err ? err : print_json(c, why);
+}
+
+static enum err do_diff(struct data_command *c, struct why *why)
+{
+    int64_t a, b;
+    enum err err = number_of(c->argv[1], &a, why);
+    if (!err)
+        err = number_of(c->argv[2], &b, why);
+    if (!err)
+        err = data_diff_json(c->center->data, &c->center->system, str_c(c->argv[0]), a, b, c->arena,
+                             &c->out, why);
+    return err ? err : print_json(c, why);
+}
+
+static enum err do_export(struct data_command *c, struct why *why)
+{
+    int64_t number;
+    enum err err = number_of(c->number, &number, why);
+    return err ? err
+               : data_export(c->center->data, &c->center->system, str_c(c->argv[0]), number,
+                             STDOUT_FILENO, why);
+}
+
+/* ---- lineage ---- */
+
+static enum err do_lineage(struct data_command *c, struct why *why)
+{
+    enum data_way way = DATA_BOTH_WAYS;
+    if (c->way && !strcmp(c->way, "backwards"))
+        way = DATA_BACKWARDS;
+    else if (c->way && !strcmp(c->way, "forwards"))
+        way = DATA_FORWARDS;
+    else if (c->way && strcmp(c->way, "both") != 0)
+        return err_set(why, ERR_INVALID, "--way is backwards, forwards or both");
+    enum err err = data_lineage_json(c->center->data, &c->center->system, str_c(c->argv[0]),
+                                     str_c(c->argv[1]), way, c->arena, &c->out, why);
+    return err ? err : print_json(c, why);
+}
+
+static enum err do_sources(struct data_command *c, struct why *why)
+{
+    enum err err =
+        data_sources_json(c->center->data, &c->center->system, str_c(c->find ? c->find : ""),
+                          str_c(c->from ? c->from : ""), 1000, c->arena, &c->out, why);
+    return err ? err : print_json(c, why);
+}
+
+static enum err do_withdraw(struct data_command *c, struct why *why)
+{
+    enum err err = data_withdraw(c->center->data, &c->center->system, str_c(c->argv[0]),
+                                 str_c(c->reason ? c->reason : ""), c->dry, c->arena, &c->out, why);
+    return err ? err : print_json(c, why);
+}
+
+static enum err do_ops(struct data_command *c, struct why *why)
+{
+    enum err err = ERR_OK;
+    if (c->markdown)
+        err = data_ops_reference(&c->buf, why);
+    else
+        data_ops_json(&c->out);
+    return err ? err : print_json(c, why);
+}
+
+static const struct verb {
+    const char *name;
+    int least, most; /* arguments behind it */
+    enum err (*run)(struct data_command *c, struct why *why);
+} verbs[] = {
+    {"import", 2, 1 << 20, do_import},
+    {"list", 0, 0, do_list},
+    {"show", 1, 1, do_show},
+    {"run", 1, 1, do_run},
+    {"diff", 3, 3, do_diff},
+    {"sample", 1, 1, do_sample},
+    {"export", 1, 1, do_export},
+    {"lineage", 2, 2, do_lineage},
+    {"sources", 0, 0, do_sources},
+    {"withdraw", 1, 1, do_withdraw},
+    {"ops", 0, 0, do_ops},
+};
+
+static const struct verb *verb_of(int argc, char **argv)
+{
+    for (size_t i = 0; argc >= 2 && i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].least &&
+            argc - 2 <= verbs[i].most)
+            return &verbs[i];
+    return NULL;
+}
+
+static void take_options(struct data_command *c, int *argc, char **argv)
+{
+    c->title = command_option(argc, argv, "--title");
+    c->kind = command_option(argc, argv, "--kind");
+    c->map = command_option(argc, argv, "--map");
+    c->licence = command_option(argc, argv, "--licence");
+    c->authority = command_option(argc, argv, "--authority");
+    c->owner = command_option(argc, argv, "--owner");
+    c->sample = command_option(argc, argv, "--sample");
+    c->find = command_option(argc, argv, "--find");
+    c->from = command_option(argc, argv, "--from");
+    c->number = command_option(argc, argv, "--number");
+    c->id = command_option(argc, argv, "--record");
+    c->reason = command_option(argc, argv, "--reason");
+    c->way = command_option(argc, argv, "--way");
+    c->append = command_flag(argc, argv, "--append");
+    c->dry = command_flag(argc, argv, "--dry-run");
+    c->markdown = command_flag(argc, argv, "--markdown");
+}
+
+static int run(const struct center_opts *opts, int argc, char **argv)
+{
+    struct why why = {0};
+    struct center center;
+    struct data_command c = {.center = &center};
+    take_options(&c, &argc, argv);
+    const struct verb *verb = verb_of(argc, argv);
+    if (!verb || command_rest(argc, argv, 1, 1 << 20, &why))
+        return command_usage(&command_data);
+    enum err err = center_open(opts, CENTER_ALL, &center, &why);
+    if (err)
+        return command_fail("data", err, &why);
+    c.arena = arena_new(ROOM);
+    c.argc = argc - 2;
+    c.argv = argv + 2;
+    if (c.arena) {
+        buf_init(&c.buf, c.arena);
+        json_out_init(&c.out, &c.buf);
+        err = verb->run(&c, &why);
+    } else {
+        err = err_set(&why, ERR_NO_MEMORY, "could not begin");
+    }
+    arena_free(c.arena);
+    center_close(&center);
+    return err ? command_fail("data", err, &why) : 0;
+}
+
+const struct command command_data = {
+    .name = "data",
+    .usage = "import NAME PATH... [--title T] [--kind KIND] [--map JSON] [--append] [--licence L] "
+             "[--authority A] [--owner O]\n"
+             "list\n"
+             "show NAME [--number N] [--record ID]\n"
+             "run SPEC [--dry-run [--sample N]]\n"
+             "sample NAME [--number N] [--sample N] [--from N] [--find TEXT]\n"
+             "export NAME [--number N]\n"
+             "diff NAME A B\n"
+             "lineage KIND ID [--way backwards|forwards|both]\n"
+             "sources [--find TEXT] [--from ID]\n"
+             "withdraw SOURCE --reason TEXT [--dry-run]\n"
+             "ops [--markdown]",
+    .summary = "Data sets: import files, run pipelines, look, follow and withdraw sources",
+    .run = run,
+};

@@ -1,0 +1,347 @@
+/* Import, run, look, follow, withdraw: the promises of data/data.h on either engine. */
+#include "room.h"
+
+#define FRESH(r)                                                                                   \
+    struct room r;                                                                                 \
+    FRESH_STORE(store, 4);                                                                         \
+    if (!room_fresh(&(r), store))                                                                  \
+    SKIP("no room")
+
+#define DONE(r)                                                                                    \
+    do {                                                                                           \
+        room_done(&(r));                                                                           \
+        test_store_done(store);                                                                    \
+    } while (0)
+
+/* What a *_json function writes, parsed. */
+#define ASK(r, out, call)                                                                          \
+    do {                                                                                           \
+        struct buf ask_buf;                                                                        \
+        struct json_out json;                                                                      \
+        struct why why = {0};                                                                      \
+        buf_init(&ask_buf, (r).arena);                                                             \
+        json_out_init(&json, &ask_buf);                                                            \
+        CHECK_OK(call, &why);                                                                      \
+        CHECK_OK(json_parse(buf_str(&ask_buf), (r).arena, &(out), &why), &why);                    \
+    } while (0)
+
+static char *spec_of(struct room *r, const char *form, const char *path)
+{
+    struct buf buf;
+    buf_init(&buf, r->arena);
+    for (; *form; form++)
+        if (*form == '@')
+            buf_add_c(&buf, path);
+        else
+            buf_char(&buf, *form == '\'' ? '"' : *form);
+    return buf.ptr;
+}
+
+static const char lines[] = "{\"text\":\"第一条 甲\"}\n"
+                            "{\"text\":\"乙\",\"id\":7}\n"
+                            "\n"
+                            "{\"text\":\n"
+                            "{\"x\":1}\n"
+                            "  {\"text\":\"  第二条 丙\"}\r\n";
+
+TEST(json_lines_become_a_version_and_bad_ones_are_told)
+{
+    FRESH(r);
+    const char *path = room_file(&r, "a.jsonl", lines);
+    const struct json *out, *shown = NULL;
+    out = room_import(&r, spec_of(&r, "{'dataset':'甲','paths':['@'],'kind':'text'}", path));
+    CHECK_EQ(json_get_int(out, "n_records", 0), 3);
+    CHECK_EQ(json_get_int(out, "n_quarantined", 0), 2);
+    CHECK_EQ(json_get_int(out, "number", 0), 1);
+    struct data_look look = {.n = 10};
+    ASK(r, shown, data_records_json(r.data, &r.who, STR("甲"), &look, r.arena, &json, &why));
+    const struct json *items = json_get(shown, "items");
+    CHECK_EQ(json_len(items), 3);
+    CHECK_STR(json_get_str(json_at(items, 0), "text", STR("")), "第一条 甲");
+    CHECK_EQ(json_get_int(json_at(items, 1), "source_id", 0), 7);
+    struct str id = json_get_str(json_at(items, 1), "id", STR(""));
+    CHECK_EQ(id.len, 16 + 3); /* the key of the source, '-', the byte where the line begins */
+    CHECK(str_ends(id, STR("-25")));
+    DONE(r);
+}
+
+TEST(the_same_files_give_the_same_manifest)
+{
+    FRESH(r);
+    const char *path = room_file(&r, "a.jsonl", lines);
+    struct str first = json_get_str(
+        room_import(&r, spec_of(&r, "{'dataset':'a','paths':['@'],'kind':'text'}", path)),
+        "manifest", STR("1"));
+    struct str second = json_get_str(
+        room_import(&r, spec_of(&r, "{'dataset':'b','paths':['@'],'kind':'text'}", path)),
+        "manifest", STR("2"));
+    CHECK(str_eq(first, second));
+    CHECK_EQ(first.len, 64);
+    DONE(r);
+}
+
+TEST(appending_takes_only_what_is_new)
+{
+    FRESH(r);
+    const char *a = room_file(&r, "a.jsonl", "{\"text\":\"甲\"}\n");
+    const struct json *out;
+    const char *form = "{'dataset':'a','paths':['@'],'append':true}";
+    char *dir = str_z(r.arena, str_slice(str_c(a), 0, strlen(a) - strlen("/a.jsonl")));
+    out = room_import(&r, spec_of(&r, form, dir));
+    CHECK_EQ(json_get_int(out, "n_records", 0), 1);
+    (void)room_file(&r, "b.jsonl", "{\"text\":\"乙\"}\n{\"text\":\"丙\"}\n");
+    out = room_import(&r, spec_of(&r, form, dir));
+    CHECK_EQ(json_get_int(out, "number", 0), 2);
+    CHECK_EQ(json_get_int(out, "n_records", 0), 3);
+    DONE(r);
+}
+
+TEST(an_array_a_table_and_a_text_are_read)
+{
+    FRESH(r);
+    const struct json *out, *shown = NULL;
+    out = room_import(
+        &r, spec_of(&r, "{'dataset':'chat','paths':['@']}",
+                    room_file(&r, "c.json",
+                              "[{\"messages\":[{\"role\":\"user\",\"content\":\"问\"}]},\n "
+                              "{\"messages\":[]}, 5]")));
+    CHECK_STR(json_get_str(out, "kind", STR("")), "chat");
+    CHECK_EQ(json_get_int(out, "n_records", 0), 2);
+    CHECK_EQ(json_get_int(out, "n_quarantined", 0), 1);
+    out = room_import(&r, spec_of(&r, "{'dataset':'rows','paths':['@']}",
+                                  room_file(&r, "t.csv", "名称,电话\n甲局,1\n乙局,2\n")));
+    CHECK_STR(json_get_str(out, "kind", STR("")), "row");
+    CHECK_EQ(json_get_int(out, "n_records", 0), 2);
+    out = room_import(
+        &r, spec_of(&r, "{'dataset':'qa','paths':['@'],'map':{'question':'问题','answer':'答复'}}",
+                    room_file(&r, "q.csv", "问题,答复,日期\n几点,九点,2026-01-01\n")));
+    CHECK_STR(json_get_str(out, "kind", STR("")), "qa");
+    struct data_look look = {.n = 1};
+    ASK(r, shown, data_records_json(r.data, &r.who, STR("qa"), &look, r.arena, &json, &why));
+    const struct json *item = json_at(json_get(shown, "items"), 0);
+    CHECK_STR(json_get_str(item, "answer", STR("")), "九点");
+    CHECK_STR(json_get_str(json_get(item, "meta"), "日期", STR("")), "2026-01-01");
+    out = room_import(&r, spec_of(&r, "{'dataset':'doc','paths':['@']}",
+                                  room_file(&r, "d.md", "# 题\n\n第一段。\n")));
+    CHECK_STR(json_get_str(out, "kind", STR("")), "text");
+    DONE(r);
+}
+
+static const char *three(struct room *r)
+{
+    return spec_of(
+        r, "{'dataset':'a','paths':['@'],'collection':{'licence':'CC BY'}}",
+        room_file(r, "a.jsonl",
+                  "{\"text\":\" 第一条 \"}\n{\"text\":\"短\"}\n{\"text\":\"第三条\"}\n"));
+}
+
+#define RUN                                                                                        \
+    "{'input':{'dataset':'a'},'output':{'dataset':'b'},'steps':[{'op':'trim'},{'op':'length',"     \
+    "'least':2}]}"
+
+TEST(a_run_makes_a_version_with_counts_and_history)
+{
+    FRESH(r);
+    const struct json *out, *shown = NULL, *record = NULL;
+    (void)room_import(&r, three(&r));
+    out = room_run(&r, spec_of(&r, RUN, ""));
+    CHECK_EQ(json_get_int(out, "n_records", 0), 2);
+    const struct json *steps = json_get(out, "steps");
+    CHECK_EQ(json_get_int(json_at(steps, 0), "changed", 0), 1);
+    CHECK_EQ(json_get_int(json_at(steps, 1), "dropped", 0), 1);
+    CHECK_EQ(json_get_int(json_at(steps, 1), "in", 0), 3);
+    struct data_look look = {.n = 3};
+    ASK(r, shown, data_records_json(r.data, &r.who, STR("b"), &look, r.arena, &json, &why));
+    struct str id = json_get_str(json_at(json_get(shown, "items"), 0), "id", STR(""));
+    ASK(r, record, data_record_json(r.data, &r.who, STR("b"), 0, id, r.arena, &json, &why));
+    const struct json *history = json_get(record, "history");
+    CHECK_EQ(json_len(history), 2);
+    CHECK_STR(json_get_str(json_at(json_get(json_at(history, 0), "changed_by"), 0), "op", STR("")),
+              "trim");
+    const struct json *source = json_get(record, "source");
+    CHECK_STR(json_get_str(json_get(source, "collection"), "licence", STR("")), "CC BY");
+    CHECK_STR(json_get_str(source, "uri", STR("")), "file:a.jsonl");
+    /* the one that was dropped is known, too: where and why it ended */
+    look.spread = false;
+    ASK(r, shown, data_records_json(r.data, &r.who, STR("a"), &look, r.arena, &json, &why));
+    id = json_get_str(json_at(json_get(shown, "items"), 1), "id", STR(""));
+    ASK(r, record, data_record_json(r.data, &r.who, STR("b"), 0, id, r.arena, &json, &why));
+    CHECK_EQ(json_get_int(json_get(record, "ended"), "dropped", -1), 1);
+    CHECK(json_kind(json_get(record, "record")) == JSON_KIND_NULL);
+    DONE(r);
+}
+
+TEST(a_withdrawn_source_marks_all_that_holds_it_and_enters_no_version)
+{
+    FRESH(r);
+    const struct json *out = NULL, *sources = NULL, *set = NULL;
+    char id[UUID_TEXT];
+    struct why why2 = {0};
+    (void)room_import(&r, three(&r));
+    (void)room_run(&r, spec_of(&r, RUN, ""));
+    ASK(r, sources, data_sources_json(r.data, &r.who, STR(""), STR(""), 10, r.arena, &json, &why));
+    CHECK_EQ(json_len(json_get(sources, "items")), 1);
+    struct str key = json_get_str(json_at(json_get(sources, "items"), 0), "id", STR(""));
+    ASK(r, out, data_withdraw(r.data, &r.who, key, STR(""), true, r.arena, &json, &why));
+    CHECK_EQ(json_len(json_get(out, "versions")), 2);
+    CHECK(!json_get_bool(out, "withdrawn", true));
+    ASK(r, out, data_withdraw(r.data, &r.who, key, STR("授权到期"), false, r.arena, &json, &why));
+    ASK(r, set, data_set_json(r.data, &r.who, STR("b"), r.arena, &json, &why));
+    CHECK_STR(json_get_str(set, "state", STR("")), "withdrawn");
+    CHECK_EQ(data_run(r.data, &r.who, str_c(spec_of(&r, RUN, "")), id, &why2), ERR_OK);
+    CHECK_EQ(job_run(r.compute, id, &why2), ERR_CONFLICT);
+    CHECK(strstr(why2.text, "withdrawn") != NULL);
+    DONE(r);
+}
+
+TEST(lineage_goes_both_ways)
+{
+    FRESH(r);
+    const struct json *sources = NULL, *graph = NULL;
+    (void)room_import(&r, three(&r));
+    struct str version = json_get_str(room_run(&r, spec_of(&r, RUN, "")), "version", STR(""));
+    ASK(r, graph,
+        data_lineage_json(r.data, &r.who, STR("version"), version, DATA_BACKWARDS, r.arena, &json,
+                          &why));
+    /* b1 <- run <- a1 <- run of the import, and a1 <- source */
+    CHECK_EQ(json_len(json_get(graph, "nodes")), 5);
+    CHECK_EQ(json_len(json_get(graph, "edges")), 4);
+    ASK(r, sources, data_sources_json(r.data, &r.who, STR(""), STR(""), 10, r.arena, &json, &why));
+    struct str key = json_get_str(json_at(json_get(sources, "items"), 0), "id", STR(""));
+    ASK(r, graph,
+        data_lineage_json(r.data, &r.who, STR("source"), key, DATA_FORWARDS, r.arena, &json, &why));
+    CHECK_EQ(json_len(json_get(graph, "nodes")), 4); /* source -> a1 -> run -> b1 */
+    struct why why = {0};
+    CHECK_EQ(
+        data_lineage_json(r.data, &r.who, STR("thing"), key, DATA_FORWARDS, r.arena, NULL, &why),
+        ERR_INVALID);
+    DONE(r);
+}
+
+TEST(two_versions_are_compared)
+{
+    FRESH(r);
+    const struct json *out = NULL;
+    (void)room_import(&r, three(&r));
+    (void)room_run(&r, spec_of(&r,
+                               "{'input':{'dataset':'a'},'output':{'dataset':'a'},'steps':"
+                               "[{'op':'trim'},{'op':'length','least':2}]}",
+                               ""));
+    ASK(r, out, data_diff_json(r.data, &r.who, STR("a"), 1, 2, r.arena, &json, &why));
+    CHECK_EQ(json_get_int(out, "n_same", 0), 1);
+    CHECK_EQ(json_get_int(out, "n_changed", 0), 1);
+    CHECK_EQ(json_get_int(out, "n_removed", 0), 1);
+    CHECK_EQ(json_get_int(out, "n_added", 0), 0);
+    CHECK_EQ(json_len(json_get(out, "changed")), 1);
+    DONE(r);
+}
+
+TEST(a_dry_run_shows_before_and_after_and_keeps_nothing)
+{
+    FRESH(r);
+    const struct json *out = NULL, *sets = NULL;
+    (void)room_import(&r, three(&r));
+    ASK(r, out,
+        data_dry_run_json(r.data, &r.who, str_c(spec_of(&r, RUN, "")), 100, r.arena, &json, &why));
+    CHECK_EQ(json_get_int(out, "n_sampled", 0), 3);
+    CHECK_EQ(json_get_int(out, "n_records", 0), 2);
+    const struct json *trim = json_at(json_get(out, "steps"), 0);
+    const struct json *example = json_at(json_get(trim, "examples"), 0);
+    CHECK_STR(json_get_str(example, "what", STR("")), "changed");
+    CHECK(str_find(json_get_str(example, "before", STR("")), STR(" 第一条 ")) != STR_NPOS);
+    CHECK(str_find(json_get_str(example, "after", STR("")), STR("\"第一条\"")) != STR_NPOS);
+    ASK(r, sets, data_sets_json(r.data, &r.who, r.arena, &json, &why));
+    CHECK_EQ(json_len(json_get(sets, "items")), 1);
+    DONE(r);
+}
+
+TEST(a_spec_that_is_wrong_is_told_in_words)
+{
+    static const struct {
+        const char *spec, *words;
+        enum err err;
+    } cases[] = {
+        {"{'input':{'dataset':'a'},'output':{'dataset':'b'},'steps':[{'op':'trimm'}]}",
+         "step 1: there is no operator \"trimm\"", ERR_INVALID},
+        {"{'input':{'dataset':'a'},'output':{'dataset':'b'},'steps':[{'op':'length','least':-1}]}",
+         "\"least\" is -1", ERR_INVALID},
+        {"{'input':{'dataset':'x'},'output':{'dataset':'b'},'steps':[]}",
+         "there is no data set \"x\"", ERR_NOT_FOUND},
+        {"{'input':{'dataset':'a','version':9},'output':{'dataset':'b'},'steps':[]}",
+         "no version 9", ERR_NOT_FOUND},
+        {"{'input':{'dataset':'a'},'output':{'dataset':'B b'},'steps':[]}", "cannot be the name",
+         ERR_INVALID},
+        {"{'input':{'dataset':'a'},'output':{'dataset':'b'},'stepps':[]}", "no member \"stepps\"",
+         ERR_INVALID},
+        {"{'output':{'dataset':'b'},'steps':[]}", "\"input\" or \"inputs\"", ERR_INVALID},
+        {"input: {dataset: a}\noutput: {dataset: b}\nsteps:\n  - op: length\n    on: [a..b]\n",
+         "no path", ERR_INVALID},
+        {"input: &x {dataset: a}\noutput: *x\n", "anchors", ERR_INVALID},
+        {"input: [\n", "line", ERR_INVALID},
+    };
+    FRESH(r);
+    (void)room_import(&r, three(&r));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char id[UUID_TEXT];
+        struct why why = {0};
+        CHECK_EQ(data_run(r.data, &r.who, str_c(spec_of(&r, cases[i].spec, "")), id, &why),
+                 cases[i].err);
+        if (!strstr(why.text, cases[i].words))
+            printf("# said: %s\n", why.text);
+        CHECK(strstr(why.text, cases[i].words) != NULL);
+    }
+    DONE(r);
+}
+
+TEST(who_may_not_does_not)
+{
+    FRESH(r);
+    struct ops_identity nobody = ops_public("city");
+    char id[UUID_TEXT];
+    struct why why = {0};
+    (void)room_import(&r, three(&r));
+    CHECK_EQ(data_import(r.data, &nobody, str_c(three(&r)), id, &why), ERR_FORBIDDEN);
+    CHECK_EQ(data_run(r.data, &nobody, str_c(spec_of(&r, RUN, "")), id, NULL), ERR_FORBIDDEN);
+    CHECK_EQ(data_set_json(r.data, &nobody, STR("a"), r.arena, NULL, NULL), ERR_FORBIDDEN);
+    CHECK_EQ(data_withdraw(r.data, &nobody, STR("x"), STR("y"), false, r.arena, NULL, NULL),
+             ERR_FORBIDDEN);
+    /* Another tenant sees nothing of it; one that may not read the class neither. */
+    struct ops_identity other = r.who;
+    other.tenant = STR("elsewhere");
+    CHECK_EQ(data_set_json(r.data, &other, STR("a"), r.arena, NULL, NULL), ERR_NOT_FOUND);
+    other = r.who;
+    other.classes = 1u << OPS_CLASS_PUBLIC;
+    CHECK_EQ(data_set_json(r.data, &other, STR("a"), r.arena, NULL, NULL), ERR_NOT_FOUND);
+    /* Nor may a person import any file of the server. */
+    other = r.who;
+    other.kind = STR("user");
+    CHECK_EQ(data_import(r.data, &other, str_c(three(&r)), id, NULL), ERR_FORBIDDEN);
+    DONE(r);
+}
+
+static void on_bad(void *ctx, const char *what, const char *words)
+{
+    (void)what, (void)words;
+    ++*(int *)ctx;
+}
+
+TEST(a_missing_shard_is_found)
+{
+    FRESH(r);
+    const struct json *v = NULL;
+    int bad = 0;
+    size_t n = 0;
+    (void)room_import(&r, three(&r));
+    CHECK_EQ(data_check(r.data, on_bad, &bad, &n, NULL), ERR_OK);
+    CHECK_EQ(bad, 0);
+    CHECK_EQ(n, 1);
+    ASK(r, v, data_version_json(r.data, &r.who, STR("a"), 0, r.arena, &json, &why));
+    char *object =
+        str_z(r.arena, json_get_str(json_at(json_get(v, "shards"), 0), "object", STR("")));
+    CHECK_EQ(objects_remove(r.objects, object, NULL), ERR_OK);
+    CHECK_EQ(data_check(r.data, on_bad, &bad, &n, NULL), ERR_OK);
+    CHECK_EQ(bad, 1);
+    DONE(r);
+}
+
+TESTS_MAIN()
