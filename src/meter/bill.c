@@ -276,3 +276,33 @@ enum err meter_bill_close(struct meter *m, const struct ops_identity *who, const
         err = insert_bill(&act, &bill, &detail, why);
     return act_end(&act, err, object, detail, false, why);
 }
+
+enum err meter_bill_list(struct meter *m, const char *tenant, int limit, struct arena *arena,
+                         struct meter_month **out, size_t *n, struct why *why)
+{
+    struct store_rows rows;
+    if (limit < 1 || limit > 1000)
+        return err_set(why, ERR_INVALID, "limit must be from 1 to 1000");
+    enum err err = store_ask(
+        m->store,
+        "SELECT s.tenant, s.period, s.tokens, s.money, COALESCE(b.closed_ms, 0) FROM meter_spent s"
+        " LEFT JOIN meter_bills b ON b.tenant = s.tenant AND b.month = s.period"
+        " WHERE s.level = 0 AND s.period < 1000000 AND (? = 1 OR s.tenant = ?)"
+        " ORDER BY s.period DESC, s.tenant LIMIT ?",
+        STORE_ARGS(SV_INT(!tenant), SV_C(tenant ? tenant : ""), SV_INT(limit)), arena, &rows, why);
+    struct meter_month *items =
+        err ? NULL : arena_array(arena, struct meter_month, rows.n_rows + 1);
+    if (!err && !items)
+        err = err_set(why, ERR_NO_MEMORY, "could not hold the bills");
+    if (err)
+        return err;
+    for (size_t i = 0; i < rows.n_rows; i++)
+        items[i] = (struct meter_month){.tenant = store_str(&rows, i, 0),
+                                        .month = (int)store_int(&rows, i, 1),
+                                        .tokens = store_int(&rows, i, 2),
+                                        .money = store_int(&rows, i, 3),
+                                        .closed_ms = store_int(&rows, i, 4)};
+    *out = items;
+    *n = rows.n_rows;
+    return ERR_OK;
+}

@@ -1,6 +1,5 @@
 /* The hot path: begin, deliver, end. Memory only. */
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/metric.h"
@@ -336,13 +335,7 @@ enum err meter_begin(struct meter *m, const struct meter_ask *ask, struct meter_
 
 const char *meter_call_id(struct meter_call *call)
 {
-    char hex[33];
-    if (!call->id[0]) {
-        hex_put(call->slot->open.id, 16, hex);
-        (void)snprintf(call->id, sizeof call->id, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8,
-                       hex + 12, hex + 16, hex + 20);
-    }
-    return call->id;
+    return call->id[0] ? call->id : call_text(call->slot->open.id, call->id);
 }
 
 void meter_left(const struct meter_call *call, struct meter_left *out)

@@ -62,15 +62,6 @@ struct counted { /* what the lines of the batch in hand give */
     bool named; /* a line of it was named */
 };
 
-static const char *call_text(const uint8_t *id, char out[UUID_TEXT])
-{
-    char hex[33];
-    hex_put(id, 16, hex);
-    (void)snprintf(out, UUID_TEXT, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-                   hex + 20);
-    return out;
-}
-
 static void name_line(struct counted *t, const struct meter_line *l, const char *what)
 {
     char id[UUID_TEXT];
@@ -108,37 +99,6 @@ static enum err end_batch(struct counted *t, struct why *why)
     return t->hash ? ERR_OK : no_memory(why);
 }
 
-static struct meter_line line_from(const struct store_rows *r)
-{
-    return (struct meter_line){
-        .id = store_int(r, 0, 0),
-        .call = (const uint8_t *)store_str(r, 0, 1).ptr,
-        .began_ms = store_int(r, 0, 2),
-        .ended_ms = store_int(r, 0, 3),
-        .hour = store_int(r, 0, 4),
-        .day = (int32_t)store_int(r, 0, 5),
-        .source = (enum meter_source)store_int(r, 0, 6),
-        .outcome = (enum meter_outcome)store_int(r, 0, 7),
-        .delivered = store_int(r, 0, 8),
-        .prompt = store_int(r, 0, 9),
-        .cached = store_int(r, 0, 10),
-        .completion = store_int(r, 0, 11),
-        .images = store_int(r, 0, 12),
-        .money = store_int(r, 0, 13),
-        .queue_ms = store_int(r, 0, 14),
-        .first_ms = store_int(r, 0, 15),
-        .trace = store_str(r, 0, 16),
-        .tenant = store_str(r, 0, 18),
-        .key = store_str(r, 0, 19),
-        .who_kind = store_str(r, 0, 20),
-        .application = store_str(r, 0, 21),
-        .model = store_str(r, 0, 22),
-        .model_id = store_str(r, 0, 23),
-        .plan = store_str(r, 0, 24),
-        .kind = (enum meter_kind)store_int(r, 0, 25),
-    };
-}
-
 #define LINE_TEXTS_MOST 1400 /* of what this program writes, with room; see line.c */
 
 static void check_line(struct counted *t, struct meter_line *l, int64_t mark, uint8_t digest[])
@@ -173,7 +133,7 @@ static enum err take_line(void *ctx, const struct store_rows *row, struct why *w
 {
     static const uint8_t no_id[16];
     struct counted *t = ctx;
-    struct meter_line l = line_from(row);
+    struct meter_line l = line_from(row, 0);
     uint8_t digest[HASH_BYTES];
     int64_t number = l.id >> METER_ID_SHIFT;
     enum err err = ERR_OK;
@@ -211,16 +171,12 @@ static enum err check_lines(struct checker *c, const struct batch_row *rows, siz
     struct counted t = {.c = c, .rows = rows, .n_rows = n, .hash = hash_new(HASH_SHA256)};
     if (!t.hash)
         return no_memory(why);
-    enum err err = store_each(
-        c->tx,
-        "SELECT l.id, l.call, l.began_ms, l.ended_ms, l.hour, l.day, l.source, l.outcome,"
-        " l.delivered, l.prompt, l.cached, l.completion, l.images, l.money, l.queue_ms, l.first_ms,"
-        " l.trace, l.mark, d.tenant, d.key_id, d.who_kind, d.application, d.model, d.model_id,"
-        " d.plan_id, d.kind FROM meter_lines l LEFT JOIN meter_dims d ON d.id = l.dim"
-        " WHERE l.id >= ? AND l.id < ? ORDER BY l.id",
-        STORE_ARGS(SV_INT(rows[0].number << METER_ID_SHIFT),
-                   SV_INT((rows[n - 1].number + 1) << METER_ID_SHIFT)),
-        take_line, &t, why);
+    enum err err = store_each(c->tx,
+                              "SELECT " LINE_COLUMNS " FROM " LINE_TABLES
+                              " WHERE l.id >= ? AND l.id < ? ORDER BY l.id",
+                              STORE_ARGS(SV_INT(rows[0].number << METER_ID_SHIFT),
+                                         SV_INT((rows[n - 1].number + 1) << METER_ID_SHIFT)),
+                              take_line, &t, why);
     while (!err && t.at < n)
         err = end_batch(&t, why);
     hash_free(t.hash);

@@ -4,6 +4,7 @@
  * lower-case hex digits. A batch's SHA-256 is that of its lines' SHA-256 (32 bytes each), in the
  * order of ids.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "meter/meter_in.h"
@@ -77,6 +78,52 @@ static size_t canonical(const struct meter_line *l, char out[LINE_MOST])
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         put_int(&b, numbers[i]);
     return (size_t)(b.at - out);
+}
+
+struct str line_text(const struct meter_line *line, struct arena *arena)
+{
+    char bytes[LINE_MOST];
+    return str_copy(arena, (struct str){bytes, canonical(line, bytes)});
+}
+
+const char *call_text(const uint8_t *id, char out[UUID_TEXT])
+{
+    char hex[33];
+    hex_put(id, 16, hex);
+    (void)snprintf(out, UUID_TEXT, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
+                   hex + 20);
+    return out;
+}
+
+struct meter_line line_from(const struct store_rows *r, size_t row)
+{
+    return (struct meter_line){
+        .id = store_int(r, row, 0),
+        .call = (const uint8_t *)store_str(r, row, 1).ptr,
+        .began_ms = store_int(r, row, 2),
+        .ended_ms = store_int(r, row, 3),
+        .hour = store_int(r, row, 4),
+        .day = (int32_t)store_int(r, row, 5),
+        .source = (enum meter_source)store_int(r, row, 6),
+        .outcome = (enum meter_outcome)store_int(r, row, 7),
+        .delivered = store_int(r, row, 8),
+        .prompt = store_int(r, row, 9),
+        .cached = store_int(r, row, 10),
+        .completion = store_int(r, row, 11),
+        .images = store_int(r, row, 12),
+        .money = store_int(r, row, 13),
+        .queue_ms = store_int(r, row, 14),
+        .first_ms = store_int(r, row, 15),
+        .trace = store_str(r, row, 16),
+        .tenant = store_str(r, row, 18),
+        .key = store_str(r, row, 19),
+        .who_kind = store_str(r, row, 20),
+        .application = store_str(r, row, 21),
+        .model = store_str(r, row, 22),
+        .model_id = store_str(r, row, 23),
+        .plan = store_str(r, row, 24),
+        .kind = (enum meter_kind)store_int(r, row, 25),
+    };
 }
 
 void line_digest(struct meter_line *line, uint8_t out[HASH_BYTES])

@@ -329,6 +329,39 @@ ERR_MUST_USE enum err meter_bill_csv(const struct meter_bill *bill, struct buf *
 ERR_MUST_USE enum err meter_bill_close(struct meter *meter, const struct ops_identity *who,
                                        const char *tenant, int month, struct why *why);
 
+/* The months in which a tenant (NULL: each) used something, newest first. limit 1 .. 1000. */
+struct meter_month {
+    struct str tenant;
+    int month;
+    int64_t tokens, money;
+    int64_t closed_ms; /* 0: open */
+};
+ERR_MUST_USE enum err meter_bill_list(struct meter *meter, const char *tenant, int limit,
+                                      struct arena *arena, struct meter_month **out, size_t *n,
+                                      struct why *why);
+
+/* ---- evidence ---- */
+
+/*
+ * One line with what proves it: `canonical` is the text whose SHA-256 is `sha256` (line.c says its
+ * form); the SHA-256 of the batch is that of its lines' digests, and stands in the ledger's entry.
+ */
+struct meter_paper {
+    int64_t line, batch, ledger_entry;
+    struct str tenant, key, application, model, model_id, plan, trace;
+    enum meter_kind kind;
+    enum meter_source source;
+    enum meter_outcome outcome;
+    int64_t began_ms, ended_ms;
+    struct meter_charge charge;
+    struct str batch_sha256, canonical;
+    char sha256[HASH_TEXT];
+};
+/* By the call's id. ERR_NOT_FOUND when it is not written yet, or its line was removed. The caller
+ * compares out->tenant. */
+ERR_MUST_USE enum err meter_paper_of(struct meter *meter, struct str call, struct arena *arena,
+                                     struct meter_paper *out, struct why *why);
+
 /* ---- keeping and checking ---- */
 
 /* Removes lines (and sums by hour) older than meter.keep whose months are closed; batches, sums by

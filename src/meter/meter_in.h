@@ -175,6 +175,18 @@ struct meter_line {
     int64_t mark; /* the first 8 bytes of its digest, big endian */
 };
 
+/* What line_from() reads, in this order; behind them nothing of a line. */
+#define LINE_COLUMNS                                                                               \
+    "l.id, l.call, l.began_ms, l.ended_ms, l.hour, l.day, l.source, l.outcome, l.delivered,"       \
+    " l.prompt, l.cached, l.completion, l.images, l.money, l.queue_ms, l.first_ms, l.trace,"       \
+    " l.mark, d.tenant, d.key_id, d.who_kind, d.application, d.model, d.model_id, d.plan_id, "     \
+    "d.kind"
+#define LINE_TABLES "meter_lines l LEFT JOIN meter_dims d ON d.id = l.dim"
+struct meter_line line_from(const struct store_rows *rows, size_t row);
+/* Its canonical bytes; ptr NULL without memory. */
+struct str line_text(const struct meter_line *line, struct arena *arena);
+const char *call_text(const uint8_t *id, char out[UUID_TEXT]);
+
 /* The SHA-256 of the line's canonical bytes (line.c says which), and its mark. */
 void line_digest(struct meter_line *line, uint8_t out[HASH_BYTES]);
 /* What the line must cost by the rates of its plan. */
