@@ -142,6 +142,10 @@ export interface KnowledgeBase {
   access: string;
   n_documents: number;
   n_passages: number;
+  /** Names of models that help here; empty for none. */
+  writer: string;
+  embedder: string;
+  reranker: string;
   updated_at?: string | null;
 }
 
@@ -260,6 +264,8 @@ export interface Answer {
   hits: Hit[];
   took_us: number;
   labels?: unknown;
+  /** When a model was asked: what it wrote and how much of it stands in the passages. */
+  written?: { model: string; n_sentences: number; n_struck: number; taken: boolean };
 }
 
 export interface Turn {

@@ -6,6 +6,7 @@ import { post } from '../../shared/http';
 import { tr } from '../../shared/language';
 import { markedLines } from '../../shared/marked';
 import { lineElement } from '../../shared/markedDom';
+import { writtenWords } from '../methods';
 import { cited, dayWords, placeLink, statusSign } from '../../shared/status';
 
 export function badge(status: string): HTMLElement {
@@ -188,6 +189,9 @@ function found(answer: Answer): Child[] {
     h('h2', {}, how[answer.method] ?? tr('规定原文', 'What the rule says')),
     answer.notice
       ? h('p', { class: 'notice', role: 'note' }, h('span', { 'aria-hidden': 'true' }, '⚠ '), answer.notice)
+      : null,
+    answer.method === 'model'
+      ? h('p', { class: 'generated', role: 'note' }, tr('以下归纳由人工智能生成，', 'AI-generated. '), writtenWords(answer))
       : null,
     answer.method === 'model' || groups.length === 0 ? h('p', { class: 'plain' }, answer.text) : null,
     ...groups.map(quoteBlock),
