@@ -30,7 +30,7 @@ struct str vocab_piece(const struct vocab *vocab, int32_t id)
 
 int32_t vocab_find(const struct vocab *vocab, struct str text)
 {
-    return strtab_find(&vocab->texts, text);
+    return vocab_strtab_find(&vocab->texts, text);
 }
 
 /* ---- encoding ---- */
@@ -50,16 +50,16 @@ static void encode_text(const struct vocab *v, struct str text, bool behind_spec
             memcpy(with + 1, text.ptr, text.len);
             text = (struct str){with, text.len + 1};
         }
-        spm_encode(v, text, out);
+        vocab_spm_encode(v, text, out);
         break;
     case VOCAB_BPE:
-        bpe_encode(v, text, out);
+        vocab_bpe_encode(v, text, out);
         break;
     case VOCAB_UGM:
-        ugm_encode(v, text, out);
+        vocab_ugm_encode(v, text, out);
         break;
     default:
-        wpm_encode(v, text, out);
+        vocab_wpm_encode(v, text, out);
         break;
     }
 }
@@ -69,18 +69,18 @@ static void encode_parts(const struct vocab *v, const struct part *parts, size_t
 {
     bool add = flags & VOCAB_ADD, behind_special = true;
     if (add && (v->add_bos || v->kind == VOCAB_WPM))
-        out_add(out, v->bos);
+        vocab_out_add(out, v->bos);
     for (size_t i = 0; i < n && !out->failed; i++) {
         if (parts[i].id == NO_TOKEN)
             encode_text(v, parts[i].text, behind_special, out);
         else
-            out_add(out, parts[i].id);
+            vocab_out_add(out, parts[i].id);
         behind_special = parts[i].id != NO_TOKEN;
     }
     if (add && v->kind == VOCAB_WPM)
-        out_add(out, v->sep);
+        vocab_out_add(out, v->sep);
     else if (add && v->add_eos)
-        out_add(out, v->eos);
+        vocab_out_add(out, v->eos);
 }
 
 enum err vocab_encode(const struct vocab *vocab, struct str text, unsigned flags,
@@ -92,7 +92,7 @@ enum err vocab_encode(const struct vocab *vocab, struct str text, unsigned flags
     if (text.len > VOCAB_MOST_TEXT)
         return err_set(why, ERR_TOO_LARGE, "a text of %zu bytes is more than %zu", text.len,
                        VOCAB_MOST_TEXT);
-    if (!special_split(vocab, text, flags & VOCAB_SPECIAL, arena, &parts, &n))
+    if (!vocab_special_split(vocab, text, flags & VOCAB_SPECIAL, arena, &parts, &n))
         return err_set(why, ERR_NO_MEMORY, "no memory for the tokens of a text of %zu bytes",
                        text.len);
     encode_parts(vocab, parts, n, flags, &out);
@@ -185,7 +185,7 @@ void vocab_decode(const struct vocab *v, const int32_t *ids, size_t n, unsigned 
             buf_add(out, blank && piece.len && piece.ptr[0] == ' ' ? str_from(piece, 1) : piece);
         blank = false;
     }
-    if (!(flags & VOCAB_CLEAN) || !v->clean || out->failed)
+    if (!(flags & VOCAB_CLEAN) || !v->clean || out->failed || out->len == start)
         return;
     char *s = out->ptr + start;
     buf_cut(out, start + clean_forms(s, clean_lone(s, clean_marks(s, out->len - start))));

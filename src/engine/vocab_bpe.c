@@ -23,8 +23,8 @@ static const struct merge *find_merge(const struct vocab *v, int32_t left, int32
     if (left < 0 || right < 0)
         return &none;
     uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    uint64_t hash = (pair ^ v->merge_seed) * 0x9E3779B97F4A7C15u;
-    for (size_t at = (hash >> 32 ^ hash) & v->merge_mask;; at = (at + 1) & v->merge_mask) {
+    for (size_t at = merge_slot(pair, v->merge_seed) & v->merge_mask;;
+         at = (at + 1) & v->merge_mask) {
         const struct merge *m = &v->merges[at];
         if (m->pair == pair)
             return m;
@@ -151,33 +151,34 @@ static size_t merge_long(const struct vocab *v, int32_t *pieces, size_t n, struc
 static void put_piece(const struct vocab *v, int32_t piece, struct str text, struct out *out)
 {
     if (piece >= 0 && (size_t)piece < v->n) {
-        out_add(out, piece);
+        vocab_out_add(out, piece);
         return;
     }
     for (size_t i = 0; i < text.len; i++) {
         uint8_t byte = (uint8_t)text.ptr[i];
         int32_t id = v->bytes[byte];
-        if (pre_bytes(v->pre)) /* the library finds only those that are written as themselves */
+        if (vocab_pre_bytes(
+                v->pre)) /* the library finds only those that are written as themselves */
             id = byte > ' ' && byte < 0x7F && (size_t)v->byte_piece[byte] < v->n
                      ? v->byte_piece[byte]
                      : NO_TOKEN;
         if (id != NO_TOKEN)
-            out_add(out, id);
+            vocab_out_add(out, id);
     }
 }
 
 static size_t first_pieces(const struct vocab *v, struct str word, int32_t *pieces)
 {
     size_t n = 0;
-    if (pre_bytes(v->pre)) {
+    if (vocab_pre_bytes(v->pre)) {
         for (; n < word.len; n++)
             pieces[n] = v->byte_piece[(uint8_t)word.ptr[n]];
         return n;
     }
     for (size_t at = 0; at < word.len;) {
-        size_t len = lead_bytes((uint8_t)word.ptr[at]);
+        size_t len = vocab_lead_bytes((uint8_t)word.ptr[at]);
         len = len < word.len - at ? len : word.len - at;
-        pieces[n++] = strtab_find(&v->raw, (struct str){word.ptr + at, len});
+        pieces[n++] = vocab_strtab_find(&v->raw, (struct str){word.ptr + at, len});
         at += len;
     }
     return n;
@@ -190,29 +191,61 @@ static void put_word(const struct vocab *v, struct str word, const int32_t *piec
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
         size_t len =
-            pieces[i] >= 0 ? v->raw.items[pieces[i]].len : lead_bytes((uint8_t)word.ptr[at]);
+            pieces[i] >= 0 ? v->raw.items[pieces[i]].len : vocab_lead_bytes((uint8_t)word.ptr[at]);
         put_piece(v, pieces[i], str_slice(word, at, at + len), out);
         at += len;
     }
 }
 
+/*
+ * A run of characters that is a token is not always what merging gives: remembered for each token
+ * when it is first seen (any thread may find out; all find the same).
+ */
+static void encode_run(const struct vocab *v, struct str run, int32_t *pieces,
+                       struct arena *scratch, struct out *out)
+{
+    int32_t token = vocab_strtab_find(&v->raw, run);
+    if ((size_t)token >= v->n) /* NO_TOKEN too */
+        token = NO_TOKEN;
+    uint8_t known =
+        token == NO_TOKEN ? WHOLE_NO : atomic_load_explicit(&v->whole[token], memory_order_relaxed);
+    if (known == WHOLE_YES) {
+        vocab_out_add(out, token);
+        return;
+    }
+    size_t n = first_pieces(v, run, pieces);
+    n = n <= SHORT ? merge_short(v, pieces, n) : merge_long(v, pieces, n, scratch, &out->failed);
+    if (known == WHOLE_UNKNOWN && !out->failed)
+        atomic_store_explicit(&v->whole[token], n == 1 && pieces[0] == token ? WHOLE_YES : WHOLE_NO,
+                              memory_order_relaxed);
+    put_word(v, run, pieces, n, out);
+}
+
+/* The word in runs that no token crosses: with Chinese text, one to four characters each. */
 static void encode_word(const struct vocab *v, struct str word, int32_t *pieces,
                         struct arena *scratch, struct out *out)
 {
-    int32_t whole = NO_TOKEN;
-    bool lines = !pre_bytes(v->pre) && word.ptr[0] == '\n';
-    if (v->ignore_merges || lines)
-        whole = strtab_find(&v->raw, word);
+    bool bytes = vocab_pre_bytes(v->pre), lines = !bytes && word.ptr[0] == '\n';
+    int32_t whole = v->ignore_merges || lines ? vocab_strtab_find(&v->raw, word) : NO_TOKEN;
     if (whole != NO_TOKEN && (size_t)whole < v->n) {
-        out_add(out, whole);
+        vocab_out_add(out, whole);
         return;
     }
-    size_t n = first_pieces(v, word, pieces);
-    if (n <= SHORT)
-        n = merge_short(v, pieces, n);
-    else
-        n = merge_long(v, pieces, n, scratch, &out->failed);
-    put_word(v, word, pieces, n, out);
+    size_t start = 0, at = 0;
+    uint32_t last = utf8_next(word, &at);
+    while (at < word.len) {
+        size_t here = at;
+        uint32_t c = utf8_next(word, &at);
+        if ((bytes && c < 0x80 && last < 0x80) ||
+            vocab_crosses(v, last, c, (uint8_t)word.ptr[here - 1], (uint8_t)word.ptr[here])) {
+            last = c;
+            continue;
+        }
+        encode_run(v, str_slice(word, start, here), pieces, scratch, out);
+        start = here;
+        last = c;
+    }
+    encode_run(v, str_from(word, start), pieces, scratch, out);
 }
 
 static struct str escape_blanks(struct str text, struct arena *arena)
@@ -242,7 +275,7 @@ static void encode_chunk(const struct vocab *v, struct str text, struct arena *s
     size_t longest = 0, start = 0;
     if (v->escape)
         text = escape_blanks(text, scratch);
-    if (!text.ptr || !pre_split(v->pre, text, scratch, &words)) {
+    if (!text.ptr || !vocab_pre_split(v->pre, text, scratch, &words)) {
         out->failed = true;
         return;
     }
@@ -267,8 +300,8 @@ static bool may_cut(struct str text, size_t at)
         return false;
     size_t before_at = utf8_prev(text, at - 1), behind = at;
     uint32_t before_char = utf8_next(text, &before_at), next = utf8_next(text, &behind);
-    return !(unicode_class(before_char) & CLASS_SPACE) &&
-           (unicode_class(next) & (CLASS_LETTER | CLASS_NUMBER)) != 0;
+    return !(vocab_unicode_class(before_char) & CLASS_SPACE) &&
+           (vocab_unicode_class(next) & (CLASS_LETTER | CLASS_NUMBER)) != 0;
 }
 
 static size_t chunk_end(struct str text, size_t start)
@@ -284,7 +317,7 @@ static size_t chunk_end(struct str text, size_t start)
     return text.len;
 }
 
-void bpe_encode(const struct vocab *v, struct str text, struct out *out)
+void vocab_bpe_encode(const struct vocab *v, struct str text, struct out *out)
 {
     struct arena *scratch = arena_new(arena_limit(out->arena));
     out->failed |= !scratch;

@@ -4,6 +4,8 @@
 #ifndef ENGINE_VOCAB_IN_H
 #define ENGINE_VOCAB_IN_H
 
+#include <stdatomic.h>
+
 #include "engine/vocab.h"
 
 #define NO_TOKEN (-1)
@@ -31,12 +33,12 @@ struct strtab {
 };
 
 /* Room for `cap` items; all memory in `arena`. */
-ERR_MUST_USE bool strtab_init(struct strtab *tab, struct arena *arena, size_t cap);
-int32_t strtab_find(const struct strtab *tab, struct str s); /* NO_TOKEN when there is none */
+ERR_MUST_USE bool vocab_strtab_init(struct strtab *tab, struct arena *arena, size_t cap);
+int32_t vocab_strtab_find(const struct strtab *tab, struct str s); /* NO_TOKEN when there is none */
 /* The number of s, made when missing; NO_TOKEN when memory ran out. */
-int32_t strtab_put(struct strtab *tab, struct arena *arena, struct str s, bool *made);
+int32_t vocab_strtab_put(struct strtab *tab, struct arena *arena, struct str s, bool *made);
 /* Puts s as the number i < cap (items[i] is set). False when it was there under another number. */
-bool strtab_put_at(struct strtab *tab, struct str s, size_t i);
+bool vocab_strtab_put_at(struct strtab *tab, struct str s, size_t i);
 
 /* ---- all tokens that begin at a place (vocab_trie.c) ---- */
 
@@ -51,11 +53,12 @@ struct trie {
 };
 
 /* `most_nodes` < TRIE_MOST is proved by the caller: no more bytes are put. */
-ERR_MUST_USE bool trie_init(struct trie *trie, struct arena *arena, size_t most_nodes);
+ERR_MUST_USE bool vocab_trie_init(struct trie *trie, struct arena *arena, size_t most_nodes);
 /* Moves it to another arena, as large as it needs to be. */
-ERR_MUST_USE bool trie_fit(struct trie *trie, struct arena *arena);
-void trie_put(struct trie *trie, struct str s, int32_t id);
-uint32_t trie_next(const struct trie *trie, uint32_t node, uint8_t byte); /* 0: no such edge */
+ERR_MUST_USE bool vocab_trie_fit(struct trie *trie, struct arena *arena);
+void vocab_trie_put(struct trie *trie, struct str s, int32_t id);
+uint32_t vocab_trie_next(const struct trie *trie, uint32_t node,
+                         uint8_t byte); /* 0: no such edge */
 
 /* ---- pre-tokenizers (vocab_pre.c) ---- */
 
@@ -72,29 +75,29 @@ enum {
 };
 
 /* vocab_unicode.c, the only file that sees ICU */
-uint8_t unicode_class(uint32_t c);
-uint32_t unicode_lower(uint32_t c);
-uint32_t unicode_base(uint32_t c); /* the first character of the canonical decomposition */
+uint8_t vocab_unicode_class(uint32_t c);
+uint32_t vocab_unicode_lower(uint32_t c);
+uint32_t vocab_unicode_base(uint32_t c); /* the first character of the canonical decomposition */
 
 struct pre; /* compiled rules of a family */
 
 /* ERR_UNSUPPORTED for a name that is not in vocab_pre.def. */
-ERR_MUST_USE enum err pre_open(struct str name, struct arena *arena, struct pre **out,
-                               struct why *why);
+ERR_MUST_USE enum err vocab_pre_open(struct str name, struct arena *arena, struct pre **out,
+                                     struct why *why);
 
 struct words {
     uint32_t *ends; /* n of them, byte offsets into the text, ascending; the last is text.len */
     size_t n;
 };
 /* Cuts a text into the words within which pairs may be merged. False when memory ran out. */
-ERR_MUST_USE bool pre_split(const struct pre *pre, struct str text, struct arena *arena,
-                            struct words *out);
-bool pre_ignore_merges(const struct pre *pre);
-bool pre_add_bos(const struct pre *pre);
-bool pre_clean(const struct pre *pre);
-bool pre_bytes(
+ERR_MUST_USE bool vocab_pre_split(const struct pre *pre, struct str text, struct arena *arena,
+                                  struct words *out);
+bool vocab_pre_ignore_merges(const struct pre *pre);
+bool vocab_pre_add_bos(const struct pre *pre);
+bool vocab_pre_clean(const struct pre *pre);
+bool vocab_pre_bytes(
     const struct pre *pre); /* tokens are bytes in GPT-2's writing, else UTF-8 with U+2581 */
-bool pre_no_bos(const struct pre *pre);
+bool vocab_pre_no_bos(const struct pre *pre);
 
 /* ---- the vocabulary ---- */
 
@@ -102,6 +105,8 @@ struct merge {     /* a slot of the table of pairs */
     uint64_t pair; /* left << 32 | right; UINT64_MAX is empty */
     uint32_t rank, result;
 };
+
+enum { WHOLE_UNKNOWN, WHOLE_YES, WHOLE_NO };
 
 struct vocab {
     struct arena *arena;
@@ -133,9 +138,11 @@ struct vocab {
     uint64_t merge_seed;
     int32_t byte_piece[256];
     bool ignore_merges;
+    _Atomic uint8_t *whole; /* of a token: whether its bytes, merged, are it; WHOLE_* */
 
-    /* SPM and BPE of UTF-8: pairs of characters that some token has inside, hashed to 2^20 bits */
+    /* Pairs of characters that some token has inside, hashed; and of bytes, see vocab_crosses() */
     uint64_t *inside;
+    uint64_t ragged[256][4];
 
     /* WPM, UGM */
     struct trie trie;
@@ -155,27 +162,49 @@ struct out {
     size_t n, cap;
     bool failed;
 };
-void out_add(struct out *out, int32_t id);
+void vocab_out_add(struct out *out, int32_t id);
 
 /* What a run of plain text becomes. */
-void spm_encode(const struct vocab *vocab, struct str text, struct out *out);
-void bpe_encode(const struct vocab *vocab, struct str text, struct out *out);
-void wpm_encode(const struct vocab *vocab, struct str text, struct out *out);
-void ugm_encode(const struct vocab *vocab, struct str text, struct out *out);
+void vocab_spm_encode(const struct vocab *vocab, struct str text, struct out *out);
+void vocab_bpe_encode(const struct vocab *vocab, struct str text, struct out *out);
+void vocab_wpm_encode(const struct vocab *vocab, struct str text, struct out *out);
+void vocab_ugm_encode(const struct vocab *vocab, struct str text, struct out *out);
 
-/* Whether some token may have the characters a and b side by side: false is certain. */
-bool inside_has(const uint64_t *inside, uint32_t a, uint32_t b);
+/* vocab_pieces.c. `byte_of_char`: the byte that a character below 512 stands for in GPT-2's
+ * writing, or -1; NULL when tokens are UTF-8. */
+struct gguf;
+ERR_MUST_USE enum err vocab_load_pieces(struct vocab *vocab, const int16_t *byte_of_char,
+                                        struct why *why);
+ERR_MUST_USE enum err vocab_load_merges(struct vocab *vocab, const struct gguf *gguf,
+                                        const int16_t *byte_of_char, struct why *why);
+ERR_MUST_USE enum err vocab_load_inside(struct vocab *vocab, struct why *why);
+
+/* Whether some token may lie across the place between the characters a and b, whose bytes there are
+ * x and y. False is certain. */
+bool vocab_crosses(const struct vocab *vocab, uint32_t a, uint32_t b, uint8_t x, uint8_t y);
+
+#define INSIDE_BITS (1u << 20)
+static inline uint32_t inside_bit(uint32_t a, uint32_t b)
+{
+    return (uint32_t)(((uint64_t)a << 21 | b) * 0x9E3779B97F4A7C15u >> 44);
+}
+
+static inline size_t merge_slot(uint64_t pair, uint64_t seed)
+{
+    uint64_t hash = (pair ^ seed) * 0x9E3779B97F4A7C15u;
+    return (size_t)(hash >> 32 ^ hash);
+}
 
 /* A text in parts: special tokens (id >= 0) and what lies between (id NO_TOKEN). */
 struct part {
     int32_t id;
     struct str text;
 };
-ERR_MUST_USE bool special_split(const struct vocab *vocab, struct str text, bool control,
-                                struct arena *arena, struct part **out, size_t *n);
-ERR_MUST_USE enum err special_index(struct vocab *vocab, struct why *why);
+ERR_MUST_USE bool vocab_special_split(const struct vocab *vocab, struct str text, bool control,
+                                      struct arena *arena, struct part **out, size_t *n);
+ERR_MUST_USE enum err vocab_special_index(struct vocab *vocab, struct why *why);
 
 /* Bytes of the character that begins with c, as the library counts them (1 to 4). */
-size_t lead_bytes(uint8_t c);
+size_t vocab_lead_bytes(uint8_t c);
 
 #endif

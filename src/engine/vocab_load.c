@@ -71,13 +71,17 @@ static enum err load_tokens(struct vocab *v, const struct gguf *gguf, struct sto
         err = check_array(gguf, "tokenizer.ggml.token_type", v->n, false, &types, why);
     if (err)
         return err;
-    store->cap = tokens->len + 32 * v->n; /* "[EMPTY_<number>]" takes the place of an empty text */
-    store->ptr = arena_bytes(v->arena, store->cap);
+    size_t n_empty = 0;
+    while (gguf_next_str(tokens, &at, &s))
+        n_empty += s.len == 0;
+    at = 0;
+    store->cap = tokens->len - 8 * v->n + 32 * n_empty; /* "[EMPTY_<number>]" takes its place */
+    store->ptr = arena_bytes(v->arena, store->cap + 1);
     v->pieces = arena_array(v->arena, struct str, v->n);
     v->scores = arena_array(v->arena, float, v->n);
     v->attrs = arena_array(v->arena, uint8_t, v->n);
     if (!store->ptr || !v->pieces || !v->scores || !v->attrs ||
-        !strtab_init(&v->texts, v->arena, v->n))
+        !vocab_strtab_init(&v->texts, v->arena, v->n))
         return no_memory(why);
     for (size_t i = 0; i < v->n && gguf_next_str(tokens, &at, &s); i++) {
         double score = 0;
@@ -88,7 +92,7 @@ static enum err load_tokens(struct vocab *v, const struct gguf *gguf, struct sto
         if (s.len > VOCAB_MOST_BYTES)
             return err_set(why, ERR_INVALID, "token %zu has %zu bytes, more than %d", i, s.len,
                            VOCAB_MOST_BYTES);
-        if (!strtab_put_at(&v->texts, keep(store, s), i))
+        if (!vocab_strtab_put_at(&v->texts, keep(store, s), i))
             return err_set(why, ERR_INVALID, "token \"%.*s\" stands twice",
                            STR_FMT(str_slice(s, 0, 60)));
         if (scores && (!gguf_item_real(scores, i, &score) || !isfinite(score)))
@@ -280,206 +284,7 @@ static void load_byte_tokens(struct vocab *v)
     }
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                  : -1;
-}
-
-static bool byte_of(struct str text, char *out)
-{
-    if (text.len != 6 || memcmp(text.ptr, "<0x", 3) != 0 || hex_digit(text.ptr[3]) < 0 ||
-        hex_digit(text.ptr[4]) < 0)
-        return false;
-    *out = (char)(hex_digit(text.ptr[3]) * 16 + hex_digit(text.ptr[4]));
-    return true;
-}
-
-/* The bytes that a text in GPT-2's writing stands for; false when some character stands for none.
- */
-static bool unwrite(const int16_t *byte_of_char, struct str s, struct store *store, struct str *out)
-{
-    char *to = store->ptr + store->n;
-    size_t n = 0;
-    for (size_t at = 0; at < s.len;) {
-        uint32_t c = utf8_next(s, &at);
-        if (c >= 512 || byte_of_char[c] < 0)
-            return false;
-        to[n++] = (char)byte_of_char[c];
-    }
-    store->n += n;
-    *out = (struct str){to, n};
-    return true;
-}
-
-static struct str unescape(struct str s, struct store *store)
-{
-    char *to = store->ptr + store->n;
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.len - i >= 3 && memcmp(s.ptr + i, BAR, 3) == 0) {
-            to[n++] = ' ';
-            i += 2;
-        } else {
-            to[n++] = s.ptr[i];
-        }
-    }
-    store->n += n;
-    return (struct str){to, n};
-}
-
-/* What each token writes. `bytes`: normal tokens are in GPT-2's writing. */
-static enum err load_pieces(struct vocab *v, const int16_t *byte_of_char, struct why *why)
-{
-    struct store store = {0};
-    size_t total = 0;
-    for (size_t i = 0; i < v->n; i++)
-        total += v->texts.items[i].len;
-    store.ptr = arena_bytes(v->arena, total + 1);
-    if (!store.ptr)
-        return no_memory(why);
-    for (size_t i = 0; i < v->n; i++) {
-        struct str text = v->texts.items[i];
-        uint8_t attr = v->attrs[i];
-        v->pieces[i] = STR("");
-        if (attr & (ATTR_UNKNOWN | ATTR_CONTROL | ATTR_USER))
-            v->pieces[i] = text;
-        else if ((attr & ATTR_NORMAL) && byte_of_char) {
-            if (!unwrite(byte_of_char, text, &store, &v->pieces[i]))
-                v->pieces[i] = text;
-        } else if (attr & ATTR_NORMAL)
-            v->pieces[i] = unescape(text, &store);
-        else if ((attr & ATTR_BYTE) && byte_of(text, &store.ptr[store.n]))
-            v->pieces[i] = (struct str){&store.ptr[store.n++], 1};
-    }
-    return ERR_OK;
-}
-
-/* ---- merges ---- */
-
-static void put_merge(struct vocab *v, int32_t left, int32_t right, uint32_t rank, uint32_t result)
-{
-    uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    uint64_t hash = (pair ^ v->merge_seed) * 0x9E3779B97F4A7C15u;
-    size_t at = (hash >> 32 ^ hash) & v->merge_mask;
-    while (v->merges[at].pair != UINT64_MAX && v->merges[at].pair != pair)
-        at = (at + 1) & v->merge_mask;
-    if (v->merges[at].pair == UINT64_MAX) /* the first of two equal ones counts */
-        v->merges[at] = (struct merge){pair, rank, result};
-}
-
-static bool init_merges(struct vocab *v, size_t n)
-{
-    size_t slots = 16;
-    while (slots < n + n / 2)
-        slots *= 2;
-    v->merges = arena_array(v->arena, struct merge, slots);
-    v->merge_mask = slots - 1;
-    random_bytes(&v->merge_seed, sizeof v->merge_seed);
-    for (size_t i = 0; v->merges && i < slots; i++)
-        v->merges[i].pair = UINT64_MAX;
-    return v->merges != NULL;
-}
-
-/* Number of the piece with these bytes; of texts in GPT-2's writing, of what they stand for. */
-static int32_t piece_of(struct vocab *v, const int16_t *byte_of_char, struct str text,
-                        struct store *store)
-{
-    struct str bytes = text;
-    bool made;
-    size_t mark = store->n;
-    if (byte_of_char ? !unwrite(byte_of_char, text, store, &bytes)
-                     : !(bytes = keep(store, text)).ptr)
-        return NO_TOKEN;
-    if (!bytes.len)
-        return NO_TOKEN;
-    int32_t piece = strtab_put(&v->raw, v->arena, bytes, &made);
-    if (!made)
-        store->n = mark;
-    return piece;
-}
-
-static enum err load_merges(struct vocab *v, const struct gguf *gguf, const int16_t *byte_of_char,
-                            struct why *why)
-{
-    const struct gguf_value *merges = gguf_find(gguf, "tokenizer.ggml.merges");
-    struct store store = {0};
-    struct str s, joined;
-    size_t at = 0, total = 256;
-    if (!merges || merges->kind != GGUF_KIND_ARRAY || merges->of != GGUF_KIND_STR)
-        return err_set(why, ERR_INVALID, "the vocabulary has no merges");
-    if (merges->n > VOCAB_MOST_TOKENS)
-        return err_set(why, ERR_INVALID, "the vocabulary has %llu merges, more than %d",
-                       (unsigned long long)merges->n, VOCAB_MOST_TOKENS);
-    size_t n_merges = (size_t)merges->n;
-    for (size_t i = 0; i < v->n; i++)
-        total += v->texts.items[i].len;
-    store.cap = total + 3 * merges->len;
-    store.ptr = arena_bytes(v->arena, store.cap);
-    char *join = arena_bytes(v->arena, 2 * VOCAB_MOST_BYTES);
-    if (!store.ptr || !join || !init_merges(v, n_merges) ||
-        !strtab_init(&v->raw, v->arena, v->n + 1024))
-        return no_memory(why);
-    /* Tokens keep their numbers. One that cannot be the result of bytes has no text here. */
-    for (size_t i = 0; i < v->n; i++) {
-        struct str bytes = v->texts.items[i];
-        if (byte_of_char && !unwrite(byte_of_char, v->texts.items[i], &store, &bytes))
-            continue;
-        (void)strtab_put_at(&v->raw, bytes, i);
-    }
-    v->raw.n = v->n;
-    for (int byte = 0; byte < 256; byte++) {
-        char one = (char)byte;
-        bool made;
-        struct str text = {&one, 1};
-        if (strtab_find(&v->raw, text) == NO_TOKEN)
-            text = keep(&store, text);
-        v->byte_piece[byte] = strtab_put(&v->raw, v->arena, text, &made);
-    }
-    for (uint32_t rank = 0; gguf_next_str(merges, &at, &s); rank++) {
-        size_t blank = s.len > 1 ? str_find_from(s, STR(" "), 1) : STR_NPOS;
-        if (blank == STR_NPOS || s.len > VOCAB_MOST_BYTES)
-            continue;
-        struct str a = str_slice(s, 0, blank), b = str_from(s, blank + 1);
-        memcpy(join, a.ptr, a.len);
-        memcpy(join + a.len, b.ptr, b.len);
-        joined = (struct str){join, a.len + b.len};
-        int32_t left = piece_of(v, byte_of_char, a, &store),
-                right = piece_of(v, byte_of_char, b, &store);
-        int32_t result = left == NO_TOKEN || right == NO_TOKEN
-                             ? NO_TOKEN
-                             : piece_of(v, byte_of_char, joined, &store);
-        if (result != NO_TOKEN)
-            put_merge(v, left, right, rank, (uint32_t)result);
-    }
-    return ERR_OK;
-}
-
 /* ---- the kinds ---- */
-
-static enum err load_inside(struct vocab *v, struct why *why)
-{
-    v->inside = arena_array(v->arena, uint64_t, (1 << 20) / 64);
-    if (!v->inside)
-        return no_memory(why);
-    for (size_t i = 0; i < v->n; i++) {
-        struct str text = v->texts.items[i];
-        uint32_t last = 0;
-        for (size_t at = 0; at < text.len;) {
-            bool first = at == 0;
-            size_t to = at, len = lead_bytes((uint8_t)text.ptr[at]);
-            uint32_t c = utf8_next(text, &to);
-            uint64_t hash = ((uint64_t)last << 21 | c) * 0x9E3779B97F4A7C15u >> 44;
-            if (!first)
-                v->inside[hash / 64] |= (uint64_t)1 << hash % 64;
-            last = c;
-            at += len;
-        }
-    }
-    return ERR_OK;
-}
 
 static enum err load_pairs(struct vocab *v, const struct gguf *gguf, struct str pre,
                            struct why *why)
@@ -488,16 +293,16 @@ static enum err load_pairs(struct vocab *v, const struct gguf *gguf, struct str 
     memset(byte_of_char, -1, sizeof byte_of_char);
     for (int byte = 0; byte < 256; byte++)
         byte_of_char[tiny_vocab_byte((uint8_t)byte)] = (int16_t)byte;
-    enum err err = pre_open(pre, v->arena, &v->pre, why);
+    enum err err = vocab_pre_open(pre, v->arena, &v->pre, why);
     if (err)
         return err;
-    v->escape = !pre_bytes(v->pre);
-    v->ignore_merges = pre_ignore_merges(v->pre);
-    v->add_bos = pre_add_bos(v->pre);
-    v->clean = pre_clean(v->pre);
+    v->escape = !vocab_pre_bytes(v->pre);
+    v->ignore_merges = vocab_pre_ignore_merges(v->pre);
+    v->add_bos = vocab_pre_add_bos(v->pre);
+    v->clean = vocab_pre_clean(v->pre);
     load_byte_tokens(v);
     struct defaults d = {11, 11, NO_TOKEN, NO_TOKEN};
-    if (v->escape || pre_no_bos(v->pre))
+    if (v->escape || vocab_pre_no_bos(v->pre))
         d.bos = NO_TOKEN;
     if (v->escape)
         d.eos = NO_TOKEN;
@@ -507,8 +312,10 @@ static enum err load_pairs(struct vocab *v, const struct gguf *gguf, struct str 
     const int16_t *bytes = v->escape ? NULL : byte_of_char;
     mend_attrs(v, gguf);
     if (!err)
-        err = load_pieces(v, bytes, why);
-    return err ? err : load_merges(v, gguf, bytes, why);
+        err = vocab_load_pieces(v, bytes, why);
+    if (!err)
+        err = vocab_load_merges(v, gguf, bytes, why);
+    return err ? err : vocab_load_inside(v, why);
 }
 
 static enum err load_spm(struct vocab *v, const struct gguf *gguf, struct why *why)
@@ -518,8 +325,8 @@ static enum err load_spm(struct vocab *v, const struct gguf *gguf, struct why *w
     mend_attrs(v, gguf);
     load_byte_tokens(v);
     if (!err)
-        err = load_pieces(v, NULL, why);
-    return err ? err : load_inside(v, why);
+        err = vocab_load_pieces(v, NULL, why);
+    return err ? err : vocab_load_inside(v, why);
 }
 
 static enum err load_trie(struct vocab *v, uint8_t attrs, struct why *why)
@@ -531,11 +338,11 @@ static enum err load_trie(struct vocab *v, uint8_t attrs, struct why *why)
         return err_set(why, ERR_INVALID, "the tokens have %zu bytes, more than %u", total,
                        TRIE_MOST);
     struct arena *scratch = arena_new(MEMORY_LIMIT);
-    bool done = scratch && trie_init(&v->trie, scratch, total);
+    bool done = scratch && vocab_trie_init(&v->trie, scratch, total);
     for (size_t i = 0; i < v->n && done; i++)
         if (attrs == UINT8_MAX || (v->attrs[i] & attrs))
-            trie_put(&v->trie, v->texts.items[i], (int32_t)i);
-    done = done && trie_fit(&v->trie, v->arena);
+            vocab_trie_put(&v->trie, v->texts.items[i], (int32_t)i);
+    done = done && vocab_trie_fit(&v->trie, v->arena);
     arena_free(scratch);
     return done ? ERR_OK : no_memory(why);
 }
@@ -546,7 +353,7 @@ static enum err load_wpm(struct vocab *v, const struct gguf *gguf, struct why *w
     enum err err = load_specials(v, gguf, (struct defaults){101, NO_TOKEN, 100, 102}, why);
     mend_attrs(v, gguf);
     if (!err)
-        err = load_pieces(v, NULL, why);
+        err = vocab_load_pieces(v, NULL, why);
     return err ? err : load_trie(v, UINT8_MAX, why);
 }
 
@@ -590,8 +397,8 @@ static enum err load_ugm(struct vocab *v, const struct gguf *gguf, struct why *w
     if (!err)
         err = load_charsmap(v, gguf, why);
     if (!err)
-        err = load_pieces(v, NULL, why);
-    return err ? err : load_inside(v, why);
+        err = vocab_load_pieces(v, NULL, why);
+    return err ? err : vocab_load_inside(v, why);
 }
 
 static enum err load(struct vocab *v, const struct gguf *gguf, struct why *why)
@@ -620,7 +427,7 @@ static enum err load(struct vocab *v, const struct gguf *gguf, struct why *why)
     if (err)
         return err;
     mend_strips(v, gguf, pre);
-    return special_index(v, why);
+    return vocab_special_index(v, why);
 }
 
 enum err vocab_open(const struct gguf *gguf, struct vocab **out, struct why *why)

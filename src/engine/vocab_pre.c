@@ -41,7 +41,7 @@ static const struct family *find(struct str name)
     return NULL;
 }
 
-enum err pre_open(struct str name, struct arena *arena, struct pre **out, struct why *why)
+enum err vocab_pre_open(struct str name, struct arena *arena, struct pre **out, struct why *why)
 {
     const struct family *family = find(name);
     if (!family)
@@ -52,7 +52,7 @@ enum err pre_open(struct str name, struct arena *arena, struct pre **out, struct
         return err_set(why, ERR_NO_MEMORY, "no memory for a vocabulary");
     pre->flags = family->flags;
     while (family->rules[pre->n]) {
-        pre->rules[pre->n] = rule_compile(family->rules[pre->n], arena);
+        pre->rules[pre->n] = vocab_rule_compile(family->rules[pre->n], arena);
         if (!pre->rules[pre->n++])
             return err_set(why, ERR_NO_MEMORY, "no memory for a vocabulary");
     }
@@ -60,27 +60,27 @@ enum err pre_open(struct str name, struct arena *arena, struct pre **out, struct
     return ERR_OK;
 }
 
-bool pre_ignore_merges(const struct pre *pre)
+bool vocab_pre_ignore_merges(const struct pre *pre)
 {
     return pre->flags & WHOLE;
 }
 
-bool pre_add_bos(const struct pre *pre)
+bool vocab_pre_add_bos(const struct pre *pre)
 {
     return pre->flags & BOS;
 }
 
-bool pre_clean(const struct pre *pre)
+bool vocab_pre_clean(const struct pre *pre)
 {
     return pre->flags & CLEAN;
 }
 
-bool pre_bytes(const struct pre *pre)
+bool vocab_pre_bytes(const struct pre *pre)
 {
     return !(pre->flags & UTF8);
 }
 
-bool pre_no_bos(const struct pre *pre)
+bool vocab_pre_no_bos(const struct pre *pre)
 {
     return pre->flags & NO_BOS;
 }
@@ -104,7 +104,7 @@ static bool decode(struct str s, struct arena *arena, struct text *out)
         offsets[n] = (uint32_t)at;
         c[n] = (unsigned char)s.ptr[at] < 128 ? (unsigned char)s.ptr[at++] : utf8_next(s, &at);
         if (c[n] >= 128) { /* properties of ASCII are in the sets themselves */
-            class[n] = unicode_class(c[n]);
+            class[n] = vocab_unicode_class(c[n]);
             if (class[n] & CLASS_SPACE)
                 c[n] = 0x0B;
         }
@@ -123,7 +123,7 @@ static size_t cut(const struct rule *rule, const struct chars *chars, const uint
     for (size_t i = 0; i < n; i++) {
         size_t end = ends[i], gap = at;
         while (at < end) {
-            size_t len = rule_match(rule, chars, at, end, stack);
+            size_t len = vocab_rule_match(rule, chars, at, end, stack);
             if (!len) {
                 at++;
                 continue;
@@ -140,7 +140,7 @@ static size_t cut(const struct rule *rule, const struct chars *chars, const uint
     return n_out;
 }
 
-bool pre_split(const struct pre *pre, struct str text, struct arena *arena, struct words *out)
+bool vocab_pre_split(const struct pre *pre, struct str text, struct arena *arena, struct words *out)
 {
     struct text t;
     struct rule_stack stack = {.arena = arena};

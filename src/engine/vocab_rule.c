@@ -67,7 +67,7 @@ static void add_classes(struct set *set, uint8_t classes)
 {
     set->classes |= classes;
     for (uint32_t c = 0; c < 128; c++)
-        if (unicode_class(c) & classes)
+        if (vocab_unicode_class(c) & classes)
             set->ascii[c / 64] |= (uint64_t)1 << c % 64;
 }
 
@@ -273,7 +273,7 @@ static void find_starts(struct rule *r, uint16_t pc, int depth)
     }
 }
 
-const struct rule *rule_compile(const char *text, struct arena *arena)
+const struct rule *vocab_rule_compile(const char *text, struct arena *arena)
 {
     struct rule *rule = arena_one(arena, struct rule);
     if (!rule)
@@ -333,8 +333,8 @@ static size_t run_loop(const struct rule *r, const struct op *op, const struct c
     return to;
 }
 
-size_t rule_match(const struct rule *r, const struct chars *t, size_t start, size_t end,
-                  struct rule_stack *stack)
+size_t vocab_rule_match(const struct rule *r, const struct chars *t, size_t start, size_t end,
+                        struct rule_stack *stack)
 {
     size_t n = 0, at = start, to;
     uint16_t pc = 0;

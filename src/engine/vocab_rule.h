@@ -22,7 +22,7 @@ struct chars {
 };
 
 /* NULL when memory ran out. A rule that is not well formed is a bug. */
-const struct rule *rule_compile(const char *text, struct arena *arena);
+const struct rule *vocab_rule_compile(const char *text, struct arena *arena);
 
 /* What a match needs while it runs: places to come back to. One thread at a time. */
 struct rule_stack {
@@ -33,7 +33,7 @@ struct rule_stack {
 };
 
 /* Characters that match at `at`, of those before `end`; 0 when it does not match. */
-size_t rule_match(const struct rule *rule, const struct chars *chars, size_t at, size_t end,
-                  struct rule_stack *stack);
+size_t vocab_rule_match(const struct rule *rule, const struct chars *chars, size_t at, size_t end,
+                        struct rule_stack *stack);
 
 #endif

@@ -15,7 +15,7 @@ static int longer_first(const void *a, const void *b)
 }
 
 /* For every first byte the lengths of the special tokens that begin with it. */
-enum err special_index(struct vocab *v, struct why *why)
+enum err vocab_special_index(struct vocab *v, struct why *why)
 {
     size_t n = 0;
     for (size_t i = 0; i < v->n; i++)
@@ -87,7 +87,7 @@ static void find_hits(const struct vocab *v, struct str text, bool control, stru
             size_t len = v->lens[v->len_first[first] + i];
             if (len > text.len - at)
                 continue;
-            int32_t id = strtab_find(&v->texts, (struct str){text.ptr + at, len});
+            int32_t id = vocab_strtab_find(&v->texts, (struct str){text.ptr + at, len});
             uint8_t attr = id == NO_TOKEN ? 0 : v->attrs[id];
             if (!(attr & SPECIAL) || (!control && (attr & (ATTR_CONTROL | ATTR_UNKNOWN))))
                 continue;
@@ -146,8 +146,8 @@ static bool choose(const struct vocab *v, struct str text, struct hits *h)
     return true;
 }
 
-bool special_split(const struct vocab *v, struct str text, bool control, struct arena *arena,
-                   struct part **out, size_t *n)
+bool vocab_special_split(const struct vocab *v, struct str text, bool control, struct arena *arena,
+                         struct part **out, size_t *n)
 {
     struct hits hits = {.arena = arena};
     *n = 0;

@@ -3,7 +3,7 @@
  * merged, until none are. Characters that are no token are written byte by byte.
  *
  * A merge never crosses a place where no token has the two characters side by side, so the text is
- * cut there first (vocab->inside); what is left is short, and the work is linear in the text.
+ * cut there first (vocab_crosses); what is left is short, and the work is linear in the text.
  */
 #include <string.h>
 
@@ -12,12 +12,6 @@
 #include "engine/vocab_in.h"
 
 #define SHORT 32
-
-bool inside_has(const uint64_t *inside, uint32_t a, uint32_t b)
-{
-    uint64_t hash = ((uint64_t)a << 21 | b) * 0x9E3779B97F4A7C15u >> 44; /* 20 bits */
-    return inside[hash / 64] >> hash % 64 & 1;
-}
 
 struct symbol {
     uint32_t at, len; /* bytes; len 0: merged away */
@@ -72,7 +66,7 @@ static void see_pair(struct run *r, uint32_t left, uint32_t right)
         return;
     uint32_t len = r->s[left].len + r->s[right].len;
     int32_t id = len <= r->v->longest
-                     ? strtab_find(&r->v->texts, (struct str){r->text + r->s[left].at, len})
+                     ? vocab_strtab_find(&r->v->texts, (struct str){r->text + r->s[left].at, len})
                      : NO_TOKEN;
     if (id != NO_TOKEN)
         heap_push(r, (struct pair){r->v->scores[id], left, right, len});
@@ -80,14 +74,14 @@ static void see_pair(struct run *r, uint32_t left, uint32_t right)
 
 static void put_symbol(const struct vocab *v, struct str text, struct out *out)
 {
-    int32_t id = strtab_find(&v->texts, text);
+    int32_t id = vocab_strtab_find(&v->texts, text);
     if (id != NO_TOKEN) {
-        out_add(out, id);
+        vocab_out_add(out, id);
         return;
     }
     for (size_t i = 0; i < text.len; i++) {
         id = v->bytes[(uint8_t)text.ptr[i]];
-        out_add(out, id != NO_TOKEN ? id : v->unk);
+        vocab_out_add(out, id != NO_TOKEN ? id : v->unk);
     }
 }
 
@@ -115,7 +109,7 @@ static void merge_segment(struct run *r, size_t n, struct out *out)
 /* Characters as the library counts them; bytes that begin none are characters by themselves. */
 static size_t next_char(struct str s, size_t at, uint32_t *c)
 {
-    size_t len = lead_bytes((uint8_t)s.ptr[at]), to = at;
+    size_t len = vocab_lead_bytes((uint8_t)s.ptr[at]), to = at;
     *c = utf8_next(s, &to);
     len = len < s.len - at ? len : s.len - at;
     return at + len;
@@ -132,7 +126,7 @@ static void encode_escaped(const struct vocab *v, struct str text, struct arena 
         size_t n = 1, end = next_char(text, start, &last);
         while (end < text.len) {
             size_t behind = next_char(text, end, &c);
-            if (!inside_has(v->inside, last, c))
+            if (!vocab_crosses(v, last, c, (uint8_t)text.ptr[end - 1], (uint8_t)text.ptr[end]))
                 break;
             end = behind;
             last = c;
@@ -160,7 +154,7 @@ static void encode_escaped(const struct vocab *v, struct str text, struct arena 
     }
 }
 
-void spm_encode(const struct vocab *v, struct str text, struct out *out)
+void vocab_spm_encode(const struct vocab *v, struct str text, struct out *out)
 {
     size_t n = 0;
     struct arena *scratch = arena_new(arena_limit(out->arena)),

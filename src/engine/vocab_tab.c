@@ -7,7 +7,7 @@
 
 #define UPPER 0xFFFFFFFF00000000u
 
-bool strtab_init(struct strtab *tab, struct arena *arena, size_t cap)
+bool vocab_strtab_init(struct strtab *tab, struct arena *arena, size_t cap)
 {
     size_t slots = 16;
     while (slots < cap * 2)
@@ -34,7 +34,7 @@ static uint64_t *slot_of(const struct strtab *tab, struct str s, uint64_t hash)
     }
 }
 
-int32_t strtab_find(const struct strtab *tab, struct str s)
+int32_t vocab_strtab_find(const struct strtab *tab, struct str s)
 {
     if (!s.len)
         return NO_TOKEN;
@@ -42,7 +42,7 @@ int32_t strtab_find(const struct strtab *tab, struct str s)
     return slot ? (int32_t)((uint32_t)slot - 1) : NO_TOKEN;
 }
 
-bool strtab_put_at(struct strtab *tab, struct str s, size_t i)
+bool vocab_strtab_put_at(struct strtab *tab, struct str s, size_t i)
 {
     uint64_t hash = hash64(s.ptr, s.len, tab->seed), *slot = slot_of(tab, s, hash);
     if (*slot)
@@ -58,19 +58,19 @@ bool strtab_put_at(struct strtab *tab, struct str s, size_t i)
 static bool grow(struct strtab *tab, struct arena *arena)
 {
     struct strtab bigger;
-    if (!strtab_init(&bigger, arena, tab->cap * 2))
+    if (!vocab_strtab_init(&bigger, arena, tab->cap * 2))
         return false;
     for (size_t i = 0; i < tab->n; i++)
         if (tab->items[i].ptr)
-            (void)strtab_put_at(&bigger, tab->items[i], i);
+            (void)vocab_strtab_put_at(&bigger, tab->items[i], i);
     bigger.n = tab->n;
     *tab = bigger;
     return true;
 }
 
-int32_t strtab_put(struct strtab *tab, struct arena *arena, struct str s, bool *made)
+int32_t vocab_strtab_put(struct strtab *tab, struct arena *arena, struct str s, bool *made)
 {
-    int32_t found = strtab_find(tab, s);
+    int32_t found = vocab_strtab_find(tab, s);
     *made = found == NO_TOKEN;
     if (!*made)
         return found;
@@ -79,11 +79,11 @@ int32_t strtab_put(struct strtab *tab, struct arena *arena, struct str s, bool *
         return NO_TOKEN;
     }
     size_t i = tab->n;
-    (void)strtab_put_at(tab, s, i);
+    (void)vocab_strtab_put_at(tab, s, i);
     return (int32_t)i;
 }
 
-void out_add(struct out *out, int32_t id)
+void vocab_out_add(struct out *out, int32_t id)
 {
     if (out->n == out->cap) {
         size_t cap = out->cap ? out->cap * 2 : 64;
@@ -98,7 +98,7 @@ void out_add(struct out *out, int32_t id)
     out->ids[out->n++] = id;
 }
 
-size_t lead_bytes(uint8_t c)
+size_t vocab_lead_bytes(uint8_t c)
 {
     return c < 0xC0 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
 }

@@ -15,7 +15,7 @@ static uint64_t *slot_of(const struct trie *t, uint32_t node, uint8_t byte)
             return &t->edges[at];
 }
 
-bool trie_init(struct trie *t, struct arena *arena, size_t most_nodes)
+bool vocab_trie_init(struct trie *t, struct arena *arena, size_t most_nodes)
 {
     size_t slots = 16;
     while (slots < most_nodes + most_nodes / 2)
@@ -30,7 +30,7 @@ bool trie_init(struct trie *t, struct arena *arena, size_t most_nodes)
     return true;
 }
 
-void trie_put(struct trie *t, struct str s, int32_t id)
+void vocab_trie_put(struct trie *t, struct str s, int32_t id)
 {
     uint32_t node = 0;
     for (size_t i = 0; i < s.len; i++) {
@@ -44,10 +44,10 @@ void trie_put(struct trie *t, struct str s, int32_t id)
     t->ids[node] = id;
 }
 
-bool trie_fit(struct trie *t, struct arena *arena)
+bool vocab_trie_fit(struct trie *t, struct arena *arena)
 {
     struct trie small;
-    if (!trie_init(&small, arena, t->n))
+    if (!vocab_trie_init(&small, arena, t->n))
         return false;
     for (size_t i = 0; i <= t->mask; i++)
         if (t->edges[i])
@@ -59,7 +59,7 @@ bool trie_fit(struct trie *t, struct arena *arena)
     return true;
 }
 
-uint32_t trie_next(const struct trie *t, uint32_t node, uint8_t byte)
+uint32_t vocab_trie_next(const struct trie *t, uint32_t node, uint8_t byte)
 {
     return (uint32_t)*slot_of(t, node, byte);
 }

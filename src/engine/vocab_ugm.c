@@ -119,12 +119,12 @@ static void search(const struct vocab *v, struct str s, struct best *best)
     for (size_t i = 1; i <= s.len; i++)
         best[i] = (struct best){-DBL_MAX, 0, v->unk};
     for (size_t at = 0; at < s.len;) {
-        size_t char_len = lead_bytes((uint8_t)s.ptr[at]);
+        size_t char_len = vocab_lead_bytes((uint8_t)s.ptr[at]);
         char_len = char_len < s.len - at ? char_len : s.len - at;
         bool whole = false;
         uint32_t node = 0;
-        for (size_t i = at; i < s.len && (node = trie_next(&v->trie, node, (uint8_t)s.ptr[i])) != 0;
-             i++) {
+        for (size_t i = at;
+             i < s.len && (node = vocab_trie_next(&v->trie, node, (uint8_t)s.ptr[i])) != 0; i++) {
             int32_t id = v->trie.ids[node];
             if (id == NO_TOKEN)
                 continue;
@@ -144,7 +144,7 @@ static void put_best(const struct vocab *v, const struct best *best, size_t end,
 {
     size_t start = out->n;
     for (size_t at = end; at > 0; at = best[at].from)
-        out_add(out, best[at].id);
+        vocab_out_add(out, best[at].id);
     if (out->failed)
         return;
     for (size_t i = start, j = out->n; i + 1 < j; i++, j--) {
@@ -161,7 +161,7 @@ static void put_best(const struct vocab *v, const struct best *best, size_t end,
 
 static size_t next_char(struct str s, size_t at, uint32_t *c)
 {
-    size_t len = lead_bytes((uint8_t)s.ptr[at]), to = at;
+    size_t len = vocab_lead_bytes((uint8_t)s.ptr[at]), to = at;
     *c = utf8_next(s, &to);
     return at + (len < s.len - at ? len : s.len - at);
 }
@@ -177,7 +177,7 @@ static void encode_normal(const struct vocab *v, struct str text, struct arena *
         size_t end = next_char(text, start, &last);
         while (end < text.len) {
             size_t behind = next_char(text, end, &c);
-            if (!inside_has(v->inside, last, c))
+            if (!vocab_crosses(v, last, c, (uint8_t)text.ptr[end - 1], (uint8_t)text.ptr[end]))
                 break;
             end = behind;
             last = c;
@@ -197,7 +197,7 @@ static void encode_normal(const struct vocab *v, struct str text, struct arena *
     }
 }
 
-void ugm_encode(const struct vocab *v, struct str text, struct out *out)
+void vocab_ugm_encode(const struct vocab *v, struct str text, struct out *out)
 {
     struct arena *scratch = arena_new(arena_limit(out->arena)),
                  *held = arena_new(arena_limit(out->arena));

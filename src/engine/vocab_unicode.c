@@ -4,7 +4,7 @@
 
 #include "engine/vocab_in.h"
 
-uint8_t unicode_class(uint32_t c)
+uint8_t vocab_unicode_class(uint32_t c)
 {
     static const uint8_t classes[U_CHAR_CATEGORY_COUNT] = {
         [U_UPPERCASE_LETTER] = CLASS_LETTER,
@@ -38,12 +38,12 @@ uint8_t unicode_class(uint32_t c)
     return u_isUWhiteSpace((UChar32)c) ? class | CLASS_SPACE : class;
 }
 
-uint32_t unicode_lower(uint32_t c)
+uint32_t vocab_unicode_lower(uint32_t c)
 {
     return (uint32_t)u_tolower((UChar32)c);
 }
 
-uint32_t unicode_base(uint32_t c)
+uint32_t vocab_unicode_base(uint32_t c)
 {
     UErrorCode status = U_ZERO_ERROR;
     const UNormalizer2 *nfd = unorm2_getNFDInstance(&status);

@@ -26,7 +26,8 @@ static void put_word(const struct vocab *v, struct str word, struct out *out)
         uint32_t node = 0;
         size_t len = 0;
         for (size_t i = at;
-             i < word.len && (node = trie_next(&v->trie, node, (uint8_t)word.ptr[i])) != 0; i++) {
+             i < word.len && (node = vocab_trie_next(&v->trie, node, (uint8_t)word.ptr[i])) != 0;
+             i++) {
             if (v->trie.ids[node] == NO_TOKEN)
                 continue;
             id = v->trie.ids[node];
@@ -36,11 +37,11 @@ static void put_word(const struct vocab *v, struct str word, struct out *out)
             out->n = first;
             break;
         }
-        out_add(out, id);
+        vocab_out_add(out, id);
         at += len;
     }
     if (out->n == first)
-        out_add(out, v->unk);
+        vocab_out_add(out, v->unk);
 }
 
 static void end_word(const struct vocab *v, struct buf *word, struct out *out)
@@ -50,7 +51,7 @@ static void end_word(const struct vocab *v, struct buf *word, struct out *out)
     buf_cut(word, 3);
 }
 
-void wpm_encode(const struct vocab *v, struct str text, struct out *out)
+void vocab_wpm_encode(const struct vocab *v, struct str text, struct out *out)
 {
     struct arena *scratch = arena_new(arena_limit(out->arena));
     struct buf word;
@@ -64,8 +65,8 @@ void wpm_encode(const struct vocab *v, struct str text, struct out *out)
         uint32_t c = utf8_next(text, &at);
         char bytes[UTF8_MAX_BYTES];
         if (v->strip_accents)
-            c = unicode_base(c);
-        uint8_t class = unicode_class(c);
+            c = vocab_unicode_base(c);
+        uint8_t class = vocab_unicode_class(c);
         if (class & CLASS_SPACE) {
             end_word(v, &word, out);
             continue;
@@ -78,7 +79,7 @@ void wpm_encode(const struct vocab *v, struct str text, struct out *out)
         if (alone)
             end_word(v, &word, out);
         if (v->lowercase)
-            c = unicode_lower(c);
+            c = vocab_unicode_lower(c);
         buf_add(&word, (struct str){bytes, utf8_put(bytes, c)});
         if (alone)
             end_word(v, &word, out);
