@@ -13,10 +13,13 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/time.h"
+#include "core/utf8.h"
 
-#define HEAD_BYTES 4096
-#define VERSION    1
-#define SEED       0x796963686e67u
+#define HEAD_BYTES    4096
+#define VERSION       1
+#define SEED          0x796963686e67u
+
+#define YEAR_10000_MS 253402300800000LL
 
 static const char magic[16] = "yicheng flight\n";
 
@@ -32,13 +35,21 @@ uint64_t flight_sum(const struct flight_open *open)
     return hash64(open, sizeof *open, SEED);
 }
 
-#define TEXT_FITS(field) ((field).len <= sizeof(field).s)
+/* What the store takes: UTF-8 without '\0'. */
+#define TEXT_FITS(field)                                                                           \
+    ((field).len <= sizeof(field).s && utf8_invalid(FLIGHT_GET(field)) == STR_NPOS &&              \
+     !memchr((field).s, 0, (field).len))
 
 static bool texts_fit(const struct flight_open *o)
 {
     return TEXT_FITS(o->tenant) && TEXT_FITS(o->key) && TEXT_FITS(o->who_kind) &&
            TEXT_FITS(o->application) && TEXT_FITS(o->model) && TEXT_FITS(o->model_id) &&
            TEXT_FITS(o->plan) && TEXT_FITS(o->trace);
+}
+
+static bool time_fits(int64_t ms)
+{
+    return ms >= 0 && ms < YEAR_10000_MS;
 }
 
 static bool in_range(int64_t n, int64_t least)
@@ -60,6 +71,7 @@ static bool end_fits(const struct flight_end *e)
 {
     return in_range(e->prompt, 0) && in_range(e->cached, 0) && in_range(e->completion, 0) &&
            in_range(e->images, 0) && e->cached <= e->prompt && e->money >= 0 &&
+           time_fits(e->ended_ms) && e->queue_ms >= -1 && e->first_ms >= -1 &&
            e->source < METER_N_SOURCES && e->outcome < METER_N_OUTCOMES;
 }
 
@@ -71,7 +83,8 @@ bool flight_valid(const struct flight_slot *slot)
         return false;
     if (slot->sum != flight_sum(&slot->open) || !texts_fit(&slot->open) ||
         slot->open.kind >= METER_N_KINDS || !rates_fit(&slot->open.rates) ||
-        !in_range(slot->open.images, 0))
+        !time_fits(slot->open.began_ms) || slot->open.images < 0 ||
+        slot->open.images > METER_MOST_IMAGES)
         return false;
     if (!in_range(prompt, 0) || !in_range(cached, 0) || cached > prompt ||
         !in_range(atomic_load(&slot->delivered), -1))
