@@ -26,8 +26,8 @@ static const struct conf_table own_conf = {keys, sizeof keys / sizeof keys[0]};
 
 static enum err load_conf(struct center *c, struct why *why)
 {
-    const struct conf_table tables[] = {own_conf,       http_conf,  ops_conf, compute_conf,
-                                        knowledge_conf, meter_conf, data_conf};
+    const struct conf_table tables[] = {own_conf,    http_conf,      ops_conf,   compute_conf,
+                                        models_conf, knowledge_conf, meter_conf, data_conf};
     const char *path = c->opts->config;
     if (!path) {
         path = file_join(c->arena, c->opts->data, "yicheng.conf");
@@ -63,10 +63,10 @@ void center_migrations(const struct store_migration **out, size_t *n, struct are
         const struct store_migration *steps;
         size_t n;
     } rooms[] = {
-        {ledger_migrations, ledger_n_migrations},   {ops_migrations, ops_n_migrations},
-        {compute_migrations, compute_n_migrations}, {knowledge_migrations, knowledge_n_migrations},
-        {eval_migrations, eval_n_migrations},       {meter_migrations, meter_n_migrations},
-        {data_migrations, data_n_migrations},
+        {ledger_migrations, ledger_n_migrations},       {ops_migrations, ops_n_migrations},
+        {compute_migrations, compute_n_migrations},     {models_migrations, models_n_migrations},
+        {knowledge_migrations, knowledge_n_migrations}, {eval_migrations, eval_n_migrations},
+        {meter_migrations, meter_n_migrations},         {data_migrations, data_n_migrations},
     };
     size_t total = 0;
     for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
@@ -134,6 +134,15 @@ static enum err open_rooms(struct center *c, struct why *why)
         .store = c->store, .ops = c->ops, .conf = c->conf, .data_dir = c->opts->data};
     if (!err)
         err = meter_open(&meter, &c->meter, why);
+    struct models_opts models = {.store = c->store,
+                                 .objects = c->objects,
+                                 .ops = c->ops,
+                                 .compute = c->compute,
+                                 .conf = c->conf,
+                                 .data_dir = c->opts->data,
+                                 .program = c->opts->program};
+    if (!err)
+        err = models_open(&models, &c->models, why);
     struct data_opts data = {c->store, c->objects, c->compute, c->ops, c->conf, c->opts->data};
     if (!err)
         err = data_open(&data, &c->data, why);
@@ -148,6 +157,8 @@ static enum err open_rooms(struct center *c, struct why *why)
     if (!err)
         err = gateway_open(&gateway, &c->gateway, why);
     if (!err) {
+        compute_bind(c->compute, &models_import_job, c->models);
+        compute_bind(c->compute, &models_verify_job, c->models);
         compute_bind(c->compute, &knowledge_import_job, c->knowledge);
         compute_bind(c->compute, &knowledge_embed_job, c->knowledge);
         compute_bind(c->compute, &eval_job, c->eval);
@@ -181,6 +192,7 @@ void center_close(struct center *c)
     eval_close(c->eval);
     knowledge_close(c->knowledge);
     data_close(c->data);
+    models_close(c->models);
     meter_close(c->meter);
     compute_close(c->compute);
     ops_close(c->ops);
@@ -192,9 +204,9 @@ void center_close(struct center *c)
 
 size_t center_routes(struct center *c, struct http_table out[CENTER_MOST_TABLES])
 {
-    const struct http_table *tables[] = {ops_routes(c->ops), compute_routes(c->compute),
-                                         knowledge_routes(c->knowledge), eval_routes(c->eval),
-                                         gateway_routes(c->gateway)};
+    const struct http_table *tables[] = {ops_routes(c->ops),       compute_routes(c->compute),
+                                         models_routes(c->models), knowledge_routes(c->knowledge),
+                                         eval_routes(c->eval),     gateway_routes(c->gateway)};
     size_t n = sizeof tables / sizeof tables[0];
     for (size_t i = 0; i < n; i++)
         out[i] = *tables[i];

@@ -14,6 +14,7 @@
 #include "gateway/gateway.h"
 #include "http/http.h"
 #include "knowledge/knowledge.h"
+#include "models/models.h"
 #include "meter/meter.h"
 #include "objects/objects.h"
 #include "ops/ops.h"
@@ -39,6 +40,7 @@ struct center {
     struct objects *objects;
     struct ops *ops;
     struct compute *compute;
+    struct models *models;
     struct data *data;
     struct knowledge *knowledge;
     struct meter *meter;

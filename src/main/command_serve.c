@@ -68,8 +68,11 @@ static enum err serve(struct center *c, const sigset_t *signals, struct why *why
         LOG_ERROR("calls cannot be metered", LOG_WHY(&meter_why));
     enum err err = compute_start(c->compute, why);
     if (!err)
+        err = models_start(c->models, why);
+    if (!err)
         err = http_start(&opts, &server, why);
     if (err) {
+        models_stop(c->models, 0);
         compute_stop(c->compute, false);
         return err;
     }
@@ -77,6 +80,7 @@ static enum err serve(struct center *c, const sigset_t *signals, struct why *why
     wait_for_end(signals, server);
     LOG_INFO("stopping", LOG_I("drain_ms", DRAIN_MS));
     http_stop(server, DRAIN_MS);
+    models_stop(c->models, DRAIN_MS);
     compute_stop(c->compute, false);
     return ERR_OK;
 }

@@ -7,8 +7,8 @@
 #include "core/utf8.h"
 #include "models/models_in.h"
 
-enum err act_begin(struct act *act, struct models *models, const struct models_ask *ask,
-                   const char *action, bool routes, struct why *why)
+enum err models_act_begin(struct act *act, struct models *models, const struct models_ask *ask,
+                          const char *action, bool routes, struct why *why)
 {
     *act = (struct act){
         .models = models, .ask = ask, .arena = ask->arena, .action = action, .routes = routes};
@@ -16,20 +16,20 @@ enum err act_begin(struct act *act, struct models *models, const struct models_a
     return err ? err : store_begin(models->store, STORE_WRITE, &act->tx, why);
 }
 
-enum err generation_raise(struct store_tx *tx, struct why *why)
+enum err models_generation_raise(struct store_tx *tx, struct why *why)
 {
     return store_exec(tx, "UPDATE models_generation SET number = number + 1 WHERE id = 1",
                       STORE_NO_ARGS, NULL, why);
 }
 
-enum err act_end(struct act *act, enum err err, struct str object, struct str detail,
-                 struct why *why)
+enum err models_act_end(struct act *act, enum err err, struct str object, struct str detail,
+                        struct why *why)
 {
     char *id = str_z(act->arena, object);
     if (!err && !id)
         err = err_set(why, ERR_NO_MEMORY, "could not record the change");
     if (!err && act->routes)
-        err = generation_raise(act->tx, why);
+        err = models_generation_raise(act->tx, why);
     if (!err)
         err = ops_audit(act->tx, act->ask->who, act->action, id, "ok", detail, why);
     if (err) {
@@ -46,7 +46,7 @@ enum err act_end(struct act *act, enum err err, struct str object, struct str de
     return err;
 }
 
-struct str act_detail(struct arena *arena, ...)
+struct str models_act_detail(struct arena *arena, ...)
 {
     struct buf buf;
     struct json_out out;
@@ -64,18 +64,18 @@ struct str act_detail(struct arena *arena, ...)
     return buf.failed ? STR("{}") : buf_str(&buf);
 }
 
-enum err need_read(const struct models_ask *ask, struct why *why)
+enum err models_need_read(const struct models_ask *ask, struct why *why)
 {
     return ops_need(ask->who, "model.read", why);
 }
 
-void put_time(struct json_out *out, const char *key, int64_t ms)
+void models_put_time(struct json_out *out, const char *key, int64_t ms)
 {
     char text[TIME_TEXT];
     json_kv_c(out, key, ms > 0 ? time_format(ms, text) : NULL);
 }
 
-void put_stored(struct json_out *out, const char *key, struct str json, const char *fallback)
+void models_put_stored(struct json_out *out, const char *key, struct str json, const char *fallback)
 {
     json_key(out, key);
     json_put_raw(out, json.len ? json : str_c(fallback));
@@ -87,7 +87,7 @@ static bool name_char(uint32_t c)
            c == '_' || c == '-' || c == '/' || utf8_is_han(c);
 }
 
-enum err name_check(const char *what, struct str name, struct why *why)
+enum err models_name_check(const char *what, struct str name, struct why *why)
 {
     if (name.len < 1 || name.len > MODELS_MOST_NAME)
         return err_set(why, ERR_INVALID, "a %s's name has 1 to %d bytes", what, MODELS_MOST_NAME);

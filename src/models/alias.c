@@ -41,10 +41,10 @@ static void put(struct json_out *out, const struct alias_row *row)
     json_begin_object(out);
     json_kv_str(out, "id", row->id);
     json_kv_str(out, "name", row->name);
-    put_stored(out, "policy", row->policy, "{}");
+    models_put_stored(out, "policy", row->policy, "{}");
     json_kv_int(out, "revision", row->number);
-    put_time(out, "created_at", row->created_ms);
-    put_time(out, "changed_at", row->changed_ms);
+    models_put_time(out, "created_at", row->created_ms);
+    models_put_time(out, "changed_at", row->changed_ms);
     json_end_object(out);
 }
 
@@ -65,7 +65,7 @@ static enum err items(struct models *models, const struct models_ask *ask,
 {
     (void)filter;
     struct store_rows r;
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_ask(models->store, "SELECT " COLUMNS " FROM models_aliases ORDER BY name",
                         STORE_NO_ARGS, ask->arena, &r, why);
@@ -88,7 +88,7 @@ static enum err show(struct models *models, const struct models_ask *ask, struct
                      struct why *why)
 {
     struct store_tx *tx = NULL;
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
     if (!err)
@@ -141,7 +141,7 @@ static enum err check_policy(struct act *act, struct str self, struct str *text,
         return err;
     err = json_dump(json_get(json, "grants"), act->arena, &dumped, why);
     if (!err)
-        err = grants_resolve(act->models, dumped, act->arena, &grants, why);
+        err = models_grants_resolve(act->models, dumped, act->arena, &grants, why);
     struct str change = str_printf(act->arena, "{\"grants\":%.*s}", STR_FMT(grants));
     const struct json *over = NULL;
     if (!err)
@@ -169,9 +169,9 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
     struct str name = STR(""), policy, id = str_copy(ask->arena, str_c(uuid7(text)));
     const struct json *rest = NULL, *none = NULL;
     int64_t now = time_now_ms();
-    enum err err = act_begin(&act, models, ask, "models.alias.create", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.alias.create", true, why);
     if (!err)
-        err = body_name(body, "alias", ask->arena, &name, &rest, why);
+        err = models_body_name(body, "alias", ask->arena, &name, &rest, why);
     if (!err)
         err = model_name_free(act.tx, name, ask->arena, why);
     if (!err)
@@ -187,7 +187,7 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
         err = remember(&act, id, 1, policy, "create", why);
     if (!err)
         err = answer(act.tx, ask, id, why);
-    return act_end(&act, err, id, act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
 }
 
 /* The next policy of the alias, with its place in the history. */
@@ -210,11 +210,11 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
     struct alias_row row = {.id = STR("")};
     struct str policy = STR("");
     const struct json *base = NULL;
-    enum err err = act_begin(&act, models, ask, "models.alias.change", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.alias.change", true, why);
     if (!err)
         err = find(act.tx, name, ask->arena, &row, why);
     if (!err)
-        err = revision_check(ask, row.number, "alias", why);
+        err = models_revision_check(ask, row.number, "alias", why);
     if (!err)
         err = json_parse(row.policy, ask->arena, &base, why);
     if (!err)
@@ -225,11 +225,11 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
         err = put_policy(&act, &row, policy, "change", why);
     if (!err)
         err = answer(act.tx, ask, row.id, why);
-    return act_end(
+    return models_act_end(
         &act, err, row.id,
-        act_detail(ask->arena, "name", row.name, "policy",
-                   str_slice(policy, 0, utf8_floor(policy, 4000 < policy.len ? 4000 : policy.len)),
-                   NULL),
+        models_act_detail(
+            ask->arena, "name", row.name, "policy",
+            str_slice(policy, 0, utf8_floor(policy, 4000 < policy.len ? 4000 : policy.len)), NULL),
         why);
 }
 
@@ -240,11 +240,11 @@ enum err models_alias_rollback(struct models *models, const struct models_ask *a
     struct alias_row row = {.id = STR("")};
     struct store_rows r;
     struct str policy = STR("");
-    enum err err = act_begin(&act, models, ask, "models.alias.rollback", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.alias.rollback", true, why);
     if (!err)
         err = find(act.tx, name, ask->arena, &row, why);
     if (!err)
-        err = revision_check(ask, row.number, "alias", why);
+        err = models_revision_check(ask, row.number, "alias", why);
     if (!err)
         err = store_query(act.tx,
                           "SELECT policy FROM models_alias_history WHERE alias = ? AND number = ?",
@@ -260,7 +260,8 @@ enum err models_alias_rollback(struct models *models, const struct models_ask *a
         err = put_policy(&act, &row, policy, "rollback", why);
     if (!err)
         err = answer(act.tx, ask, row.id, why);
-    return act_end(&act, err, row.id, act_detail(ask->arena, "name", row.name, NULL), why);
+    return models_act_end(&act, err, row.id, models_act_detail(ask->arena, "name", row.name, NULL),
+                          why);
 }
 
 enum err models_alias_history(struct models *models, const struct models_ask *ask, struct str name,
@@ -270,7 +271,7 @@ enum err models_alias_history(struct models *models, const struct models_ask *as
     struct alias_row row;
     struct store_rows r;
     struct json_out *out = ask->out;
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
     if (!err)
@@ -290,12 +291,12 @@ enum err models_alias_history(struct models *models, const struct models_ask *as
         struct str actor = store_str(&r, i, 3);
         json_begin_object(out);
         json_kv_int(out, "number", store_int(&r, i, 0));
-        put_stored(out, "policy", store_str(&r, i, 1), "{}");
+        models_put_stored(out, "policy", store_str(&r, i, 1), "{}");
         json_kv_str(out, "action", store_str(&r, i, 2));
         json_kv_str(out, "actor", actor);
         json_kv_str(out, "actor_name",
                     models->ops ? ops_actor_name(models->ops, actor, ask->arena) : STR(""));
-        put_time(out, "at", store_int(&r, i, 4));
+        models_put_time(out, "at", store_int(&r, i, 4));
         json_end_object(out);
     }
     json_end_array(out);
@@ -329,11 +330,11 @@ static enum err remove_alias(struct models *models, const struct models_ask *ask
     struct act act;
     struct alias_row row = {.id = STR("")};
     struct str user = STR("");
-    enum err err = act_begin(&act, models, ask, "models.alias.remove", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.alias.remove", true, why);
     if (!err)
         err = find(act.tx, name, ask->arena, &row, why);
     if (!err)
-        err = revision_check(ask, row.number, "alias", why);
+        err = models_revision_check(ask, row.number, "alias", why);
     if (!err)
         err = used_by(&act, row.name, &user, why);
     if (!err && user.len)
@@ -341,7 +342,8 @@ static enum err remove_alias(struct models *models, const struct models_ask *ask
     if (!err)
         err = store_exec(act.tx, "DELETE FROM models_aliases WHERE id = ?",
                          STORE_ARGS(SV_STR(row.id)), NULL, why);
-    return act_end(&act, err, row.id, act_detail(ask->arena, "name", row.name, NULL), why);
+    return models_act_end(&act, err, row.id, models_act_detail(ask->arena, "name", row.name, NULL),
+                          why);
 }
 
 const struct noun noun_alias = {"alias", items, show, make, change, remove_alias, NULL, 0};

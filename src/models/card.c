@@ -70,15 +70,15 @@ static void put_version(struct json_out *out, const struct store_rows *r, size_t
     json_kv_str(out, "quantisation", store_str(r, i, 13));
     json_kv_bool(out, "vocabulary", store_int(r, i, 14) != 0);
     json_kv_bool(out, "chat_template", store_int(r, i, 15) != 0);
-    put_stored(out, "header", store_str(r, i, 16), "{}");
+    models_put_stored(out, "header", store_str(r, i, 16), "{}");
     json_kv_str(out, "tokenizer", store_str(r, i, 17));
-    put_stored(out, "evaluations", store_str(r, i, 18), "[]");
-    put_stored(out, "lineage", store_str(r, i, 19), "{}");
+    models_put_stored(out, "evaluations", store_str(r, i, 18), "[]");
+    models_put_stored(out, "lineage", store_str(r, i, 19), "{}");
     json_kv_str(out, "notes", store_str(r, i, 20));
     json_kv_str(out, "state", store_str(r, i, 21));
     json_kv_str(out, "why", store_str(r, i, 22));
-    put_time(out, "verified_at", store_int(r, i, 23));
-    put_time(out, "created_at", store_int(r, i, 24));
+    models_put_time(out, "verified_at", store_int(r, i, 23));
+    models_put_time(out, "created_at", store_int(r, i, 24));
     json_kv_int(out, "revision", store_int(r, i, 25));
     json_end_object(out);
 }
@@ -104,13 +104,13 @@ static enum err put_card(struct store_tx *tx, const struct models_ask *ask,
     json_kv_str(out, "name", name);
     for (size_t k = 0; k < N_CARD; k++)
         if (k == GRANTS)
-            put_stored(out, "grants", store_str(r, i, 2 + k), "[]");
+            models_put_stored(out, "grants", store_str(r, i, 2 + k), "[]");
         else
             json_kv_str(out, card_fields[k].name, store_str(r, i, 2 + k));
-    put_time(out, "retired_at", store_int(r, i, 12));
+    models_put_time(out, "retired_at", store_int(r, i, 12));
     json_kv_str(out, "retired_why", store_str(r, i, 13));
-    put_time(out, "created_at", store_int(r, i, 14));
-    put_time(out, "changed_at", store_int(r, i, 15));
+    models_put_time(out, "created_at", store_int(r, i, 14));
+    models_put_time(out, "changed_at", store_int(r, i, 15));
     json_kv_int(out, "revision", store_int(r, i, 16));
     json_key(out, "versions");
     json_begin_array(out);
@@ -129,7 +129,7 @@ static enum err model_items(struct models *models, const struct models_ask *ask,
     struct str modality = json_get_str(filter, "modality", STR(""));
     struct str kind = json_get_str(filter, "kind", STR(""));
     bool retired = json_get_bool(filter, "retired", false);
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
     if (!err)
@@ -187,13 +187,13 @@ static enum err model_show(struct models *models, const struct models_ask *ask, 
 {
     struct store_tx *tx = NULL;
     struct str id;
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
     if (!err && str_find_char(name, ':') != STR_NPOS)
         err = show_version(tx, ask, name, why);
     else if (!err) {
-        err = row_find(tx, &cards, name, ask->arena, &id, NULL, why);
+        err = models_row_find(tx, &cards, name, ask->arena, &id, NULL, why);
         if (!err)
             err = show_card(tx, ask, id, why);
     }
@@ -205,7 +205,7 @@ enum err models_version_show(struct models *models, const struct models_ask *ask
                              struct why *why)
 {
     struct store_tx *tx = NULL;
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
     if (!err)
@@ -254,8 +254,8 @@ enum err model_version_find(struct store_tx *tx, struct str name, struct arena *
 /* ---- tenants ---- */
 
 /* ["name or id", ...] as ids. Only the centre asks: it sees every tenant. */
-enum err grants_resolve(struct models *models, struct str json, struct arena *arena,
-                        struct str *out, struct why *why)
+enum err models_grants_resolve(struct models *models, struct str json, struct arena *arena,
+                               struct str *out, struct why *why)
 {
     const struct json *list;
     struct ops_identity system = ops_system();
@@ -295,8 +295,8 @@ enum err grants_resolve(struct models *models, struct str json, struct arena *ar
 enum err model_name_free(struct store_tx *tx, struct str name, struct arena *arena, struct why *why)
 {
     static const struct row_kind aliases = {.word = "name of an alias", .table = "models_aliases"};
-    enum err err = name_free(tx, &cards, name, arena, why);
-    return err ? err : name_free(tx, &aliases, name, arena, why);
+    enum err err = models_name_free(tx, &cards, name, arena, why);
+    return err ? err : models_name_free(tx, &aliases, name, arena, why);
 }
 
 static enum err insert_card(struct act *act, struct str name, struct field_value *v, struct str *id,
@@ -304,11 +304,11 @@ static enum err insert_card(struct act *act, struct str name, struct field_value
 {
     char text[UUID_TEXT];
     int64_t now = time_now_ms();
-    enum err err = name_check("model", name, why);
+    enum err err = models_name_check("model", name, why);
     if (!err)
         err = model_name_free(act->tx, name, act->arena, why);
     if (!err)
-        err = grants_resolve(act->models, v[GRANTS].s, act->arena, &v[GRANTS].s, why);
+        err = models_grants_resolve(act->models, v[GRANTS].s, act->arena, &v[GRANTS].s, why);
     *id = str_copy(act->arena, str_c(uuid7(text)));
     if (!err && !id->ptr)
         err = err_set(why, ERR_NO_MEMORY, "could not make a model");
@@ -352,12 +352,12 @@ static enum err without_name(const struct json *body, struct arena *arena, const
     return err ? err : json_parse(buf_str(&buf), arena, out, why);
 }
 
-enum err body_name(const struct json *body, const char *what, struct arena *arena, struct str *name,
-                   const struct json **rest, struct why *why)
+enum err models_body_name(const struct json *body, const char *what, struct arena *arena,
+                          struct str *name, const struct json **rest, struct why *why)
 {
     enum err err = without_name(body, arena, rest, why);
     *name = json_get_str(body, "name", STR(""));
-    return err ? err : name_check(what, *name, why);
+    return err ? err : models_name_check(what, *name, why);
 }
 
 static enum err model_make(struct models *models, const struct models_ask *ask,
@@ -367,16 +367,16 @@ static enum err model_make(struct models *models, const struct models_ask *ask,
     struct field_value v[N_CARD] = {0};
     struct str name = STR(""), id = STR("");
     const struct json *rest = NULL;
-    enum err err = act_begin(&act, models, ask, "models.model.create", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.model.create", true, why);
     if (!err)
-        err = body_name(body, "model", ask->arena, &name, &rest, why);
+        err = models_body_name(body, "model", ask->arena, &name, &rest, why);
     if (!err)
-        err = fields_read(rest, card_fields, N_CARD, true, ask->arena, v, why);
+        err = models_fields_read(rest, card_fields, N_CARD, true, ask->arena, v, why);
     if (!err)
         err = insert_card(&act, name, v, &id, why);
     if (!err)
         err = show_card(act.tx, ask, id, why);
-    return act_end(&act, err, id, act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
 }
 
 static enum err model_change(struct models *models, const struct models_ask *ask, struct str name,
@@ -386,22 +386,22 @@ static enum err model_change(struct models *models, const struct models_ask *ask
     struct field_value v[N_CARD];
     struct str id = STR("");
     int64_t revision = 0;
-    enum err err = act_begin(&act, models, ask, "models.model.change", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.model.change", true, why);
     if (!err)
-        err = row_find(act.tx, &cards, name, ask->arena, &id, &revision, why);
+        err = models_row_find(act.tx, &cards, name, ask->arena, &id, &revision, why);
     if (!err)
-        err = revision_check(ask, revision, "model", why);
+        err = models_revision_check(ask, revision, "model", why);
     if (!err)
-        err = row_load(act.tx, &cards, id, ask->arena, v, why);
+        err = models_row_load(act.tx, &cards, id, ask->arena, v, why);
     if (!err)
-        err = fields_read(body, card_fields, N_CARD, false, ask->arena, v, why);
+        err = models_fields_read(body, card_fields, N_CARD, false, ask->arena, v, why);
     if (!err)
-        err = grants_resolve(models, v[GRANTS].s, ask->arena, &v[GRANTS].s, why);
+        err = models_grants_resolve(models, v[GRANTS].s, ask->arena, &v[GRANTS].s, why);
     if (!err)
-        err = row_save(act.tx, &cards, id, ask->arena, v, why);
+        err = models_row_save(act.tx, &cards, id, ask->arena, v, why);
     if (!err)
         err = show_card(act.tx, ask, id, why);
-    return act_end(&act, err, id, act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
 }
 
 static enum err model_remove(struct models *models, const struct models_ask *ask, struct str name,
@@ -423,7 +423,7 @@ enum err models_version_change(struct models *models, const struct models_ask *a
     struct version_ref ref = {.id = STR("")}, other;
     struct store_rows r;
     struct field_value v[N_VERSION];
-    enum err err = act_begin(&act, models, ask, "models.version.change", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.version.change", true, why);
     if (!err)
         err = model_version_find(act.tx, name, ask->arena, &ref, why);
     if (!err)
@@ -432,11 +432,11 @@ enum err models_version_change(struct models *models, const struct models_ask *a
                           " models_versions WHERE id = ?",
                           STORE_ARGS(SV_STR(ref.id)), ask->arena, &r, why);
     if (!err)
-        err = revision_check(ask, store_int(&r, 0, 5), "version", why);
+        err = models_revision_check(ask, store_int(&r, 0, 5), "version", why);
     for (size_t i = 0; !err && i < N_VERSION; i++)
         v[i] = (struct field_value){.s = store_str(&r, 0, i), .i = store_int(&r, 0, i)};
     if (!err)
-        err = fields_read(body, version_fields, N_VERSION, false, ask->arena, v, why);
+        err = models_fields_read(body, version_fields, N_VERSION, false, ask->arena, v, why);
     if (!err && v[TOKENIZER].set && v[TOKENIZER].s.len) {
         err = model_version_find(act.tx, v[TOKENIZER].s, ask->arena, &other, why);
         if (!err && !str_eq_c(other.storage, "object") && !str_eq_c(other.storage, "file"))
@@ -455,7 +455,8 @@ enum err models_version_change(struct models *models, const struct models_ask *a
                          NULL, why);
     if (!err)
         err = show_version(act.tx, ask, ref.id, why);
-    return act_end(&act, err, ref.id, act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, ref.id, models_act_detail(ask->arena, "name", name, NULL),
+                          why);
 }
 
 /* ---- for imports, endpoints and edges ---- */
@@ -465,7 +466,7 @@ enum err card_take(struct act *act, struct str name, const struct json *body, st
 {
     struct why none = {0};
     struct field_value v[N_CARD] = {0};
-    enum err err = row_find(act->tx, &cards, name, act->arena, id, NULL, &none);
+    enum err err = models_row_find(act->tx, &cards, name, act->arena, id, NULL, &none);
     if (err != ERR_NOT_FOUND) {
         if (!err && json_len(body)) {
             err_hint(why, "change the card itself");
@@ -481,7 +482,7 @@ enum err card_take(struct act *act, struct str name, const struct json *body, st
         if (err)
             return err;
     }
-    err = fields_read(body ? body : empty, card_fields, N_CARD, true, act->arena, v, why);
+    err = models_fields_read(body ? body : empty, card_fields, N_CARD, true, act->arena, v, why);
     return err ? err : insert_card(act, name, v, id, why);
 }
 
@@ -501,7 +502,7 @@ enum err version_insert(struct act *act, struct str card, const struct version_f
     *id = str_copy(act->arena, str_c(uuid7(text)));
     if (!label->ptr || !id->ptr)
         return err_set(why, ERR_NO_MEMORY, "could not make a version");
-    err = name_check("version", *label, why);
+    err = models_name_check("version", *label, why);
     if (!err)
         err = store_query(act->tx, "SELECT id FROM models_versions WHERE card = ? AND label = ?",
                           STORE_ARGS(SV_STR(card), SV_STR(*label)), act->arena, &r, why);
@@ -647,7 +648,7 @@ enum err models_retire(struct models *models, const struct models_ask *ask, stru
     struct store_rows r;
     struct str id = STR("");
     bool one = str_find_char(name, ':') != STR_NPOS;
-    enum err err = act_begin(&act, models, ask, "models.model.retire", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.model.retire", true, why);
     if (!err && force && str_trim_space(reason).len == 0)
         err = err_set(why, ERR_INVALID, "to force it, give a reason");
     if (!err && reason.len > 400)
@@ -658,7 +659,7 @@ enum err models_retire(struct models *models, const struct models_ask *ask, stru
         if (!err)
             err = retire_version(&act, id, name, force, reason, why);
     } else if (!err) {
-        err = row_find(act.tx, &cards, name, ask->arena, &id, NULL, why);
+        err = models_row_find(act.tx, &cards, name, ask->arena, &id, NULL, why);
         if (!err)
             err = store_query(act.tx,
                               "SELECT id, label FROM models_versions WHERE card = ? AND"
@@ -678,8 +679,8 @@ enum err models_retire(struct models *models, const struct models_ask *ask, stru
     }
     if (!err)
         err = one ? show_version(act.tx, ask, id, why) : show_card(act.tx, ask, id, why);
-    return act_end(&act, err, id,
-                   act_detail(ask->arena, "name", name, "reason", reason, "forced",
-                              force ? STR("yes") : STR("no"), NULL),
-                   why);
+    return models_act_end(&act, err, id,
+                          models_act_detail(ask->arena, "name", name, "reason", reason, "forced",
+                                            force ? STR("yes") : STR("no"), NULL),
+                          why);
 }

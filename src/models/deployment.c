@@ -88,8 +88,8 @@ static enum err put_replicas(struct models *models, struct store_tx *tx,
         json_kv_int(out, "context", store_int(&r, i, 7));
         json_kv_int(out, "slots", store_int(&r, i, 8));
         json_kv_int(out, "restarts", store_int(&r, i, 9));
-        put_time(out, "started_at", store_int(&r, i, 10));
-        put_time(out, "ready_at", store_int(&r, i, 11));
+        models_put_time(out, "started_at", store_int(&r, i, 10));
+        models_put_time(out, "ready_at", store_int(&r, i, 11));
         json_kv_int(out, "rss_bytes", store_int(&r, i, 12));
         json_kv_bool(out, "here", str_eq_c(store_str(&r, i, 13), models->place));
         json_kv_int(out, "busy", known ? h.busy : 0);
@@ -115,7 +115,7 @@ static enum err put(struct models *models, struct store_tx *tx, const struct mod
     for (size_t k = REPLICAS; k < N_FIELDS; k++) {
         const struct field *f = &fields[k];
         if (f->kind == FIELD_JSON)
-            put_stored(out, f->name, store_str(r, i, 2 + k), "[]");
+            models_put_stored(out, f->name, store_str(r, i, 2 + k), "[]");
         else if (f->kind == FIELD_CHOICE)
             json_kv_str(out, f->name, store_str(r, i, 2 + k));
         else if (f->kind == FIELD_BOOL)
@@ -127,8 +127,8 @@ static enum err put(struct models *models, struct store_tx *tx, const struct mod
     json_kv_str(out, "state", store_str(r, i, 15));
     json_kv_str(out, "why", store_str(r, i, 16));
     json_kv_bool(out, "here", str_eq_c(store_str(r, i, 17), models->place));
-    put_time(out, "created_at", store_int(r, i, 18));
-    put_time(out, "changed_at", store_int(r, i, 19));
+    models_put_time(out, "created_at", store_int(r, i, 18));
+    models_put_time(out, "changed_at", store_int(r, i, 19));
     json_kv_int(out, "revision", store_int(r, i, 20));
     enum err err = put_replicas(models, tx, ask, store_str(r, i, 0), why);
     json_end_object(out);
@@ -156,7 +156,7 @@ static enum err items(struct models *models, const struct models_ask *ask,
     (void)filter;
     struct store_tx *tx = NULL;
     struct store_rows r;
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
     if (!err)
@@ -180,11 +180,11 @@ static enum err show(struct models *models, const struct models_ask *ask, struct
 {
     struct store_tx *tx = NULL;
     struct str id;
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
     if (!err)
-        err = row_find(tx, &kind, name, ask->arena, &id, NULL, why);
+        err = models_row_find(tx, &kind, name, ask->arena, &id, NULL, why);
     if (!err)
         err = answer(models, tx, ask, id, why);
     store_rollback(tx);
@@ -259,13 +259,13 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
     struct str name = STR(""), id = str_copy(ask->arena, str_c(uuid7(text)));
     const struct json *rest = NULL;
     int64_t now = time_now_ms();
-    enum err err = act_begin(&act, models, ask, "models.deployment.create", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.deployment.create", true, why);
     if (!err)
-        err = body_name(body, "deployment", ask->arena, &name, &rest, why);
+        err = models_body_name(body, "deployment", ask->arena, &name, &rest, why);
     if (!err)
-        err = fields_read(rest, fields, N_FIELDS, true, ask->arena, v, why);
+        err = models_fields_read(rest, fields, N_FIELDS, true, ask->arena, v, why);
     if (!err)
-        err = name_free(act.tx, &kind, name, ask->arena, why);
+        err = models_name_free(act.tx, &kind, name, ask->arena, why);
     if (!err)
         err = check(&act, v, why);
     if (!err)
@@ -279,10 +279,10 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
             STORE_ARGS(SV_STR(id), SV_STR(name), SV_STR(v[VERSION].s), SV_INT(now), SV_INT(now)),
             NULL, why);
     if (!err)
-        err = row_save(act.tx, &kind, id, ask->arena, v, why);
+        err = models_row_save(act.tx, &kind, id, ask->arena, v, why);
     if (!err)
         err = answer(models, act.tx, ask, id, why);
-    return act_end(&act, err, id, act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
 }
 
 /* Whether an engine that runs has to be replaced for this. */
@@ -306,27 +306,27 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
     struct field_value before[N_FIELDS], v[N_FIELDS];
     struct str id = STR("");
     int64_t revision = 0;
-    enum err err = act_begin(&act, models, ask, "models.deployment.change", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.deployment.change", true, why);
     if (!err)
-        err = row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
+        err = models_row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
     if (!err)
-        err = revision_check(ask, revision, "deployment", why);
+        err = models_revision_check(ask, revision, "deployment", why);
     if (!err)
-        err = row_load(act.tx, &kind, id, ask->arena, before, why);
+        err = models_row_load(act.tx, &kind, id, ask->arena, before, why);
     if (!err) {
         memcpy(v, before, sizeof v);
-        err = fields_read(body, fields, N_FIELDS, false, ask->arena, v, why);
+        err = models_fields_read(body, fields, N_FIELDS, false, ask->arena, v, why);
     }
     if (!err)
         err = check(&act, v, why);
     if (!err)
-        err = row_save(act.tx, &kind, id, ask->arena, v, why);
+        err = models_row_save(act.tx, &kind, id, ask->arena, v, why);
     if (!err && other_engine(before, v))
         err = store_exec(act.tx, "UPDATE models_deployments SET spec = spec + 1 WHERE id = ?",
                          STORE_ARGS(SV_STR(id)), NULL, why);
     if (!err)
         err = answer(models, act.tx, ask, id, why);
-    return act_end(&act, err, id, act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
 }
 
 static enum err remove_deployment(struct models *models, const struct models_ask *ask,
@@ -336,11 +336,11 @@ static enum err remove_deployment(struct models *models, const struct models_ask
     struct store_rows r;
     struct str id = STR("");
     int64_t revision = 0;
-    enum err err = act_begin(&act, models, ask, "models.deployment.remove", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.deployment.remove", true, why);
     if (!err)
-        err = row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
+        err = models_row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
     if (!err)
-        err = revision_check(ask, revision, "deployment", why);
+        err = models_revision_check(ask, revision, "deployment", why);
     if (!err)
         err = store_query(act.tx,
                           "SELECT wanted, (SELECT COUNT(*) FROM models_replicas r"
@@ -354,7 +354,7 @@ static enum err remove_deployment(struct models *models, const struct models_ask
         err = store_exec(act.tx, "DELETE FROM models_deployments WHERE id = ?",
                          STORE_ARGS(SV_STR(id)), NULL, why);
     char path[MODELS_PATH];
-    err = act_end(&act, err, id, act_detail(ask->arena, "name", name, NULL), why);
+    err = models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
     if (!err)
         (void)unlink(engine_log_path(models, id, path));
     return err;
@@ -392,11 +392,11 @@ enum err models_deployment_do(struct models *models, const struct models_ask *as
     struct str id = STR("");
     struct store_rows r;
     int64_t revision = 0;
-    enum err err = act_begin(&act, models, ask, verbs[verb].action, true, why);
+    enum err err = models_act_begin(&act, models, ask, verbs[verb].action, true, why);
     if (!err)
-        err = row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
+        err = models_row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
     if (!err)
-        err = revision_check(ask, revision, "deployment", why);
+        err = models_revision_check(ask, revision, "deployment", why);
     if (!err)
         err = store_query(act.tx,
                           "SELECT v.state FROM models_deployments d JOIN models_versions v ON"
@@ -411,7 +411,7 @@ enum err models_deployment_do(struct models *models, const struct models_ask *as
                          NULL, why);
     if (!err)
         err = answer(models, act.tx, ask, id, why);
-    return act_end(&act, err, id, act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
 }
 
 enum err models_deployment_log(struct models *models, const struct models_ask *ask, struct str name,
@@ -421,11 +421,11 @@ enum err models_deployment_log(struct models *models, const struct models_ask *a
     struct str id;
     struct stat st;
     char path[MODELS_PATH];
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
     if (!err)
-        err = row_find(tx, &kind, name, ask->arena, &id, NULL, why);
+        err = models_row_find(tx, &kind, name, ask->arena, &id, NULL, why);
     store_rollback(tx);
     if (err)
         return err;

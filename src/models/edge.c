@@ -49,13 +49,13 @@ static void put(struct json_out *out, const struct store_rows *r, size_t i, stru
     json_kv_str(out, "upstream_model", store_str(r, i, 6));
     json_kv_int(out, "context", store_int(r, i, 7));
     json_kv_int(out, "slots", store_int(r, i, 8));
-    put_stored(out, "info", store_str(r, i, 9), "{}");
+    models_put_stored(out, "info", store_str(r, i, 9), "{}");
     json_kv_str(out, "state", store_str(r, i, 10));
-    put_time(out, "registered_at", store_int(r, i, 11));
-    put_time(out, "seen_at", store_int(r, i, 12));
+    models_put_time(out, "registered_at", store_int(r, i, 11));
+    models_put_time(out, "seen_at", store_int(r, i, 12));
     json_kv_str(out, "address", store_str(r, i, 13));
-    put_time(out, "created_at", store_int(r, i, 14));
-    put_time(out, "changed_at", store_int(r, i, 15));
+    models_put_time(out, "created_at", store_int(r, i, 14));
+    models_put_time(out, "changed_at", store_int(r, i, 15));
     json_kv_int(out, "revision", store_int(r, i, 16));
     json_end_object(out);
 }
@@ -80,7 +80,7 @@ static enum err items(struct models *models, const struct models_ask *ask,
 {
     (void)filter;
     struct store_rows r;
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_ask(models->store, "SELECT " COLUMNS FROM " ORDER BY e.name", STORE_NO_ARGS,
                         ask->arena, &r, why);
@@ -101,11 +101,11 @@ static enum err show(struct models *models, const struct models_ask *ask, struct
 {
     struct store_tx *tx = NULL;
     struct str id;
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
     if (!err)
-        err = row_find(tx, &kind, name, ask->arena, &id, NULL, why);
+        err = models_row_find(tx, &kind, name, ask->arena, &id, NULL, why);
     if (!err)
         err = answer(tx, ask, id, STR(""), why);
     store_rollback(tx);
@@ -130,15 +130,15 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
     const struct json *rest = NULL, *card = NULL;
     int64_t now = time_now_ms();
     digest_of(token, digest);
-    enum err err = act_begin(&act, models, ask, "models.edge.create", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.edge.create", true, why);
     if (!err && (!token.ptr || !id.ptr))
         err = err_set(why, ERR_NO_MEMORY, "could not make a token");
     if (!err)
-        err = body_name(body, "edge", ask->arena, &name, &rest, why);
+        err = models_body_name(body, "edge", ask->arena, &name, &rest, why);
     if (!err)
-        err = fields_read(rest, fields, N_FIELDS, true, ask->arena, v, why);
+        err = models_fields_read(rest, fields, N_FIELDS, true, ask->arena, v, why);
     if (!err)
-        err = name_free(act.tx, &kind, name, ask->arena, why);
+        err = models_name_free(act.tx, &kind, name, ask->arena, why);
     if (!err)
         err = json_parse(v[CARD].s, ask->arena, &card, why);
     if (!err)
@@ -158,7 +158,7 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
             NULL, why);
     if (!err)
         err = answer(act.tx, ask, id, token, why);
-    return act_end(&act, err, id, act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
 }
 
 static enum err change(struct models *models, const struct models_ask *ask, struct str name,
@@ -168,20 +168,20 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
     struct field_value v[N_FIELDS] = {0};
     struct str id = STR("");
     int64_t revision = 0;
-    enum err err = act_begin(&act, models, ask, "models.edge.change", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.edge.change", true, why);
     if (!err)
-        err = row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
+        err = models_row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
     if (!err)
-        err = revision_check(ask, revision, "edge", why);
+        err = models_revision_check(ask, revision, "edge", why);
     if (!err)
-        err = row_load(act.tx, &kind, id, ask->arena, v, why);
+        err = models_row_load(act.tx, &kind, id, ask->arena, v, why);
     if (!err)
-        err = fields_read(body, fields, N_FIELDS, false, ask->arena, v, why);
+        err = models_fields_read(body, fields, N_FIELDS, false, ask->arena, v, why);
     if (!err)
-        err = row_save(act.tx, &kind, id, ask->arena, v, why);
+        err = models_row_save(act.tx, &kind, id, ask->arena, v, why);
     if (!err)
         err = answer(act.tx, ask, id, STR(""), why);
-    return act_end(&act, err, id, act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
 }
 
 static enum err remove_edge(struct models *models, const struct models_ask *ask, struct str name,
@@ -190,15 +190,15 @@ static enum err remove_edge(struct models *models, const struct models_ask *ask,
     struct act act;
     struct str id = STR("");
     int64_t revision = 0;
-    enum err err = act_begin(&act, models, ask, "models.edge.remove", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.edge.remove", true, why);
     if (!err)
-        err = row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
+        err = models_row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
     if (!err)
-        err = revision_check(ask, revision, "edge", why);
+        err = models_revision_check(ask, revision, "edge", why);
     if (!err)
         err = store_exec(act.tx, "DELETE FROM models_edges WHERE id = ?", STORE_ARGS(SV_STR(id)),
                          NULL, why);
-    return act_end(&act, err, id, act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
 }
 
 const struct noun noun_edge = {"edge", items, show, make, change, remove_edge, fields, N_FIELDS};
@@ -262,15 +262,15 @@ static enum err record(struct models *models, struct store_tx *tx, const struct 
     (void)models;
     if (!object)
         return err_set(why, ERR_NO_MEMORY, "could not record the edge");
-    return ops_audit(tx, ask->who, action, object, "ok", act_detail(ask->arena, "name", name, NULL),
-                     why);
+    return ops_audit(tx, ask->who, action, object, "ok",
+                     models_act_detail(ask->arena, "name", name, NULL), why);
 }
 
 static enum err finish(struct models *models, struct store_tx *tx, enum err err, bool routes,
                        struct why *why)
 {
     if (!err && routes)
-        err = generation_raise(tx, why);
+        err = models_generation_raise(tx, why);
     if (err) {
         store_rollback(tx);
         return err;
@@ -292,9 +292,9 @@ enum err edge_register(struct models *models, const struct models_ask *ask, stru
     if (!err)
         err = by_token(tx, token, ask->arena, &id, &name, why);
     if (!err)
-        err = fields_read(body, said_fields, N_SAID, true, ask->arena, v, why);
+        err = models_fields_read(body, said_fields, N_SAID, true, ask->arena, v, why);
     if (!err)
-        err = base_url_check(&v[S_URL].s, why);
+        err = models_base_url_check(&v[S_URL].s, why);
     struct str about = str_printf(ask->arena, "edge:%.*s", STR_FMT(id));
     if (!err && v[S_TOKEN].s.len)
         err = secret_seal(&models->key, v[S_TOKEN].s, about, ask->arena, &sealed, why);

@@ -76,8 +76,8 @@ static void put_health(struct models *models, struct json_out *out, struct str i
     json_kv_int(out, "failures", h.failures);
     json_kv_int(out, "failures_in_row", h.failures_in_row);
     json_kv_int(out, "first_ms", h.first_ms);
-    put_time(out, "last_call_at", h.last_call_ms);
-    put_time(out, "last_failure_at", h.last_failure_ms);
+    models_put_time(out, "last_call_at", h.last_call_ms);
+    models_put_time(out, "last_failure_at", h.last_failure_ms);
     json_end_object(out);
 }
 
@@ -102,11 +102,11 @@ static void put(struct models *models, struct json_out *out, const struct store_
         if (part.len)
             json_put_str(out, part);
     json_end_array(out);
-    put_time(out, "tested_at", store_int(r, i, 14));
-    put_stored(out, "tested", store_str(r, i, 15), "null");
+    models_put_time(out, "tested_at", store_int(r, i, 14));
+    models_put_stored(out, "tested", store_str(r, i, 15), "null");
     put_health(models, out, store_str(r, i, 0));
-    put_time(out, "created_at", store_int(r, i, 16));
-    put_time(out, "changed_at", store_int(r, i, 17));
+    models_put_time(out, "created_at", store_int(r, i, 16));
+    models_put_time(out, "changed_at", store_int(r, i, 17));
     json_kv_int(out, "revision", store_int(r, i, 18));
     json_end_object(out);
 }
@@ -131,7 +131,7 @@ static enum err items(struct models *models, const struct models_ask *ask,
 {
     (void)filter;
     struct store_rows r;
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_ask(models->store, "SELECT " COLUMNS FROM " ORDER BY e.name", STORE_NO_ARGS,
                         ask->arena, &r, why);
@@ -152,11 +152,11 @@ static enum err show(struct models *models, const struct models_ask *ask, struct
 {
     struct store_tx *tx = NULL;
     struct str id;
-    enum err err = need_read(ask, why);
+    enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
     if (!err)
-        err = row_find(tx, &rows_kind, name, ask->arena, &id, NULL, why);
+        err = models_row_find(tx, &rows_kind, name, ask->arena, &id, NULL, why);
     if (!err)
         err = answer(models, tx, ask, id, why);
     store_rollback(tx);
@@ -166,7 +166,7 @@ static enum err show(struct models *models, const struct models_ask *ask, struct
 /* ---- checks ---- */
 
 /* "http://host[:port][/path]" without credentials, query or fragment; a last "/" or "/v1" goes. */
-enum err base_url_check(struct str *url, struct why *why)
+enum err models_base_url_check(struct str *url, struct why *why)
 {
     struct str s = str_trim(*url);
     size_t skip = str_starts(s, STR("http://")) ? 7 : str_starts(s, STR("https://")) ? 8 : 0;
@@ -273,15 +273,15 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
     struct str name = STR(""), version, id = str_copy(ask->arena, str_c(uuid7(text)));
     const struct json *rest = NULL, *card = NULL;
     int64_t now = time_now_ms();
-    enum err err = act_begin(&act, models, ask, "models.endpoint.create", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.endpoint.create", true, why);
     if (!err)
-        err = body_name(body, "endpoint", ask->arena, &name, &rest, why);
+        err = models_body_name(body, "endpoint", ask->arena, &name, &rest, why);
     if (!err)
-        err = fields_read(rest, fields, N_FIELDS, true, ask->arena, v, why);
+        err = models_fields_read(rest, fields, N_FIELDS, true, ask->arena, v, why);
     if (!err)
-        err = name_free(act.tx, &rows_kind, name, ask->arena, why);
+        err = models_name_free(act.tx, &rows_kind, name, ask->arena, why);
     if (!err)
-        err = base_url_check(&v[BASE_URL].s, why);
+        err = models_base_url_check(&v[BASE_URL].s, why);
     if (!err)
         err = json_parse(v[CARD].s, ask->arena, &card, why);
     if (!err)
@@ -298,13 +298,14 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
             STORE_ARGS(SV_STR(id), SV_STR(name), SV_STR(version), SV_INT(now), SV_INT(now)), NULL,
             why);
     if (!err)
-        err = row_save(act.tx, &rows_kind, id, ask->arena, v, why);
+        err = models_row_save(act.tx, &rows_kind, id, ask->arena, v, why);
     if (!err)
         err = save_secrets(&act, id, v, true, why);
     if (!err)
         err = answer(models, act.tx, ask, id, why);
-    return act_end(&act, err, id,
-                   act_detail(ask->arena, "name", name, "base_url", v[BASE_URL].s, NULL), why);
+    return models_act_end(
+        &act, err, id, models_act_detail(ask->arena, "name", name, "base_url", v[BASE_URL].s, NULL),
+        why);
 }
 
 static enum err change(struct models *models, const struct models_ask *ask, struct str name,
@@ -314,18 +315,18 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
     struct field_value v[N_FIELDS] = {0};
     struct str id = STR("");
     int64_t revision = 0;
-    enum err err = act_begin(&act, models, ask, "models.endpoint.change", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.endpoint.change", true, why);
     if (!err)
-        err = row_find(act.tx, &rows_kind, name, ask->arena, &id, &revision, why);
+        err = models_row_find(act.tx, &rows_kind, name, ask->arena, &id, &revision, why);
     if (!err)
-        err = revision_check(ask, revision, "endpoint", why);
+        err = models_revision_check(ask, revision, "endpoint", why);
     if (!err)
-        err = row_load(act.tx, &rows_kind, id, ask->arena, v, why);
+        err = models_row_load(act.tx, &rows_kind, id, ask->arena, v, why);
     struct str before = v[BASE_URL].s;
     if (!err)
-        err = fields_read(body, fields, N_FIELDS, false, ask->arena, v, why);
+        err = models_fields_read(body, fields, N_FIELDS, false, ask->arena, v, why);
     if (!err)
-        err = base_url_check(&v[BASE_URL].s, why);
+        err = models_base_url_check(&v[BASE_URL].s, why);
     /* Who may change the address must not get the key sent there that somebody else entered. */
     if (!err && !str_eq(before, v[BASE_URL].s) && (!v[API_KEY].set || !v[HEADERS].set)) {
         err_hint(why, "send \"api_key\" and \"headers\" with it, empty when there are none");
@@ -333,15 +334,16 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
                       "with a new \"base_url\" the key and headers have to be entered again");
     }
     if (!err)
-        err = row_save(act.tx, &rows_kind, id, ask->arena, v, why);
+        err = models_row_save(act.tx, &rows_kind, id, ask->arena, v, why);
     if (!err)
         err = save_secrets(&act, id, v, false, why);
     if (!err)
         err = answer(models, act.tx, ask, id, why);
-    return act_end(&act, err, id,
-                   act_detail(ask->arena, "name", name, "base_url", v[BASE_URL].s, "key_changed",
-                              v[API_KEY].set ? STR("yes") : STR("no"), NULL),
-                   why);
+    return models_act_end(&act, err, id,
+                          models_act_detail(ask->arena, "name", name, "base_url", v[BASE_URL].s,
+                                            "key_changed", v[API_KEY].set ? STR("yes") : STR("no"),
+                                            NULL),
+                          why);
 }
 
 static enum err remove_endpoint(struct models *models, const struct models_ask *ask,
@@ -350,15 +352,15 @@ static enum err remove_endpoint(struct models *models, const struct models_ask *
     struct act act;
     struct str id = STR("");
     int64_t revision = 0;
-    enum err err = act_begin(&act, models, ask, "models.endpoint.remove", true, why);
+    enum err err = models_act_begin(&act, models, ask, "models.endpoint.remove", true, why);
     if (!err)
-        err = row_find(act.tx, &rows_kind, name, ask->arena, &id, &revision, why);
+        err = models_row_find(act.tx, &rows_kind, name, ask->arena, &id, &revision, why);
     if (!err)
-        err = revision_check(ask, revision, "endpoint", why);
+        err = models_revision_check(ask, revision, "endpoint", why);
     if (!err)
         err = store_exec(act.tx, "DELETE FROM models_endpoints WHERE id = ?",
                          STORE_ARGS(SV_STR(id)), NULL, why);
-    return act_end(&act, err, id, act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
 }
 
 const struct noun noun_endpoint = {"endpoint", items,           show,   make,
@@ -381,7 +383,7 @@ static enum err load_probe(struct models *m, struct str name, struct arena *aren
     struct str key = STR(""), lines = STR(""), line;
     enum err err = store_begin(m->store, STORE_READ, &tx, why);
     if (!err)
-        err = row_find(tx, &rows_kind, name, arena, &p->id, NULL, why);
+        err = models_row_find(tx, &rows_kind, name, arena, &p->id, NULL, why);
     if (!err)
         err = store_query(tx,
                           "SELECT e.base_url, e.upstream_model, c.name, c.modality, e.connect_ms,"

@@ -90,8 +90,9 @@ static enum err unknown(struct str key, const struct field *fields, size_t n, st
                    STR_FMT(utf8_prefix(key, 40)));
 }
 
-enum err fields_read(const struct json *body, const struct field *fields, size_t n, bool fresh,
-                     struct arena *arena, struct field_value *values, struct why *why)
+enum err models_fields_read(const struct json *body, const struct field *fields, size_t n,
+                            bool fresh, struct arena *arena, struct field_value *values,
+                            struct why *why)
 {
     void *iter = NULL;
     struct str key;
@@ -127,7 +128,7 @@ static const char *schema_type(const struct field *f)
     return f->kind == FIELD_INT ? "integer" : f->kind == FIELD_BOOL ? "boolean" : "string";
 }
 
-void fields_schema(struct json_out *out, const struct field *fields, size_t n)
+void models_fields_schema(struct json_out *out, const struct field *fields, size_t n)
 {
     json_begin_object(out);
     json_kv_c(out, "type", "object");

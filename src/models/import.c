@@ -173,7 +173,7 @@ static enum err record(struct models *m, const struct models_ask *ask, const str
     struct act act;
     struct str card_id, label = STR("");
     const struct json *said = NULL, *body = NULL;
-    enum err err = act_begin(&act, m, ask, "models.version.import", true, why);
+    enum err err = models_act_begin(&act, m, ask, "models.version.import", true, why);
     if (!err)
         err = json_parse(v[CARD].s, ask->arena, &said, why);
     if (!err && card_there(act.tx, v[MODEL].s, ask->arena) && json_len(said) == 0)
@@ -184,10 +184,23 @@ static enum err record(struct models *m, const struct models_ask *ask, const str
         err = card_take(&act, v[MODEL].s, body, &card_id, why);
     if (!err)
         err = version_insert(&act, card_id, facts, id, &label, why);
-    return act_end(&act, err, err ? STR("") : *id,
-                   act_detail(ask->arena, "model", v[MODEL].s, "version", label, "sha256",
-                              facts->sha256, "sm3", facts->sm3, NULL),
-                   why);
+    return models_act_end(&act, err, err ? STR("") : *id,
+                          models_act_detail(ask->arena, "model", v[MODEL].s, "version", label,
+                                            "sha256", facts->sha256, "sm3", facts->sm3, NULL),
+                          why);
+}
+
+enum err models_import_check(struct models *m, const struct json *body, struct arena *arena,
+                             struct why *why)
+{
+    (void)m;
+    struct field_value v[N_FIELDS] = {0};
+    enum err err = models_fields_read(body, fields, N_FIELDS, true, arena, v, why);
+    if (!err)
+        err = models_name_check("model", v[MODEL].s, why);
+    if (!err && v[VERSION].s.len)
+        err = models_name_check("version", v[VERSION].s, why);
+    return err;
 }
 
 enum err models_import(struct models *m, const struct models_ask *ask, const struct json *body,
@@ -201,11 +214,11 @@ enum err models_import(struct models *m, const struct models_ask *ask, const str
     struct str id = STR("");
     enum err err = ops_need(ask->who, "model.manage", why);
     if (!err)
-        err = fields_read(body, fields, N_FIELDS, true, ask->arena, v, why);
+        err = models_fields_read(body, fields, N_FIELDS, true, ask->arena, v, why);
     if (!err)
-        err = name_check("model", v[MODEL].s, why);
+        err = models_name_check("model", v[MODEL].s, why);
     if (!err && v[VERSION].s.len)
-        err = name_check("version", v[VERSION].s, why);
+        err = models_name_check("version", v[VERSION].s, why);
     char *path = err ? NULL : str_z(ask->arena, v[PATH].s);
     if (!err && (!path || !realpath(path, real)))
         err = err_errno(why, "could not find \"%.*s\"", STR_FMT(v[PATH].s));
@@ -246,7 +259,7 @@ static enum err mark(struct models *m, const struct models_ask *ask, const struc
                      bool good, const char *words, struct why *why)
 {
     struct act act;
-    enum err err = act_begin(&act, m, ask, "models.version.verify", !good, why);
+    enum err err = models_act_begin(&act, m, ask, "models.version.verify", !good, why);
     if (!err)
         err = store_exec(act.tx,
                          "UPDATE models_versions SET verified_ms = ?, why = ?,"
@@ -255,10 +268,10 @@ static enum err mark(struct models *m, const struct models_ask *ask, const struc
                          STORE_ARGS(SV_INT(time_now_ms()), SV_C(words),
                                     SV_C(good ? "ready" : "damaged"), SV_STR(ref->id)),
                          NULL, why);
-    return act_end(&act, err, ref->id,
-                   act_detail(ask->arena, "model", ref->model, "version", ref->label, "found",
-                              good ? STR("intact") : STR("damaged"), NULL),
-                   why);
+    return models_act_end(&act, err, ref->id,
+                          models_act_detail(ask->arena, "model", ref->model, "version", ref->label,
+                                            "found", good ? STR("intact") : STR("damaged"), NULL),
+                          why);
 }
 
 enum err models_verify(struct models *m, const struct models_ask *ask, struct str name,

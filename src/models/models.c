@@ -121,18 +121,18 @@ void models_close(struct models *m)
 
 enum err models_start(struct models *m, struct why *why)
 {
-    enum err err = watch_start(m, why);
+    enum err err = models_watch_start(m, why);
     if (!err)
         err = supervisor_start(m, why);
     if (err)
-        watch_stop(m);
+        models_watch_stop(m);
     return err;
 }
 
 void models_stop(struct models *m, int64_t wait_ms)
 {
     supervisor_stop(m, wait_ms);
-    watch_stop(m);
+    models_watch_stop(m);
 }
 
 /* ---- the door ---- */

@@ -84,11 +84,11 @@ struct field_value {
 /* Reads the members of `body` into values[n]; those that are missing stay as they are, or with
  * `fresh` get their fallback. ERR_INVALID names the member: unknown (with the nearest known one),
  * of another kind, out of range, fixed, or missing. */
-ERR_MUST_USE enum err fields_read(const struct json *body, const struct field *fields, size_t n,
-                                  bool fresh, struct arena *arena, struct field_value *values,
-                                  struct why *why);
+ERR_MUST_USE enum err models_fields_read(const struct json *body, const struct field *fields,
+                                         size_t n, bool fresh, struct arena *arena,
+                                         struct field_value *values, struct why *why);
 /* {"type":"object","properties":...}: for the OpenAPI description and the console's form. */
-void fields_schema(struct json_out *out, const struct field *fields, size_t n);
+void models_fields_schema(struct json_out *out, const struct field *fields, size_t n);
 
 /* ---- act.c: a change, audited, in one transaction ---- */
 
@@ -101,23 +101,24 @@ struct act {
     bool routes; /* the change touches routes: the generation is raised */
 };
 /* Checks the permission first. */
-ERR_MUST_USE enum err act_begin(struct act *act, struct models *models,
-                                const struct models_ask *ask, const char *action, bool routes,
-                                struct why *why);
+ERR_MUST_USE enum err models_act_begin(struct act *act, struct models *models,
+                                       const struct models_ask *ask, const char *action,
+                                       bool routes, struct why *why);
 /* Commits with the entry in the ledger when err is ERR_OK, else rolls back and records a refusal
  * (ERR_FORBIDDEN). Returns err, or what the commit said. `detail`: JSON object or empty. */
-ERR_MUST_USE enum err act_end(struct act *act, enum err err, struct str object, struct str detail,
-                              struct why *why);
+ERR_MUST_USE enum err models_act_end(struct act *act, enum err err, struct str object,
+                                     struct str detail, struct why *why);
 /* {"key": value, ...} of strings; NULL ends. */
-struct str act_detail(struct arena *arena, ...);
-ERR_MUST_USE enum err generation_raise(struct store_tx *tx, struct why *why);
-ERR_MUST_USE enum err need_read(const struct models_ask *ask, struct why *why);
-void put_time(struct json_out *out, const char *key, int64_t ms);
+struct str models_act_detail(struct arena *arena, ...);
+ERR_MUST_USE enum err models_generation_raise(struct store_tx *tx, struct why *why);
+ERR_MUST_USE enum err models_need_read(const struct models_ask *ask, struct why *why);
+void models_put_time(struct json_out *out, const char *key, int64_t ms);
 /* A stored JSON text as a member; `fallback` when it is empty. */
-void put_stored(struct json_out *out, const char *key, struct str json, const char *fallback);
+void models_put_stored(struct json_out *out, const char *key, struct str json,
+                       const char *fallback);
 /* ERR_INVALID unless it is a name: 1 to MODELS_MOST_NAME bytes of letters, digits, Han and other
  * letters, '.', '_', '-', '/', no ':' and no '/' at an end. */
-ERR_MUST_USE enum err name_check(const char *what, struct str name, struct why *why);
+ERR_MUST_USE enum err models_name_check(const char *what, struct str name, struct why *why);
 
 /* ---- card.c ---- */
 
@@ -153,14 +154,15 @@ ERR_MUST_USE enum err version_insert(struct act *act, struct str card,
                                      struct str *label, struct why *why);
 
 /* ["tenant name or id", ...] as ids. */
-ERR_MUST_USE enum err grants_resolve(struct models *models, struct str json, struct arena *arena,
-                                     struct str *out, struct why *why);
+ERR_MUST_USE enum err models_grants_resolve(struct models *models, struct str json,
+                                            struct arena *arena, struct str *out, struct why *why);
 /* Free among models and aliases. */
 ERR_MUST_USE enum err model_name_free(struct store_tx *tx, struct str name, struct arena *arena,
                                       struct why *why);
 /* The checked "name" of a body, and the rest of it. */
-ERR_MUST_USE enum err body_name(const struct json *body, const char *what, struct arena *arena,
-                                struct str *name, const struct json **rest, struct why *why);
+ERR_MUST_USE enum err models_body_name(const struct json *body, const char *what,
+                                       struct arena *arena, struct str *name,
+                                       const struct json **rest, struct why *why);
 
 /* ---- endpoint.c ---- */
 /* The opened key and header lines ("Name: value\n" each). */
@@ -168,7 +170,7 @@ ERR_MUST_USE enum err endpoint_secrets(struct models *models, struct str id, str
                                        struct str headers_sealed, struct arena *arena,
                                        struct str *key, struct str *lines, struct why *why);
 /* An address that calls may go to; without a last "/" or "/v1". */
-ERR_MUST_USE enum err base_url_check(struct str *url, struct why *why);
+ERR_MUST_USE enum err models_base_url_check(struct str *url, struct why *why);
 
 /* ---- policy.c: what an alias says, as JSON ---- */
 
@@ -226,20 +228,26 @@ struct row_kind {
     size_t n_fields;
 };
 /* id by name or id. */
-ERR_MUST_USE enum err row_find(struct store_tx *tx, const struct row_kind *kind, struct str name,
-                               struct arena *arena, struct str *id, int64_t *revision,
-                               struct why *why);
+ERR_MUST_USE enum err models_row_find(struct store_tx *tx, const struct row_kind *kind,
+                                      struct str name, struct arena *arena, struct str *id,
+                                      int64_t *revision, struct why *why);
 /* Loads the columns of the fields (FIELD_SECRET are left out). */
-ERR_MUST_USE enum err row_load(struct store_tx *tx, const struct row_kind *kind, struct str id,
-                               struct arena *arena, struct field_value *values, struct why *why);
+ERR_MUST_USE enum err models_row_load(struct store_tx *tx, const struct row_kind *kind,
+                                      struct str id, struct arena *arena,
+                                      struct field_value *values, struct why *why);
 /* Writes them, raises the revision and changed_ms. */
-ERR_MUST_USE enum err row_save(struct store_tx *tx, const struct row_kind *kind, struct str id,
-                               struct arena *arena, const struct field_value *values,
-                               struct why *why);
-ERR_MUST_USE enum err revision_check(const struct models_ask *ask, int64_t revision,
-                                     const char *word, struct why *why);
-ERR_MUST_USE enum err name_free(struct store_tx *tx, const struct row_kind *kind, struct str name,
-                                struct arena *arena, struct why *why);
+ERR_MUST_USE enum err models_row_save(struct store_tx *tx, const struct row_kind *kind,
+                                      struct str id, struct arena *arena,
+                                      const struct field_value *values, struct why *why);
+ERR_MUST_USE enum err models_revision_check(const struct models_ask *ask, int64_t revision,
+                                            const char *word, struct why *why);
+ERR_MUST_USE enum err models_name_free(struct store_tx *tx, const struct row_kind *kind,
+                                       struct str name, struct arena *arena, struct why *why);
+
+/* ---- import.c ---- */
+/* What can be said of an import before it is a job. */
+ERR_MUST_USE enum err models_import_check(struct models *models, const struct json *body,
+                                          struct arena *arena, struct why *why);
 
 /* ---- edge.c: the engine's side, by its token ---- */
 enum err edge_register(struct models *models, const struct models_ask *ask, struct str token,
@@ -272,8 +280,8 @@ int64_t state_last_call(struct models *models, const char *id);
 
 /* ---- snapshot.c ---- */
 void snapshot_wake(struct models *models); /* this process changed something: build it anew */
-enum err watch_start(struct models *models, struct why *why);
-void watch_stop(struct models *models);
+enum err models_watch_start(struct models *models, struct why *why);
+void models_watch_stop(struct models *models);
 void snapshot_drop_all(struct models *models);
 
 /* ---- supervise.c ---- */

@@ -84,9 +84,10 @@ static enum err check_ref(struct str ref, const char *member, struct why *why)
     size_t colon = str_find_char(ref, ':');
     struct str model = str_slice(ref, 0, colon == STR_NPOS ? ref.len : colon);
     struct why name = {0};
-    if (name_check("model", model, &name) != ERR_OK)
+    if (models_name_check("model", model, &name) != ERR_OK)
         return err_set(why, ERR_INVALID, "\"%s\": %s", member, name.text);
-    if (colon != STR_NPOS && name_check("version", str_from(ref, colon + 1), &name) != ERR_OK)
+    if (colon != STR_NPOS &&
+        models_name_check("version", str_from(ref, colon + 1), &name) != ERR_OK)
         return err_set(why, ERR_INVALID, "\"%s\": %s", member, name.text);
     return ERR_OK;
 }
@@ -149,7 +150,7 @@ static enum err read_arms(const struct json *body, struct arena *arena, struct p
         if (!err)
             err = text_of(item, "name", 40, &arms[i].name, why);
         if (!err)
-            err = name_check("arm", arms[i].name, why);
+            err = models_name_check("arm", arms[i].name, why);
         if (!err)
             err = int_of(item, "share", 0, 100, &arms[i].share, why);
         if (!err && arms[i].share < 0)

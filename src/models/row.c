@@ -12,8 +12,8 @@ static enum err none(const char *word, struct str name, struct why *why)
                    STR_FMT(utf8_prefix(name, MODELS_MOST_NAME)));
 }
 
-enum err row_find(struct store_tx *tx, const struct row_kind *kind, struct str name,
-                  struct arena *arena, struct str *id, int64_t *revision, struct why *why)
+enum err models_row_find(struct store_tx *tx, const struct row_kind *kind, struct str name,
+                         struct arena *arena, struct str *id, int64_t *revision, struct why *why)
 {
     struct store_rows rows;
     struct str sql =
@@ -44,8 +44,8 @@ static bool is_number(const struct field *f)
     return f->kind == FIELD_INT || f->kind == FIELD_BOOL;
 }
 
-enum err row_load(struct store_tx *tx, const struct row_kind *kind, struct str id,
-                  struct arena *arena, struct field_value *values, struct why *why)
+enum err models_row_load(struct store_tx *tx, const struct row_kind *kind, struct str id,
+                         struct arena *arena, struct field_value *values, struct why *why)
 {
     struct buf sql;
     struct store_rows rows;
@@ -75,8 +75,8 @@ enum err row_load(struct store_tx *tx, const struct row_kind *kind, struct str i
     return ERR_OK;
 }
 
-enum err row_save(struct store_tx *tx, const struct row_kind *kind, struct str id,
-                  struct arena *arena, const struct field_value *values, struct why *why)
+enum err models_row_save(struct store_tx *tx, const struct row_kind *kind, struct str id,
+                         struct arena *arena, const struct field_value *values, struct why *why)
 {
     struct buf sql;
     struct store_value *args = arena_array(arena, struct store_value, kind->n_fields + 2);
@@ -98,8 +98,8 @@ enum err row_save(struct store_tx *tx, const struct row_kind *kind, struct str i
     return err ? err : store_exec(tx, sql.ptr, (struct store_args){args, n}, NULL, why);
 }
 
-enum err revision_check(const struct models_ask *ask, int64_t revision, const char *word,
-                        struct why *why)
+enum err models_revision_check(const struct models_ask *ask, int64_t revision, const char *word,
+                               struct why *why)
 {
     if (ask->if_match < 0 || ask->if_match == revision)
         return ERR_OK;
@@ -107,8 +107,8 @@ enum err revision_check(const struct models_ask *ask, int64_t revision, const ch
     return err_set(why, ERR_PRECONDITION, "somebody else changed the %s in the meantime", word);
 }
 
-enum err name_free(struct store_tx *tx, const struct row_kind *kind, struct str name,
-                   struct arena *arena, struct why *why)
+enum err models_name_free(struct store_tx *tx, const struct row_kind *kind, struct str name,
+                          struct arena *arena, struct why *why)
 {
     struct store_rows rows;
     struct str sql = str_printf(arena, "SELECT id FROM %s WHERE name = ?", kind->table);

@@ -824,7 +824,7 @@ static void *watch(void *arg)
     return NULL;
 }
 
-enum err watch_start(struct models *m, struct why *why)
+enum err models_watch_start(struct models *m, struct why *why)
 {
     m->watch_stop = false;
     if (pthread_create(&m->watcher, NULL, watch, m) != 0)
@@ -835,7 +835,7 @@ enum err watch_start(struct models *m, struct why *why)
     return ERR_OK;
 }
 
-void watch_stop(struct models *m)
+void models_watch_stop(struct models *m)
 {
     (void)pthread_mutex_lock(&m->lock);
     bool was = m->watching;

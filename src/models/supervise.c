@@ -160,7 +160,7 @@ static enum err write_replica(struct supervisor *x, const struct engine *e, stru
                        SV_INT(child_rss(&e->child))),
             NULL, why);
     if (!err)
-        err = generation_raise(tx, why);
+        err = models_generation_raise(tx, why);
     if (!err)
         err = store_commit(tx, why);
     else
@@ -180,7 +180,7 @@ static void erase_replica(struct supervisor *x, const char *id)
         err = store_exec(tx, "DELETE FROM models_replicas WHERE id = ?", STORE_ARGS(SV_C(id)), NULL,
                          &why);
     if (!err)
-        err = generation_raise(tx, &why);
+        err = models_generation_raise(tx, &why);
     if (!err)
         err = store_commit(tx, &why);
     else
@@ -1109,7 +1109,7 @@ static enum err clean(struct supervisor *x, struct why *why)
         err = store_exec(tx, "DELETE FROM models_replicas WHERE place = ?",
                          STORE_ARGS(SV_C(x->models->place)), NULL, why);
     if (!err)
-        err = generation_raise(tx, why);
+        err = models_generation_raise(tx, why);
     if (!err)
         return store_commit(tx, why);
     store_rollback(tx);
@@ -1258,7 +1258,7 @@ static enum err ask_to_wake(struct models *m, const char *id, struct why *why)
         err = store_exec(tx, "UPDATE models_deployments SET wake_ms = ? WHERE id = ?",
                          STORE_ARGS(SV_INT(time_now_ms()), SV_C(id)), NULL, why);
     if (!err)
-        err = generation_raise(tx, why);
+        err = models_generation_raise(tx, why);
     if (!err)
         return store_commit(tx, why);
     store_rollback(tx);
