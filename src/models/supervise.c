@@ -29,6 +29,7 @@
 #define MOST_ENGINES     256
 #define MOST_DEPLOYMENTS 256
 #define LOOK_MS          250
+#define WATCH_MS         50   /* while engines run: a dead one is seen so soon */
 #define SOON_MS          20   /* while something starts or ends */
 #define GRACE_MS         5000 /* between SIGTERM with nothing to finish and SIGKILL */
 #define ALIVE_MS         5000
@@ -82,7 +83,7 @@ struct supervisor {
     pthread_mutex_t lock; /* all below */
     pthread_cond_t wake, changed;
     bool stop, poked, probing_ends;
-    int64_t stop_until_ms;
+    int64_t stop_until_ms, began_ms;
     int lock_fd;
     char dir[MODELS_PATH / 2];
     int64_t budget; /* threads */
@@ -229,7 +230,8 @@ static void again(struct supervisor *x, struct engine *e, const char *words)
     e->child = (struct child){.ready_fd = -1};
     e->start_at_ms = now + (wait < MOST_BACK_MS ? wait : MOST_BACK_MS);
     e->ready_ms = e->misses = 0;
-    (void)snprintf(e->why, sizeof e->why, "%s", words);
+    if (words != e->why)
+        (void)snprintf(e->why, sizeof e->why, "%s", words);
     metric_add(&engines_died, 1);
     struct deployment *d = deployment_of(x, e->deployment);
     LOG_WARN("an engine ended unasked", LOG_S("deployment", d ? d->name : e->deployment),
@@ -337,13 +339,13 @@ static void watch_engine(struct supervisor *x, struct engine *e)
 {
     char words[320];
     int64_t now = time_now_ms();
+    if (e->phase == STARTING) /* first what it said, then whether it is dead */
+        watch_start_of(x, e);
     bool ended = e->phase != WAITING && child_ended(&e->child, words, sizeof words);
     if (ended && (e->phase == DRAINING || e->phase == ENDING)) {
         forget(x, e);
         return;
     }
-    if (e->phase == STARTING)
-        watch_start_of(x, e);
     if (ended) {
         again(x, e, e->why[0] ? e->why : words);
         return;
@@ -810,7 +812,7 @@ static void read_deployment(struct supervisor *x, struct store_tx *tx, const str
         if (x->n_deployments == MOST_DEPLOYMENTS)
             return;
         d = &x->deployments[x->n_deployments++];
-        *d = (struct deployment){.wake_ms = wake_ms};
+        *d = (struct deployment){.wake_ms = x->began_ms}; /* who was called before sleeps on */
         memcpy(d->id, id, sizeof id);
     }
     if (wake_ms > d->wake_ms)
@@ -868,14 +870,16 @@ static enum err read_deployments(struct supervisor *x, struct arena *arena, stru
 {
     struct store_tx *tx = NULL;
     struct store_rows r, g;
-    enum err err = store_begin(x->models->store, STORE_READ, &tx, why);
-    if (!err)
-        err = store_query(tx, "SELECT number FROM models_generation WHERE id = 1", STORE_NO_ARGS,
-                          arena, &g, why);
-    if (!err && store_int(&g, 0, 0) == x->generation) {
-        store_rollback(tx);
+    enum err err = store_ask(x->models->store,
+                             "SELECT number, (SELECT COUNT(*) FROM models_deployments WHERE"
+                             " place = '') FROM models_generation WHERE id = 1",
+                             STORE_NO_ARGS, arena, &g, why);
+    if (!err && store_int(&g, 0, 0) == x->generation)
         return ERR_OK;
-    }
+    if (!err && store_int(&g, 0, 1) > 0) /* a new one */
+        err = claim(x, why);
+    if (!err)
+        err = store_begin(x->models->store, STORE_READ, &tx, why);
     if (!err)
         err = store_query(tx,
                           "SELECT d.id, d.name, d.replicas, d.threads, d.memory_bytes, d.context,"
@@ -1012,6 +1016,14 @@ static void regular(struct supervisor *x, struct why *why)
         LOG_WARN("the supervisor could not write", LOG_WHY(why));
 }
 
+static bool any(const struct supervisor *x)
+{
+    for (size_t i = 0; i < MOST_ENGINES; i++)
+        if (x->engines[i].used)
+            return true;
+    return false;
+}
+
 static bool moving(const struct supervisor *x)
 {
     for (size_t i = 0; i < MOST_ENGINES; i++)
@@ -1046,7 +1058,7 @@ static void look(struct supervisor *x, struct arena *arena)
 static void wait_some(struct supervisor *x)
 {
     struct timespec until;
-    int64_t ms = moving(x) ? SOON_MS : LOOK_MS;
+    int64_t ms = moving(x) ? SOON_MS : any(x) ? WATCH_MS : LOOK_MS;
     (void)clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += ms * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
@@ -1138,6 +1150,7 @@ enum err supervisor_start(struct models *m, struct why *why)
     if (!x)
         return err_set(why, ERR_NO_MEMORY, "could not hold the supervisor");
     x->models = m;
+    x->began_ms = time_now_ms();
     x->budget = conf_int(m->conf, "models.threads");
     if (x->budget == 0)
         x->budget = (int64_t)pool_cores();
