@@ -113,6 +113,36 @@ static enum err show(bool json, const char *path, struct why *why)
     return err;
 }
 
+/* One token a line: its number and what it writes; with --json the numbers alone. */
+static enum err tokens(bool json, const char *path, const char *text, struct why *why)
+{
+    struct vocab *vocab = NULL;
+    struct vocab_tokens list = {0};
+    struct buf buf;
+    struct arena *arena = arena_new(MEMORY);
+    enum err err = arena ? vocab_open_file(path, &vocab, why) : ERR_NO_MEMORY;
+    if (!err)
+        err = vocab_encode(vocab, str_c(text), VOCAB_ADD | VOCAB_SPECIAL, arena, &list, why);
+    if (!err) {
+        buf_init(&buf, arena);
+        for (size_t i = 0; i < list.n; i++) {
+            buf_printf(&buf, json ? (i ? ",%d" : "[%d") : "%d ", list.ids[i]);
+            if (json)
+                continue;
+            json_quote(&buf, vocab_piece(vocab, list.ids[i]));
+            buf_char(&buf, '\n');
+        }
+        if (json)
+            buf_add_c(&buf, list.n ? "]\n" : "[]\n");
+        err = buf_err(&buf, why);
+    }
+    if (!err)
+        printf("%.*s", STR_FMT(buf_str(&buf)));
+    vocab_close(vocab);
+    arena_free(arena);
+    return err;
+}
+
 static enum err kind_of(const char *name, enum gguf_tensor_kind *out, struct why *why)
 {
     if (!name || engine_kind_parse(str_c(name), out))
@@ -145,6 +175,8 @@ static int run(const struct center_opts *opts, int argc, char **argv)
         return command_fail("gguf", err, &why);
     if (strcmp(verb, "show") == 0 && argc == 3) {
         err = show(opts->json, argv[2], &why);
+    } else if (strcmp(verb, "tokens") == 0 && argc == 4) {
+        err = tokens(opts->json, argv[2], argv[3], &why);
     } else if (strcmp(verb, "convert") == 0 && argc == 5) {
         err = engine_convert_llama2c(argv[2], argv[3], argv[4], kind_name ? kind : GGUF_TENSOR_F32,
                                      &why);
@@ -162,9 +194,11 @@ static int run(const struct center_opts *opts, int argc, char **argv)
 const struct command command_gguf = {
     .name = "gguf",
     .usage = "show FILE\n"
+             "tokens FILE TEXT\n"
              "convert CHECKPOINT TOKENIZER FILE [--kind F32|F16|Q8_0|Q4_0]\n"
              "random SHAPE FILE [--vocab GGUF] [--kind KIND] [--seed N]\n"
              "shapes",
-    .summary = "Model files: show one, convert a llama2.c checkpoint, make one of random weights",
+    .summary = "Model files: show one, cut a text into its tokens, convert a llama2.c checkpoint, "
+               "make one of random weights",
     .run = run,
 };
