@@ -89,7 +89,7 @@ static bool check_run(struct golden *g)
 {
     struct try_input input = {g->lines, 0};
     struct try_form form = {
-        .pipeline = &g->pipeline, .inputs = &input, .n_inputs = 1, .temp = "/tmp"};
+        .pipeline = &g->pipeline, .inputs = &input, .n_inputs = 1, .temp = golden_temp()};
     struct work_result result;
     struct str lines, trail;
     struct why why = {0};
@@ -265,7 +265,7 @@ static enum err through(struct golden *g, struct str lines, struct str *out, str
 {
     struct try_input input = {lines, 0};
     struct try_form form = {
-        .pipeline = &g->pipeline, .inputs = &input, .n_inputs = 1, .temp = "/tmp"};
+        .pipeline = &g->pipeline, .inputs = &input, .n_inputs = 1, .temp = golden_temp()};
     struct work_result result;
     return try_run(&form, g->arena, &result, out, trail, why);
 }

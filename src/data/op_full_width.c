@@ -1,0 +1,62 @@
+/* full_width: letters and digits of double width. */
+#include "core/arena.h"
+#include "core/utf8.h"
+#include "data/op.h"
+#include "data/text.h"
+
+enum { WHAT };
+static const struct data_param params[] = {
+    [WHAT] = {"what", DATA_CHOICE, 0, 0, 0, "letters_digits|all", "",
+              "letters_digits leaves punctuation, which Chinese text has in full width",
+              "letters_digits 不改动标点（中文标点本为全角）"},
+};
+
+static bool wanted(uint32_t half, bool all)
+{
+    if (half == ' ' || (half >= '0' && half <= '9') || ((half | 32) >= 'a' && (half | 32) <= 'z'))
+        return true;
+    return all;
+}
+
+static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
+{
+    struct buf buf;
+    size_t from = 0;
+    bool all = call->args[WHAT].number > 0;
+    buf_init(&buf, call->arena);
+    for (size_t i = 0; i < in.len;) {
+        size_t at = i;
+        if ((unsigned char)in.ptr[i] != 0xEF && (unsigned char)in.ptr[i] != 0xE3) {
+            i++; /* no lead byte of U+3000 or U+FF01..FF5E */
+            continue;
+        }
+        uint32_t c = text_next(in, &i), half = utf8_halfwidth(c);
+        if (half == c || !wanted(half, all))
+            continue;
+        buf_add(&buf, str_slice(in, from, at));
+        buf_char(&buf, (char)half);
+        from = i;
+    }
+    if (!from) {
+        *out = in;
+        return ERR_OK;
+    }
+    buf_add(&buf, str_from(in, from));
+    *out = buf_str(&buf);
+    return buf_err(&buf, why);
+}
+
+const struct data_op data_op_full_width = {
+    .name = "full_width",
+    .version = 1,
+    .group = DATA_CLEAN,
+    .summary = "Turn full-width letters, digits and spaces into half-width ones",
+    .summary_zh = "全角字母、数字、空格转为半角",
+    .source = "Unicode 15.0, block Halfwidth and Fullwidth Forms",
+    .params = params,
+    .n_params = DATA_N_PARAMS(params),
+    .effect = DATA_TEXT,
+    .gives = DATA_SAME_KIND,
+    .keeps_length = true,
+    .text = text,
+};

@@ -1,0 +1,39 @@
+/* link_ratio: how much of a text are addresses. */
+#include <math.h>
+
+#include "data/op.h"
+#include "data/text.h"
+
+static const struct data_param params[] = {
+    DATA_BOUNDS(0, 1, 0, 0.2, ""),
+};
+
+static enum err measure(const struct data_call *call, struct str in, double *out, struct why *why)
+{
+    (void)call, (void)why;
+    size_t links = 0;
+    for (size_t i = 0; i < in.len;) {
+        size_t end = text_url(in, i);
+        if (end == i)
+            end = text_email(in, i);
+        links += end - i;
+        i = end > i ? end : i + 1;
+    }
+    *out = in.len ? (double)links / (double)in.len : NAN;
+    return ERR_OK;
+}
+
+const struct data_op data_op_link_ratio = {
+    .name = "link_ratio",
+    .version = 1,
+    .group = DATA_FILTER,
+    .summary = "Drop records that are mostly web and e-mail addresses, by bytes",
+    .summary_zh = "丢弃网址和邮箱占比过高的记录",
+    .source = "URL ratio rule of RefinedWeb, Penedo et al. 2023, arXiv:2306.01116, as a share of "
+              "the text",
+    .params = params,
+    .n_params = DATA_N_PARAMS(params),
+    .effect = DATA_MEASURE,
+    .gives = DATA_SAME_KIND,
+    .measure = measure,
+};

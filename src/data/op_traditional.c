@@ -1,0 +1,146 @@
+/* traditional: between traditional and simplified characters, by words (opencc). */
+#include <opencc/opencc.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/arena.h"
+#include "core/utf8.h"
+#include "data/op.h"
+#include "data/text.h"
+
+enum { TO };
+static const struct data_param params[] = {
+    [TO] = {"to", DATA_CHOICE, 0, 0, 0, "t2s|s2t|tw2sp|s2twp|hk2s|s2hk", "",
+            "t2s: to simplified; s2t: to traditional; tw, hk: the words of Taiwan, Hong Kong",
+            "t2s 转简体，s2t 转繁体，tw、hk 按当地用词"},
+};
+
+#define FIRST 0x3400
+#define LAST  0x9FFF
+
+/* One converter for all threads behind a lock would make them wait: each borrows one. */
+struct made {
+    char config[16];
+    pthread_mutex_t lock;
+    opencc_t idle[64];
+    size_t n;
+    uint8_t changes[(LAST - FIRST) / 8 + 1]; /* characters that change alone; only for t2s, hk2s */
+    bool by_character;
+};
+
+static void release(void *thing)
+{
+    struct made *m = thing;
+    for (size_t i = 0; i < m->n; i++)
+        (void)opencc_close(m->idle[i]);
+    (void)pthread_mutex_destroy(&m->lock);
+}
+
+static opencc_t borrow(struct made *m)
+{
+    opencc_t one = NULL;
+    (void)pthread_mutex_lock(&m->lock);
+    if (m->n)
+        one = m->idle[--m->n];
+    (void)pthread_mutex_unlock(&m->lock);
+    if (one)
+        return one;
+    one = opencc_open(m->config);
+    return one == (opencc_t)-1 ? NULL : one;
+}
+
+static void give_back(struct made *m, opencc_t one)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    bool kept = m->n < sizeof m->idle / sizeof m->idle[0];
+    if (kept)
+        m->idle[m->n++] = one;
+    (void)pthread_mutex_unlock(&m->lock);
+    if (!kept)
+        (void)opencc_close(one);
+}
+
+/* Nearly every text of a city is simplified already: which characters would ever change. */
+static void learn_characters(struct made *m, opencc_t one)
+{
+    for (uint32_t c = FIRST; c <= LAST; c++) {
+        char in[UTF8_MAX_BYTES];
+        size_t n = utf8_put(in, c);
+        char *out = opencc_convert_utf8(one, in, n);
+        if (!out || strlen(out) != n || memcmp(in, out, n) != 0)
+            m->changes[(c - FIRST) / 8] |= (uint8_t)(1 << (c - FIRST) % 8);
+        if (out)
+            opencc_convert_utf8_free(out);
+    }
+}
+
+static enum err prepare(const struct data_prepare *p, const void **made, struct why *why)
+{
+    struct made *m = arena_one(p->arena, struct made);
+    if (!m)
+        return err_set(why, ERR_NO_MEMORY, "could not prepare the conversion");
+    struct str name = p->args[TO].text;
+    memcpy(m->config, name.ptr, name.len);
+    memcpy(m->config + name.len, ".json", 6);
+    (void)pthread_mutex_init(&m->lock, NULL);
+    if (arena_defer(p->arena, release, m) != 0) {
+        release(m);
+        return err_set(why, ERR_NO_MEMORY, "could not prepare the conversion");
+    }
+    opencc_t one = borrow(m);
+    if (!one)
+        return err_set(why, ERR_UNAVAILABLE, "could not open opencc's %s", m->config);
+    m->by_character = p->args[TO].number == 0 || p->args[TO].number == 4;
+    if (m->by_character)
+        learn_characters(m, one);
+    give_back(m, one);
+    *made = m;
+    return ERR_OK;
+}
+
+static bool may_change(const struct made *m, struct str in)
+{
+    for (size_t i = 0; i < in.len;) {
+        uint32_t c = text_next(in, &i);
+        if (c < FIRST)
+            continue;
+        if (!m->by_character || c > LAST || (m->changes[(c - FIRST) / 8] >> (c - FIRST) % 8 & 1))
+            if (utf8_is_han(c))
+                return true;
+    }
+    return false;
+}
+
+static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
+{
+    struct made *m = (struct made *)call->made;
+    *out = in;
+    /* opencc reads to the first '\0' */
+    if (!may_change(m, in) || memchr(in.ptr, '\0', in.len))
+        return ERR_OK;
+    opencc_t one = borrow(m);
+    char *to = one ? opencc_convert_utf8(one, in.ptr, in.len) : NULL;
+    if (one)
+        give_back(m, one);
+    if (!to)
+        return err_set(why, ERR_INVALID, "could not convert a text of %zu bytes", in.len);
+    *out = str_copy(call->arena, str_c(to));
+    opencc_convert_utf8_free(to);
+    return out->ptr ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not hold the converted text");
+}
+
+const struct data_op data_op_traditional = {
+    .name = "traditional",
+    .version = 1,
+    .group = DATA_CLEAN,
+    .summary = "Convert between traditional and simplified Chinese by words",
+    .summary_zh = "繁体与简体中文按词转换",
+    .source = "OpenCC 1.1 and its dictionaries",
+    .params = params,
+    .n_params = DATA_N_PARAMS(params),
+    .effect = DATA_TEXT,
+    .gives = DATA_SAME_KIND,
+    .prepare = prepare,
+    .text = text,
+};

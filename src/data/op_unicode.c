@@ -1,0 +1,97 @@
+/* unicode: one form for characters that can be written in several. */
+#include <unicode/unorm2.h>
+#include <unicode/ustring.h>
+
+#include "core/arena.h"
+#include "core/utf8.h"
+#include "data/op.h"
+#include "data/text.h"
+
+enum { FORM };
+static const struct data_param params[] = {
+    [FORM] = {"form", DATA_CHOICE, 0, 0, 0, "nfc|nfkc", "",
+              "nfkc also folds compatibility forms: ① becomes 1, ﬁ becomes fi, ／ becomes /",
+              "nfkc 还会合并兼容字符，如 ① 变为 1"},
+};
+
+static enum err prepare(const struct data_prepare *p, const void **made, struct why *why)
+{
+    UErrorCode code = U_ZERO_ERROR;
+    *made = p->args[FORM].number > 0 ? unorm2_getNFKCInstance(&code) : unorm2_getNFCInstance(&code);
+    return U_SUCCESS(code) ? ERR_OK
+                           : err_set(why, ERR_UNAVAILABLE, "ICU has no data for the form: %s",
+                                     u_errorName(code));
+}
+
+/* Characters that no form changes, whatever stands beside them: nearly all of a Chinese text. */
+static bool inert(uint32_t c, bool compatible)
+{
+    if (c < 0x80)
+        return true;
+    if (c >= 0x4E00 && c <= 0x9FFF)
+        return true;
+    if (c >= 0x3001 && c <= 0x3011)
+        return true;
+    if (c >= 0x2010 && c <= 0x201F)
+        return !compatible || (c != 0x2011 && c != 0x2017);
+    return c >= 0xFF01 && c <= 0xFF5E && !compatible;
+}
+
+/* UTF-8 to the form, by way of UTF-16. */
+static enum err convert(const UNormalizer2 *form, struct str in, struct arena *arena,
+                        struct str *out, struct why *why)
+{
+    UErrorCode code = U_ZERO_ERROR;
+    int32_t n16 = 0, n = 0;
+    size_t cap = in.len + 16;
+    UChar *wide = arena_array(arena, UChar, cap), *to = NULL;
+    char *bytes = NULL;
+    if (wide)
+        u_strFromUTF8(wide, (int32_t)cap, &n16, in.ptr, (int32_t)in.len, &code);
+    for (size_t room = (size_t)n16 * 2 + 32; wide; room *= 4) { /* NFKC may grow a text 18 times */
+        code = U_ZERO_ERROR;
+        to = arena_array(arena, UChar, room);
+        if (!to)
+            break;
+        n = unorm2_normalize(form, wide, n16, to, (int32_t)room, &code);
+        if (code != U_BUFFER_OVERFLOW_ERROR)
+            break;
+    }
+    if (to)
+        bytes = arena_bytes(arena, (size_t)n * 3 + 1);
+    if (!bytes)
+        return err_set(why, ERR_NO_MEMORY, "could not normalise a text of %zu bytes", in.len);
+    int32_t len = 0;
+    if (U_SUCCESS(code))
+        u_strToUTF8(bytes, n * 3 + 1, &len, to, n, &code);
+    if (U_FAILURE(code))
+        return err_set(why, ERR_INVALID, "could not normalise a text: %s", u_errorName(code));
+    *out = (struct str){bytes, (size_t)len};
+    return ERR_OK;
+}
+
+static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
+{
+    bool compatible = call->args[FORM].number > 0, plain = true;
+    for (size_t i = 0; plain && i < in.len;)
+        plain = inert(text_next(in, &i), compatible);
+    *out = in;
+    if (plain)
+        return ERR_OK;
+    return convert(call->made, in, call->arena, out, why);
+}
+
+const struct data_op data_op_unicode = {
+    .name = "unicode",
+    .version = 1,
+    .group = DATA_CLEAN,
+    .summary = "Bring characters into one Unicode normalization form",
+    .summary_zh = "统一为同一种 Unicode 规范化形式",
+    .source = "Unicode Standard Annex 15, by ICU 72",
+    .params = params,
+    .n_params = DATA_N_PARAMS(params),
+    .effect = DATA_TEXT,
+    .gives = DATA_SAME_KIND,
+    .prepare = prepare,
+    .text = text,
+};

@@ -1,0 +1,70 @@
+/*
+ * data/text - what operators ask of characters and lines. Pure; texts are valid UTF-8.
+ */
+#ifndef DATA_TEXT_H
+#define DATA_TEXT_H
+
+#include "core/str.h"
+
+enum text_class {
+    TEXT_HAN,
+    TEXT_LETTER, /* of any other script */
+    TEXT_DIGIT,
+    TEXT_PUNCTUATION,
+    TEXT_SPACE,
+    TEXT_SYMBOL,
+    TEXT_OTHER, /* control, private use, unassigned, U+FFFD */
+    TEXT_CLASSES
+};
+enum text_class text_class(uint32_t c);
+
+/* The character at *i of valid UTF-8, which moves behind it. Needs *i < s.len. */
+static inline uint32_t text_next(struct str s, size_t *i)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr + *i;
+    if (p[0] < 0x80) {
+        *i += 1;
+        return p[0];
+    }
+    if (p[0] < 0xE0) {
+        *i += 2;
+        return (uint32_t)(p[0] & 0x1F) << 6 | (p[1] & 0x3F);
+    }
+    if (p[0] < 0xF0) {
+        *i += 3;
+        return (uint32_t)(p[0] & 0x0F) << 12 | (uint32_t)(p[1] & 0x3F) << 6 | (p[2] & 0x3F);
+    }
+    *i += 4;
+    return (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3F) << 12 |
+           (uint32_t)(p[2] & 0x3F) << 6 | (p[3] & 0x3F);
+}
+
+/* Characters by class. */
+struct text_counts {
+    size_t n;
+    size_t of[TEXT_CLASSES];
+};
+struct text_counts text_count(struct str s);
+
+/* Characters, fast. */
+size_t text_length(struct str s);
+
+/* The end of a URL or e-mail address that begins at `at`, or `at` when none does. A URL begins with
+ * http:// https:// ftp:// or www. */
+size_t text_url(struct str s, size_t at);
+size_t text_email(struct str s, size_t at);
+
+/* Whether a line (without white space at its ends) is empty of letters, digits and Han. */
+bool text_is_blank(struct str line);
+/* 。！？.!?…；; and closing quotes or brackets behind them. */
+bool text_ends_sentence(struct str line);
+bool text_is_closing(uint32_t c);
+bool text_is_stop(uint32_t c); /* ends a sentence */
+
+/* "。" and "\n" parted pieces, each with its end mark. False at the end. */
+bool text_next_sentence(struct str *rest, struct str *sentence);
+
+/* Joins what is kept: appends `line` with "\n" between lines. */
+void text_add_line(struct buf *out, struct str line, bool *first);
+
+#endif
