@@ -1,4 +1,5 @@
-/* yicheng check: proves the database, the ledger's chain, the objects and the indexes. */
+/* yicheng check: proves the database, the ledger's chain, the objects, the indexes and the meter.
+ */
 #include <stdio.h>
 
 #include "core/arena.h"
@@ -60,17 +61,26 @@ static enum err check(struct center *c, const char *head, bool repair, struct fa
         err = knowledge_check(c->knowledge, repair, fault, faults, why);
     if (!err)
         err = data_check(c->data, bad_set, faults, NULL, why);
+    struct meter_report meter = {0};
+    if (!err)
+        err = meter_check(c->meter, fault, faults, &meter, why);
     if (err)
         return err;
     if (c->opts->json)
         printf("{\"faults\":%lld,\"ledger_entries\":%lld,\"ledger_head_sha256\":\"%s\",\"ledger_"
                "head_sm3\":\"%s\","
-               "\"objects\":%zu}\n",
+               "\"objects\":%zu,\"metered_calls\":%lld,\"metered_batches\":%lld,\"closed_bills\":%"
+               "lld}\n",
                (long long)faults->n, (long long)ledger.n_entries, ledger.head_sha256,
-               ledger.head_sm3, n_objects);
+               ledger.head_sm3, n_objects, (long long)meter.n_lines, (long long)meter.n_batches,
+               (long long)meter.n_bills);
     else
-        printf("%lld ledger entries, head %s\n%zu objects\n%s\n", (long long)ledger.n_entries,
-               ledger.head_sha256, n_objects, faults->n ? "faults were found" : "everything fits");
+        printf(
+            "%lld ledger entries, head %s\n%zu objects\n%lld metered calls in %lld batches, %lld "
+            "closed bills\n%s\n",
+            (long long)ledger.n_entries, ledger.head_sha256, n_objects, (long long)meter.n_lines,
+            (long long)meter.n_batches, (long long)meter.n_bills,
+            faults->n ? "faults were found" : "everything fits");
     return ERR_OK;
 }
 
@@ -94,7 +104,8 @@ static int run(const struct center_opts *opts, int argc, char **argv)
 const struct command command_check = {
     .name = "check",
     .usage = "[--head SHA256] [--repair]",
-    .summary = "Prove the ledger's chain, the objects and the indexes; --head: a chain head noted "
+    .summary = "Prove the ledger's chain, the objects, the indexes and the bills; --head: a chain "
+               "head noted "
                "earlier; --repair "
                "rebuilds indexes",
     .run = run,
