@@ -43,8 +43,12 @@ std::string one_line(const char *words)
         line.erase(0, cause + 8);
     size_t start = line.find_first_not_of("\n- ");
     line.erase(0, start == std::string::npos ? line.size() : start);
-    line.resize(std::min(line.find('\n'), line.size()));
-    return line.substr(0, 240);
+    std::string words_of;
+    for (char c : line.substr(0, 240))
+        if (c != '\n' || (!words_of.empty() && words_of.back() != ' '))
+            words_of += c == '\n' ? ' ' : c;
+    words_of.erase(words_of.find_last_not_of(' ') + 1);
+    return words_of;
 }
 
 // Calls `work` and turns whatever it throws into an error with words.
@@ -102,6 +106,7 @@ common_json rendered_of(const common_chat_params &params)
                        {"generation_prompt", params.generation_prompt},
                        {"grammar", params.grammar},
                        {"grammar_lazy", params.grammar_lazy},
+                       {"grammar_begun", !params.parser.empty()},
                        {"triggers", triggers},
                        {"preserved", preserved},
                        {"stops", stops},
@@ -129,6 +134,30 @@ common_chat_templates_inputs inputs_of(const common_json &request)
     return in;
 }
 
+// The analysis lets a model talk before the call that it must make, and put JSON into a fence.
+// Where it does not think first, an answer that must be a call begins with it.
+void call_at_once(std::string &grammar)
+{
+    size_t root = grammar.find("root ::= "), end = grammar.find('\n', root);
+    size_t at = grammar.find(" until-", root);
+    if (root == std::string::npos || at == std::string::npos || at >= end)
+        return;
+    size_t behind = grammar.find_first_not_of("0123456789", at + 7);
+    if (behind < end && grammar[behind] == '?')
+        behind++;
+    if (behind < end && grammar[behind] == ' ')
+        grammar.erase(at, behind - at);
+}
+
+// Some templates' grammars repeat calls though one was asked for.
+void one_call(std::string &grammar)
+{
+    size_t rule = grammar.find("\ntool-calls ::= ");
+    size_t end = rule == std::string::npos ? rule : grammar.find('\n', rule + 1);
+    if (end != std::string::npos && grammar[end - 1] == '+' && grammar[end - 2] == ')')
+        grammar.erase(end - 1, 1);
+}
+
 // A template that its analysis does not understand still writes conversations without tools.
 common_chat_params apply(const common_chat_templates *tmpl, common_chat_templates_inputs &in)
 {
@@ -140,11 +169,22 @@ common_chat_params apply(const common_chat_templates *tmpl, common_chat_template
             throw;
         in.force_pure_content = true;
         params = common_chat_templates_apply(tmpl, in);
-        if (!in.json_schema.empty())
-            params.grammar = json_schema_to_grammar(common_json::parse(in.json_schema));
-        else
-            params.grammar = in.grammar;
+        params.grammar = in.grammar;
     }
+    if (!in.grammar.empty()) { // the caller's own: nothing else is parsed
+        params.grammar = in.grammar;
+        params.grammar_lazy = false;
+    }
+    bool thinks = params.supports_thinking && in.enable_thinking;
+    if (!in.json_schema.empty() && in.tools.empty() && !thinks) {
+        params.grammar = json_schema_to_grammar(common_json::parse(in.json_schema));
+        params.grammar_lazy = false;
+        params.parser.clear(); // the text is the content
+    }
+    if (in.tool_choice == COMMON_CHAT_TOOL_CHOICE_REQUIRED && !thinks)
+        call_at_once(params.grammar);
+    if (!in.tools.empty() && !in.parallel_tool_calls)
+        one_call(params.grammar);
     bool calls = !in.tools.empty() && in.tool_choice != COMMON_CHAT_TOOL_CHOICE_NONE;
     if (calls && params.grammar.empty())
         throw std::runtime_error("it has no place for tools");

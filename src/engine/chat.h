@@ -39,7 +39,8 @@ void chat_close(struct chat *chat); /* NULL is fine */
  * ("auto", "none", "required"), "parallel_tool_calls", "schema" (a JSON schema), "grammar" (GBNF),
  * "thinking" (bool), "template_kwargs" (object).
  * The answer is a JSON object: "prompt"; "generation_prompt" (its end, which the parser and a
- * grammar have to have seen); "grammar", "grammar_lazy", "triggers" [{"kind": "word"|"pattern",
+ * grammar have to have seen); "grammar", "grammar_begun" (it wants to
+ * see the generation prompt first), "grammar_lazy", "triggers" [{"kind": "word"|"pattern",
  * "value"}]; "preserved" (special tokens whose text the parser needs); "stops"; "format", "parser",
  * "thinking" (all three for chat_reader_open).
  *
