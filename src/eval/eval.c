@@ -136,18 +136,10 @@ const struct job_kind eval_job = {
 
 /* ---- starting and listing ---- */
 
-static size_t count(struct str text)
-{
-    struct str line;
-    size_t n = 0;
-    while (str_next_line(&text, &line))
-        n += str_trim_space(line).len > 0;
-    return n;
-}
-
 enum err eval_check_questions(struct str text, size_t *n, struct why *why)
 {
     struct str rest = text, line;
+    *n = 0;
     struct arena *arena = arena_new(8u << 20);
     enum err err = arena ? ERR_OK : ERR_NO_MEMORY;
     for (int number = 1; !err && str_next_line(&rest, &line); number++) {
@@ -157,15 +149,14 @@ enum err eval_check_questions(struct str text, size_t *n, struct why *why)
             continue;
         arena_reset(arena);
         err = json_parse(line, arena, &doc, why);
-        if (!err && (json_kind(json_get(doc, "question")) != JSON_KIND_STRING ||
-                     json_kind(json_get(doc, "gold")) != JSON_KIND_ARRAY))
-            err =
-                err_set(why, ERR_INVALID, "a line needs \"question\" (text) and \"gold\" (array)");
+        size_t of_line = 0;
+        if (!err)
+            err = eval_check_line(doc, &of_line, why);
         if (err)
             err_prefix(why, "line %d", number);
+        *n += of_line;
     }
     arena_free(arena);
-    *n = count(text);
     if (!err && *n == 0)
         err = err_set(why, ERR_INVALID, "there is no question in the file");
     return err;

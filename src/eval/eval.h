@@ -7,7 +7,10 @@
  * version counts
  *     {"document": "<id>"}                               a document id
  *     {"contains": "..."}, or just "..."                 a substring that the passage must hold
- * "gold": [] means that the question must be refused. Titles match without regard to
+ * "gold": [] means that the question must be refused. "field": "phone" (a name of a guide's field,
+ * as in knowledge_field_label) says which field of the record must be quoted. A conversation is
+ * {"turns": [{"question", "gold", ...}, ...]}: each turn is asked with those before it, and what is
+ * searched for is the question as it was understood. Titles match without regard to
  * 中华人民共和国, white space, brackets and a date or version in brackets at the end.
  *
  * Threads: one call, one thread; calls may run side by side.
@@ -46,8 +49,12 @@ struct eval_report {
     size_t refused, refused_right; /* when asked */
     size_t n_contains,
         contains_right;             /* questions with answer_contains; all of them in the answer */
-    double p50_ms, p95_ms, mean_ms; /* of the search */
-    double ask_p50_ms, ask_p95_ms;  /* of the answer */
+    size_t n_records, record_right; /* answered, gold names a title; the first quote is from it */
+    size_t n_fields, field_right;   /* answered, with "field"; the first quote is that field */
+    size_t n_followups, followup_hit_10, followup_answered; /* turns behind the first, with gold */
+    size_t n_followup_contains, followup_right;             /* those with answer_contains */
+    double p50_ms, p95_ms, mean_ms;                         /* of the search */
+    double ask_p50_ms, ask_p95_ms;                          /* of the answer */
     struct str misses; /* JSON array of {"question","gold","got":[{"title","article","score"}]} */
 };
 
@@ -60,7 +67,8 @@ ERR_MUST_USE enum err eval_retrieval(struct knowledge *knowledge, const struct o
                                      struct why *why);
 
 /* The report as one JSON object with recall@1, recall@5, recall@10, hit@1, hit@10, mrr@10,
- * refusal_precision, refusal_recall, answered_rate, answer_accuracy, p50_ms, p95_ms ... */
+ * refusal_precision, refusal_recall, answered_rate, answer_accuracy, record_accuracy,
+ * field_accuracy, followup_*, p50_ms, p95_ms ... */
 void eval_json(const struct eval_report *report, bool with_misses, struct json_out *out);
 
 /* Whether two titles name the same document in the sense above. Pure. */

@@ -4,6 +4,7 @@
 
 #include "core/arena.h"
 #include "core/time.h"
+#include "eval/room.h"
 
 #define TOP            10
 #define QUESTION_ARENA (64u << 20)
@@ -62,6 +63,8 @@ static bool score(const struct json *gold, const struct knowledge_hit *hits, siz
     return best > 0;
 }
 
+#define MOST_TURNS 20
+
 struct run {
     struct knowledge *knowledge;
     const struct ops_identity *who;
@@ -70,6 +73,15 @@ struct run {
     struct json_out misses;
     size_t n_misses;
     double *times, *ask_times; /* ms, one a question */
+};
+
+/* A question with the conversation before it. */
+struct asked {
+    const struct json *line;
+    struct str text; /* what is searched for */
+    const struct knowledge_turn *turns;
+    size_t n_turns;
+    struct knowledge_answer answer; /* when it was asked */
 };
 
 static void miss(struct run *run, const struct json *line, const struct knowledge_hit *hits,
@@ -97,38 +109,45 @@ static void miss(struct run *run, const struct json *line, const struct knowledg
     json_end_object(out);
 }
 
-static bool is_empty(const struct json *line)
+static bool is_empty(struct str text)
 {
-    return str_trim_space(json_get_str(line, "question", STR(""))).len == 0;
+    return str_trim_space(text).len == 0;
 }
 
-static enum err search(struct run *run, const struct json *line, struct arena *arena,
-                       struct why *why)
+static enum err as_of(const struct json *line, int32_t *out, struct why *why)
+{
+    struct str day = json_get_str(line, "as_of", STR(""));
+    *out = DAY_NONE;
+    if (day.len && !day_parse(day, out))
+        return err_set(why, ERR_INVALID, "\"as_of\" is no date: \"%.*s\"", STR_FMT(day));
+    return ERR_OK;
+}
+
+static enum err search(struct run *run, const struct asked *a, struct arena *arena, struct why *why)
 {
     struct knowledge_hit *hits = NULL;
+    struct eval_report *r = &run->report;
     size_t n = 0;
-    int32_t as_of = DAY_NONE;
-    const struct json *gold = json_get(line, "gold");
-    struct str day = json_get_str(line, "as_of", STR(""));
-    if (day.len && !day_parse(day, &as_of))
-        return err_set(why, ERR_INVALID, "\"as_of\" is no date: \"%.*s\"", STR_FMT(day));
-    struct knowledge_query query = {.kb = run->opts->kb,
-                                    .text = json_get_str(line, "question", STR("")),
-                                    .as_of = as_of,
-                                    .limit = TOP};
+    const struct json *gold = json_get(a->line, "gold");
+    struct knowledge_query query = {.kb = run->opts->kb, .text = a->text, .limit = TOP};
+    enum err err = as_of(a->line, &query.as_of, why);
     int64_t start = time_mono_ns();
     /* Public sets hold empty questions: nothing can be found for one, and the rest is to be
      * measured. */
-    enum err err = is_empty(line)
-                       ? ERR_OK
-                       : knowledge_search(run->knowledge, run->who, &query, arena, &hits, &n, why);
+    if (!err && !is_empty(a->text))
+        err = knowledge_search(run->knowledge, run->who, &query, arena, &hits, &n, why);
     if (err)
         return err;
-    run->times[run->report.n] = (double)(time_mono_ns() - start) / 1e6;
-    if (json_len(gold) == 0)
-        run->report.n_refuse++;
-    else if (!score(gold, hits, n, &run->report))
-        miss(run, line, hits, n, "not among the first ten");
+    run->times[r->n] = (double)(time_mono_ns() - start) / 1e6;
+    if (json_len(gold) == 0) {
+        r->n_refuse++;
+        return ERR_OK;
+    }
+    bool found = score(gold, hits, n, r);
+    if (!found)
+        miss(run, a->line, hits, n, "not among the first ten");
+    r->n_followups += a->n_turns > 0;
+    r->followup_hit_10 += a->n_turns > 0 && found;
     return ERR_OK;
 }
 
@@ -141,55 +160,144 @@ static bool contains_all(const struct json *facts, struct str text)
     return true;
 }
 
-static enum err ask(struct run *run, const struct json *line, struct arena *arena, struct why *why)
+/* Whether the first quote is from a record that is gold, and from the field that was asked for. */
+static void score_place(struct run *run, const struct asked *a)
 {
-    struct knowledge_answer answer = {0};
+    struct eval_report *r = &run->report;
+    const struct knowledge_answer *answer = &a->answer;
+    const struct json *gold = json_get(a->line, "gold");
+    struct str field = json_get_str(a->line, "field", STR("")), label;
+    const struct knowledge_quote *quote = answer->n_quotes ? &answer->quotes[0] : NULL;
+    bool titled = false, right = false;
+    for (size_t i = 0; quote && i < json_len(gold); i++) {
+        struct str title = json_get_str(json_at(gold, i), "title", STR_NONE);
+        titled = titled || title.ptr;
+        right = right || (title.ptr && eval_same_title(title, answer->hits[quote->hit].title));
+    }
+    r->n_records += titled;
+    r->record_right += right;
+    label = knowledge_field_label(field);
+    if (!quote || !label.len)
+        return;
+    r->n_fields++;
+    r->field_right += str_eq(quote->field, label);
+    if (!right || !str_eq(quote->field, label))
+        miss(run, a->line, answer->hits, answer->n_hits,
+             right ? "another field of the record" : "another record");
+}
+
+static void score_facts(struct run *run, const struct asked *a)
+{
+    struct eval_report *r = &run->report;
+    const struct json *facts = json_get(a->line, "answer_contains");
+    bool right = !a->answer.refused && contains_all(facts, a->answer.text);
+    if (json_len(facts) == 0)
+        return;
+    r->n_contains++;
+    r->contains_right += right;
+    r->n_followup_contains += a->n_turns > 0;
+    r->followup_right += a->n_turns > 0 && right;
+    if (!right && !a->answer.refused)
+        miss(run, a->line, a->answer.hits, a->answer.n_hits, "the answer lacks an expected fact");
+}
+
+static enum err ask(struct run *run, struct asked *a, struct arena *arena, struct why *why)
+{
+    struct eval_report *r = &run->report;
     struct knowledge_ask ask = {.query = {.kb = run->opts->kb,
-                                          .text = json_get_str(line, "question", STR("")),
-                                          .as_of = DAY_NONE,
-                                          .limit = TOP}};
-    struct str day = json_get_str(line, "as_of", STR(""));
-    if (day.len && !day_parse(day, &ask.query.as_of))
-        return err_set(why, ERR_INVALID, "\"as_of\" is no date: \"%.*s\"", STR_FMT(day));
+                                          .text = json_get_str(a->line, "question", STR("")),
+                                          .limit = TOP},
+                                .turns = a->turns,
+                                .n_turns = a->n_turns};
+    enum err err = as_of(a->line, &ask.query.as_of, why);
     int64_t start = time_mono_ns();
-    enum err err = knowledge_ask(run->knowledge, run->who, &ask, arena, &answer, why);
+    if (!err)
+        err = knowledge_ask(run->knowledge, run->who, &ask, arena, &a->answer, why);
     if (err)
         return err;
-    run->ask_times[run->report.n] = (double)(time_mono_ns() - start) / 1e6;
-    bool must_refuse = json_len(json_get(line, "gold")) == 0;
-    run->report.refused += answer.refused;
-    run->report.refused_right += answer.refused && must_refuse;
-    if (answer.refused != must_refuse)
-        miss(run, line, answer.hits, answer.n_hits,
+    run->ask_times[r->n] = (double)(time_mono_ns() - start) / 1e6;
+    a->text = a->answer.question;
+    bool must_refuse = json_len(json_get(a->line, "gold")) == 0;
+    r->refused += a->answer.refused;
+    r->refused_right += a->answer.refused && must_refuse;
+    r->followup_answered += a->n_turns > 0 && !must_refuse && !a->answer.refused;
+    if (a->answer.refused != must_refuse)
+        miss(run, a->line, a->answer.hits, a->answer.n_hits,
              must_refuse ? "answered, but nothing supports an answer" : "refused");
-    const struct json *facts = json_get(line, "answer_contains");
-    if (json_len(facts) == 0)
+    score_place(run, a);
+    score_facts(run, a);
+    return ERR_OK;
+}
+
+/* One question, alone or behind others. */
+static enum err one_asked(struct run *run, struct asked *a, struct arena *arena, struct why *why)
+{
+    a->text = json_get_str(a->line, "question", STR(""));
+    enum err err = run->opts->ask && !is_empty(a->text) ? ask(run, a, arena, why) : ERR_OK;
+    if (!err)
+        err = search(run, a, arena, why);
+    if (!err)
+        run->report.n++;
+    return err;
+}
+
+static enum err conversation(struct run *run, const struct json *turns, struct arena *arena,
+                             struct why *why)
+{
+    struct knowledge_turn said[2 * MOST_TURNS];
+    enum err err = ERR_OK;
+    size_t n = 0;
+    for (size_t i = 0; !err && i < json_len(turns); i++) {
+        struct asked a = {.line = json_at(turns, i), .turns = said, .n_turns = n};
+        err = one_asked(run, &a, arena, why);
+        said[n++] = (struct knowledge_turn){STR("user"),
+                                            json_get_str(json_at(turns, i), "question", STR(""))};
+        if (!err && run->opts->ask)
+            said[n++] = (struct knowledge_turn){STR("assistant"), a.answer.text};
+    }
+    return err;
+}
+
+static bool is_question(const struct json *line)
+{
+    return json_kind(json_get(line, "question")) == JSON_KIND_STRING &&
+           json_kind(json_get(line, "gold")) == JSON_KIND_ARRAY;
+}
+
+enum err eval_check_line(const struct json *line, size_t *n, struct why *why)
+{
+    const struct json *turns = json_get(line, "turns");
+    size_t n_turns = json_len(turns);
+    *n = n_turns ? n_turns : 1;
+    if (!n_turns && is_question(line))
         return ERR_OK;
-    run->report.n_contains++;
-    if (!answer.refused && contains_all(facts, answer.text))
-        run->report.contains_right++;
-    else if (!answer.refused)
-        miss(run, line, answer.hits, answer.n_hits, "the answer lacks an expected fact");
+    if (!n_turns)
+        return err_set(why, ERR_INVALID, "a line needs \"question\" (text) and \"gold\" (array)");
+    if (n_turns > MOST_TURNS)
+        return err_set(why, ERR_INVALID, "%zu turns are more than %d", n_turns, MOST_TURNS);
+    for (size_t i = 0; i < n_turns; i++)
+        if (!is_question(json_at(turns, i)))
+            return err_set(why, ERR_INVALID,
+                           "a turn needs \"question\" (text) and \"gold\" (array)");
     return ERR_OK;
 }
 
 static enum err one(struct run *run, struct str text, struct arena *arena, struct why *why)
 {
     const struct json *line = NULL;
+    size_t n;
     enum err err = json_parse(text, arena, &line, why);
     if (err)
         return err;
     if (run->opts->split && !str_eq_c(json_get_str(line, "split", STR("")), run->opts->split))
         return ERR_OK;
-    if (json_kind(json_get(line, "question")) != JSON_KIND_STRING ||
-        json_kind(json_get(line, "gold")) != JSON_KIND_ARRAY)
-        return err_set(why, ERR_INVALID, "a line needs \"question\" (text) and \"gold\" (array)");
-    err = search(run, line, arena, why);
-    if (!err && run->opts->ask && !is_empty(line))
-        err = ask(run, line, arena, why);
-    if (!err)
-        run->report.n++;
-    return err;
+    err = eval_check_line(line, &n, why);
+    if (err)
+        return err;
+    if (json_len(json_get(line, "turns")))
+        return conversation(run, json_get(line, "turns"), arena, why);
+    struct asked a = {.line = line};
+    return one_asked(run, &a, arena, why);
 }
 
 static int by_value(const void *a, const void *b)
@@ -216,6 +324,15 @@ static void times(struct run *run)
     r->p95_ms = quantile(run->times, r->n, 0.95);
     r->ask_p50_ms = quantile(run->ask_times, r->n, 0.50);
     r->ask_p95_ms = quantile(run->ask_times, r->n, 0.95);
+}
+
+/* No fewer than there are questions: lines, and the turns in them. */
+static size_t count_most(struct str text)
+{
+    size_t n = 1, at = 0;
+    while ((at = str_find_from(text, STR("\"question\""), at)) != STR_NPOS)
+        n++, at++;
+    return n;
 }
 
 static size_t count_lines(struct str text)
@@ -254,7 +371,7 @@ enum err eval_retrieval(struct knowledge *knowledge, const struct ops_identity *
 {
     struct run run = {.knowledge = knowledge, .who = who, .opts = opts};
     struct buf misses;
-    size_t n = count_lines(opts->questions);
+    size_t n = count_lines(opts->questions) + count_most(opts->questions);
     run.times = arena_array(arena, double, n);
     run.ask_times = arena_array(arena, double, n);
     if (!run.times || !run.ask_times)
@@ -303,6 +420,14 @@ void eval_json(const struct eval_report *r, bool with_misses, struct json_out *o
     ratio(out, "refusal_recall", (double)r->refused_right, refuse);
     ratio(out, "answered_rate", gold - (double)refused_wrong, gold);
     ratio(out, "answer_accuracy", (double)r->contains_right, (double)r->n_contains);
+    ratio(out, "record_accuracy", (double)r->record_right, (double)r->n_records);
+    ratio(out, "field_accuracy", (double)r->field_right, (double)r->n_fields);
+    if (r->n_followups) {
+        json_kv_int(out, "n_followups", (int64_t)r->n_followups);
+        ratio(out, "followup_hit@10", (double)r->followup_hit_10, (double)r->n_followups);
+        ratio(out, "followup_answered_rate", (double)r->followup_answered, (double)r->n_followups);
+        ratio(out, "followup_accuracy", (double)r->followup_right, (double)r->n_followup_contains);
+    }
     json_kv_real(out, "p50_ms", r->p50_ms);
     json_kv_real(out, "p95_ms", r->p95_ms);
     json_kv_real(out, "mean_ms", r->mean_ms);

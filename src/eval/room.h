@@ -15,6 +15,9 @@ struct eval {
 /* ERR_INVALID names the first line that is not a question; *n counts them. */
 ERR_MUST_USE enum err eval_check_questions(struct str text, size_t *n, struct why *why);
 
+/* Whether a line is a question or a conversation; *n questions of it. */
+ERR_MUST_USE enum err eval_check_line(const struct json *line, size_t *n, struct why *why);
+
 /* Keeps the questions and queues the job, in one transaction. */
 ERR_MUST_USE enum err eval_start(struct eval *eval, const struct ops_identity *who, struct str kb,
                                  struct str name, struct str questions, struct arena *arena,

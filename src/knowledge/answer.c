@@ -20,7 +20,7 @@
 #define MOST_QUOTES  3
 #define MOST_WHOLE   450  /* bytes of an article that is quoted whole */
 #define FAQ_ALIKE    0.62 /* a question that is nearly one of the FAQ's is answered by it */
-#define ROUTE_LEAST  0.15 /* less answerable than this, and a name alone does not make an answer */
+#define ROUTE_LEAST  0.05 /* less answerable than this, and a name alone does not make an answer */
 #define MOST_SHORT   40   /* characters of a question that may be a short form of a title */
 #define TITLE_SURE   0.75 /* this much of a record's title in the question means the record */
 #define TITLE_WEIGHT 1.2  /* of a record's title that stands in the question, against its rank */

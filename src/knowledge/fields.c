@@ -1,5 +1,6 @@
 /* knowledge/fields - the fields of a service guide under one set of names. */
 #include "knowledge/fields.h"
+#include "knowledge/knowledge.h"
 
 #include "core/hash.h"
 #include "knowledge/numeral.h"
@@ -145,4 +146,14 @@ bool field_is_empty(struct str value)
         if (str_eq_c(value, nothing[i]))
             return true;
     return false;
+}
+
+struct str knowledge_field_label(struct str name)
+{
+    char own[40] = "";
+    if (name.len && name.len < sizeof own)
+        memcpy(own, name.ptr, name.len);
+    const struct field_kind *kind = own[0] ? field_named(own) : NULL;
+    kind = kind || !name.len ? kind : field_find(name, STR(""));
+    return kind ? str_c(kind->label) : STR("");
 }

@@ -231,6 +231,9 @@ struct knowledge_ask {
 ERR_MUST_USE enum err knowledge_ask(struct knowledge *k, const struct ops_identity *who,
                                     const struct knowledge_ask *ask, struct arena *arena,
                                     struct knowledge_answer *out, struct why *why);
+/* The label that a quote has for a field of guides, by any of its names (phone, 咨询电话,
+ * consult_phone); empty when none is known. */
+struct str knowledge_field_label(struct str name);
 /* The answer as the JSON object that the API, the CLI (--json) and the console share. */
 void knowledge_answer_json(const struct knowledge_answer *answer, struct json_out *out);
 

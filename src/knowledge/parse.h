@@ -21,7 +21,7 @@ struct arena;
 
 /* Changes whenever the same bytes may give other passages or metadata: files that were imported by
  * another version are read again. */
-#define PARSE_VERSION       1
+#define PARSE_VERSION       2
 
 #define PARSE_PASSAGE_BYTES 1200  /* prose is cut to at most this */
 #define PARSE_TABLE_BYTES   2400  /* a table up to this stays in its article or section */

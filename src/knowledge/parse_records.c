@@ -289,12 +289,17 @@ static void add_pair(struct parser *p, const struct line *line)
     const struct format_field *question = field_of(block, question_names),
                               *answer = field_of(block, answer_names),
                               *group = field_of(block, group_names);
-    struct place place;
+    struct place place, asked;
     if (!question || !answer || !field_place(p, line, (size_t)(answer - block->fields), &place))
         return;
+    /* Who keeps the pair, since when and after what rule (部门, 更新日期, 来源) is no part of the
+     * answer. */
+    size_t end = line->end;
+    if (field_place(p, line, (size_t)(question - block->fields), &asked) && asked.end < place.value)
+        end = place.end;
     parser_add(p, (struct passage){.kind = PASSAGE_FAQ,
                                    .start = line->start,
-                                   .len = line->end - line->start,
+                                   .len = end - line->start,
                                    .body = place.value - line->start,
                                    .label = utf8_prefix(str_trim_space(question->value), 200),
                                    .path = group ? utf8_prefix(group->value, 60) : STR(""),
@@ -431,7 +436,7 @@ static void faq_row(struct parser *p, const struct format_table *table, size_t r
     struct str words = table->cells[r * table->n_cols + question];
     parser_add(p, (struct passage){.kind = PASSAGE_FAQ,
                                    .start = start,
-                                   .len = row_bytes(table, r) - 1,
+                                   .len = at - start + table->cells[r * table->n_cols + answer].len,
                                    .body = at - start,
                                    .label = utf8_prefix(words, 200),
                                    .path = STR(""),

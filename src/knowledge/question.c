@@ -211,10 +211,24 @@ static void add_field(struct question *q, const char *field, double weight)
         q->strength[i] > weight ? q->strength[i] + 0.1 : weight + (q->strength[i] > 0 ? 0.1 : 0);
 }
 
+/* Money that is given or taken by rule: 补贴多少钱 asks for no fee. */
+static bool is_granted(struct str text)
+{
+    static const char *const words[] = {"补贴", "补助", "津贴",   "奖励",   "救助", "罚", "贷",
+                                        "工资", "低保", "养老金", "失业金", "提取", "赔"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (str_find(text, str_c(words[i])) != STR_NPOS)
+            return true;
+    return false;
+}
+
 static void find_fields(struct question *q)
 {
+    bool granted = is_granted(q->text);
     for (size_t i = 0; i < N_INTENTS; i++)
-        if (stands(q->text, intents[i].words))
+        if (stands(q->text, intents[i].words) &&
+            !(granted && strcmp(intents[i].field, "fee") == 0 &&
+              strcmp(intents[i].words, "多少钱") == 0))
             add_field(q, intents[i].field, intents[i].weight);
     for (size_t i = 1; i < q->n_fields; i++) {
         for (size_t j = i; j > 0 && q->strength[j] > q->strength[j - 1]; j--) {

@@ -222,6 +222,18 @@ test('measures: a question file gives one JSON object with its figures', () => {
   for (const key of ['recall@1', 'recall@5', 'recall@10', 'hit@10', 'mrr@10', 'refusal_precision', 'refusal_recall', 'p50_ms', 'p95_ms'])
     ok(key in report, `${key} is missing`);
   equal([report.n, report.n_gold, report.n_refuse, report['hit@10']], [3, 2, 1, 1], 'figures');
+  // a conversation: the second turn cannot be understood without the first
+  const turns = [
+    { question: '第4号示范区共享单车停放由哪个部门监督', gold: [{ contains: '城市管理部门负责' }] },
+    { question: '那第三条怎么说', gold: [{ title: '第4号示范区共享单车停放管理办法' }] },
+  ];
+  writeFileSync(file, JSON.stringify({ turns }));
+  const talk = json(on(data, 'eval', 'retrieval', '--kb', 'rules', '--questions', file, '--json'));
+  equal([talk.n, talk.n_gold, talk.n_followups], [2, 2, 1], 'turns');
+  ok(talk['followup_hit@10'] === 1, 'the follow-up finds what its conversation is about');
+  ok('record_accuracy' in talk && 'field_accuracy' in talk, 'record and field are told apart');
+  writeFileSync(file, '{"turns": [{"question": "x"}]}\n');
+  ok(/a turn needs/.test(on(data, 'eval', 'retrieval', '--kb', 'rules', '--questions', file).err), 'a bad turn is named');
   writeFileSync(file, '{"question": "x"}\n');
   const bad = on(data, 'eval', 'retrieval', '--kb', 'rules', '--questions', file);
   ok(bad.status === 1 && bad.err.includes('line 1'), bad.err);

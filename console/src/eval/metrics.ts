@@ -11,6 +11,13 @@ export function metricWords(name: string): string {
     'mrr@10': tr('平均倒数排名', 'MRR at 10'),
     refusal_precision: tr('拒答准确率', 'Refusal precision'),
     refusal_recall: tr('该拒能拒率', 'Refusal recall'),
+    answered_rate: tr('该答能答率', 'Answered'),
+    answer_accuracy: tr('答案含要点率', 'Expected facts quoted'),
+    record_accuracy: tr('引用文件准确率', 'Right document quoted'),
+    field_accuracy: tr('引用字段准确率', 'Right field quoted'),
+    'followup_hit@10': tr('追问前 10 条命中率', 'Follow-ups: hit at 10'),
+    followup_answered_rate: tr('追问能答率', 'Follow-ups answered'),
+    followup_accuracy: tr('追问答案含要点率', 'Follow-ups: expected facts'),
     p50_ms: tr('用时中位数', 'Median time'),
     p95_ms: tr('用时 95 分位', '95th percentile'),
   };
