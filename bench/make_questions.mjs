@@ -4,6 +4,8 @@
 //   OUT/cmrc/*.txt, cmrc.jsonl   256 passages as documents, 1,002 questions, gold: a substring of the passage
 //   OUT/evidence_train.jsonl  the same questions with passage and answers, for bench/train_quote
 //   OUT/evidence.jsonl        515 questions with passage, answers and gold evidence, for `yicheng eval evidence`
+//   OUT/foreign.jsonl         questions of encyclopedias (CMRC 2018) and instructions to chat programs, gold []: neither
+//                             a city nor the law answers them
 //   OUT/guides.jsonl          questions made from service guides in eight wordings a field, gold: the record's title
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -99,4 +101,16 @@ function guides() {
   return rows.length;
 }
 
-console.log(`lecoqa ${lecoqa()}, cmrc ${cmrc()}, evidence ${evidence()}, guides ${guides()} questions in ${out}`);
+function foreign() {
+  const cmrc = readFileSync(join(out, 'cmrc.jsonl'), 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l).question);
+  const chat = read('sft-dpo-zh/llama-factory/data/alpaca_zh_demo.json')
+    .filter((x) => !x.input && [...x.instruction].length <= 40)
+    .map((x) => x.instruction);
+  const rows = [...cmrc.map((q) => [q, 'cmrc']), ...chat.map((q) => [q, 'chat'])]
+    .filter(([question]) => question.trim())
+    .map(([question, from]) => ({ question, gold: [], from, split: split(question) }));
+  writeFileSync(join(out, 'foreign.jsonl'), lines(rows));
+  return rows.length;
+}
+
+console.log(`lecoqa ${lecoqa()}, cmrc ${cmrc()}, evidence ${evidence()}, guides ${guides()}, foreign ${foreign()} questions in ${out}`);

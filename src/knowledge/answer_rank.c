@@ -530,17 +530,23 @@ struct form {
     bool names_home;
 };
 
+static size_t of_region(const struct knowledge_hit *hits, size_t n, struct str region)
+{
+    size_t same = 0;
+    for (size_t i = 0; i < n; i++)
+        same += str_eq(hits[i].meta.region, region);
+    return same;
+}
+
+/* Of texts that are no laws; where there are only laws, what half of them and more are from. */
 static struct str home_of(const struct knowledge_hit *hits, size_t n)
 {
     struct str home = STR("");
     size_t most = 0;
     for (size_t i = 0; i < n; i++) {
-        size_t same = 0;
-        if (hits[i].meta.kind == KNOWLEDGE_LAW || !hits[i].meta.region.len)
-            continue;
-        for (size_t k = 0; k < n; k++)
-            same += str_eq(hits[k].meta.region, hits[i].meta.region);
-        if (same > most) {
+        size_t same = hits[i].meta.region.len ? of_region(hits, n, hits[i].meta.region) : 0;
+        bool known = hits[i].meta.kind != KNOWLEDGE_LAW || 2 * same >= n;
+        if (known && same > most) {
             most = same;
             home = hits[i].meta.region;
         }
