@@ -4,6 +4,7 @@
  * client asks once for TOKENS tokens behind a prompt of its own of PROMPT tokens.
  */
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "core/arena.h"
 #include "core/file.h"
@@ -14,7 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PROMPT = 128, TOKENS = 64, MOST = 64 };
+enum { PROMPT_MOST = 4096, MOST = 64 };
+static int PROMPT = 128, TOKENS = 64;
 
 struct client {
     pthread_mutex_t *lock;
@@ -39,16 +41,24 @@ static void sink(void *ctx, const struct run_event *e)
     (void)pthread_mutex_unlock(c->lock);
 }
 
+static double cpu_seconds(void)
+{
+    struct rusage u;
+    (void)getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
 static void measure(struct run *run, int n, uint32_t salt, bool sampled)
 {
-    static int32_t tokens[MOST][PROMPT];
+    static int32_t tokens[MOST][PROMPT_MOST];
     struct client clients[MOST];
     struct run_call *calls[MOST];
     pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     pthread_cond_t news = PTHREAD_COND_INITIALIZER;
     struct why why = {0};
     uint64_t written = 0, read = 0;
-    double first = 0;
+    double first = 0, cpu = cpu_seconds();
     int64_t start = time_mono_ns();
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < PROMPT; j++) {
@@ -56,10 +66,10 @@ static void measure(struct run *run, int n, uint32_t salt, bool sampled)
             tokens[i][j] = (int32_t)((salt >> 8) % (run_info(run)->n_vocab / 2));
         }
         clients[i] = (struct client){.lock = &lock, .news = &news};
-        struct run_input in = {tokens[i], PROMPT};
+        struct run_input in = {tokens[i], (size_t)PROMPT};
         struct run_request r = {.inputs = &in,
                                 .n_inputs = 1,
-                                .max_tokens = TOKENS,
+                                .max_tokens = (uint32_t)TOKENS,
                                 .sampling = {.ignore_eos = true,
                                              .temperature = sampled ? 0.8f : 0,
                                              .top_k = sampled ? 40 : 0,
@@ -81,13 +91,15 @@ static void measure(struct run *run, int n, uint32_t salt, bool sampled)
     }
     double s = (double)(time_mono_ns() - start) / 1e9;
     printf("%2d clients, %s: %6.1f tokens/s written, %6.1f tokens/s in all, first token after %.0f "
-           "ms\n",
+           "ms, %.2f s of processor\n",
            n, sampled ? "sampled" : "greedy ", (double)written / s, (double)(written + read) / s,
-           first / n);
+           first / n, cpu_seconds() - cpu);
 }
 
 int main(int argc, char **argv)
 {
+    PROMPT = getenv("PROMPT") ? atoi(getenv("PROMPT")) : PROMPT;
+    TOKENS = getenv("TOKENS") ? atoi(getenv("TOKENS")) : TOKENS;
     const char *model = argc > 1 ? argv[1] : "/tmp/yicheng-bench-0.5b.gguf";
     struct why why = {0};
     struct run *run = NULL;
@@ -97,6 +109,7 @@ int main(int argc, char **argv)
                             .threads = argc > 2 ? (uint32_t)atoi(argv[2]) : 0};
     struct engine_random shape = {.shape = "0.5b", .kind = GGUF_TENSOR_Q4_0, .seed = 1};
     opts.split_kv = getenv("SPLIT_KV") != NULL;
+    opts.prompt_ms = getenv("PROMPT_MS") ? (uint32_t)atoi(getenv("PROMPT_MS")) : 0;
     enum err err = file_exists(model) ? ERR_OK : engine_make_random(&shape, model, &why);
     if (!err)
         err = run_open(&opts, &run, &why);
@@ -109,7 +122,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < (argc > 3 ? argc - 3 : 3); i++) {
         int n = argc > 3 ? atoi(argv[3 + i]) : usual[i];
         measure(run, n > MOST ? MOST : n, (uint32_t)i + 1, false);
-        measure(run, n > MOST ? MOST : n, (uint32_t)i + 100, true);
+        if (!getenv("GREEDY"))
+            measure(run, n > MOST ? MOST : n, (uint32_t)i + 100, true);
     }
     struct run_state state;
     run_state(run, &state);

@@ -56,6 +56,7 @@ static void add(struct run *run, struct pack *pack, struct run_call *call)
     }
     pack->call[pack->n] = call;
     pack->input[pack->n++] = input;
+    step->call[step->n_calls++] = call;
     if (!call->seated_ns)
         call->seated_ns = time_mono_ns();
     fair_charge(&run->fair, call->place, in->n);
@@ -64,7 +65,7 @@ static void add(struct run *run, struct pack *pack, struct run_call *call)
 static void gather(struct run *run, struct pack *pack)
 {
     struct run_call *call;
-    run->step.n = 0;
+    run->step.n = run->step.n_calls = 0;
     while (pack->n < run->info.slots && (call = next_call(run, pack))) {
         if (run->step.n + call->request.inputs[taken(pack, call)].n > run->batch)
             break; /* in turn: nothing smaller overtakes it */
@@ -124,8 +125,8 @@ void embed_step(struct run *run)
     for (uint32_t i = 0; i < pack.n; i++) {
         struct run_call *call = pack.call[i];
         struct why why = {0};
-        if (call->over)
-            continue;
+        if (call->over || (code == 2 && atomic_load(&call->cancelled)))
+            continue; /* broken off: the next step hears why */
         if (code) {
             err_note(&why, "the model could not be computed (code %d)", code);
             write_fail(run, call, ERR_INTERNAL, &why);

@@ -101,6 +101,8 @@ struct step {
     int32_t **seq, *seq_ids;
     int8_t *output;
     uint32_t n;
+    struct run_call *call[RUN_MAX_SLOTS]; /* whose it is, n_calls of them */
+    uint32_t n_calls;
     uint32_t take[RUN_MAX_SLOTS]; /* tokens of each slot in it */
     int32_t row[RUN_MAX_SLOTS];   /* the slot's row of logits, or -1 */
 };
@@ -171,6 +173,9 @@ struct choice *seat_next(struct run *run);
 void seat_give(struct run *run, struct choice *choice);
 /* Takes the slot away; what it holds stays for the next prompt unless `wipe`. */
 void seat_leave(struct run *run, struct choice *choice, bool wipe);
+/* Cuts a slot back to its first n tokens; to nothing where the model cannot. `dirty`: its cache may
+ * hold more than is known. */
+void seat_trim(struct run *run, uint32_t slot, uint32_t n, bool dirty);
 /* Makes room in a full cache: what an idle slot remembers, else a choice steps back. False when
  * there is nothing left to take. */
 bool seat_make_room(struct run *run);
@@ -190,6 +195,8 @@ struct str write_piece(const struct run *run, int32_t token);
 /* ---- run_loop, run_embed ---- */
 
 void *loop_main(void *run);
+/* For llama.cpp, many times in a step, on its threads: whether nobody wants the step any more. */
+bool loop_unwanted(void *run);
 /* Computes run->step with these adapters; llama_decode's code. */
 int loop_decode(struct run *run, const float *scales);
 /* One step of an embedding or rerank model; the waiting calls are run->calls. */

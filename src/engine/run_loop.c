@@ -7,7 +7,7 @@
 #include "core/time.h"
 #include "engine/run_in.h"
 
-#define READ_LEAST 32   /* tokens of prompts in a step, however slow the machine */
+#define READ_LEAST 64   /* tokens of prompts in a step, however slow the machine */
 #define STEP_MS    1000 /* a step that only reads: about so long, so that a cancel is heard */
 
 /* ---- one step of text ---- */
@@ -44,12 +44,17 @@ static bool in_step(const struct run *run, uint32_t i, const float *scales)
     return run->slots[i].choice && seat_same(run, run->slots[i].scales, scales);
 }
 
-/* How many tokens of prompts this step may read. */
-static uint32_t budget(const struct run *run, bool writing, uint32_t used)
+/*
+ * How many tokens of prompts this step may read. Who writes waits for them: by the time that was
+ * asked for, and by so much more as those who read outnumber those who write. When many begin at
+ * once they are soon together in large batches, which is half as fast again as in small ones.
+ */
+static uint32_t budget(const struct run *run, uint32_t reading, uint32_t writing)
 {
-    double most = run->read_per_ms * (writing ? run->prompt_ms : STEP_MS);
+    double ms = writing ? run->prompt_ms * (1 + (double)reading / writing) : STEP_MS;
+    double most = run->read_per_ms * (ms < STEP_MS ? ms : STEP_MS);
     uint32_t least = writing ? READ_LEAST : run->ubatch;
-    uint32_t room = run->batch - used;
+    uint32_t room = run->batch - writing;
     uint32_t n = most > (double)room ? room : (uint32_t)most;
     if (n < least)
         n = least;
@@ -94,7 +99,7 @@ static void share_out(struct run *run, const float *scales)
         run->step.take[i] = in_step(run, i, scales) && pending(&run->slots[i]) == 1;
         writing += run->step.take[i];
     }
-    uint32_t left = n ? budget(run, writing > 0, writing) : 0;
+    uint32_t left = n ? budget(run, n, writing) : 0;
     for (uint32_t i = 1; i < n; i++)
         if (run->slots[reading[i]].choice->seated < run->slots[reading[first]].choice->seated)
             first = i;
@@ -108,10 +113,12 @@ static void build(struct run *run, const float *scales)
 {
     struct step *step = &run->step;
     share_out(run, scales);
-    step->n = 0;
+    step->n = step->n_calls = 0;
     for (uint32_t i = 0; i < run->info.slots; i++) {
         const struct slot *s = &run->slots[i];
         step->row[i] = -1;
+        if (step->take[i])
+            step->call[step->n_calls++] = s->choice->call;
         for (uint32_t j = 0; j < step->take[i]; j++) {
             uint32_t at = step->n++;
             step->token[at] = s->choice->tokens[s->n + j];
@@ -123,6 +130,16 @@ static void build(struct run *run, const float *scales)
                 step->row[i] = (int32_t)at;
         }
     }
+}
+
+bool loop_unwanted(void *arg)
+{
+    const struct run *run = arg;
+    const struct step *step = &run->step;
+    for (uint32_t i = 0; i < step->n_calls; i++)
+        if (!atomic_load_explicit(&step->call[i]->cancelled, memory_order_relaxed))
+            return false;
+    return step->n_calls > 0;
 }
 
 int loop_decode(struct run *run, const float *scales)
@@ -148,7 +165,6 @@ int loop_decode(struct run *run, const float *scales)
                                           .seq_id = step->seq,
                                           .logits = step->output,
                                       });
-    llama_synchronize(run->ctx);
     run_log_quiet(false);
     return code;
 }
@@ -168,6 +184,14 @@ static void computed(struct run *run, double ms)
             s->n += step->take[i];
         }
     }
+}
+
+/* The step was broken off: what it had put into the cache goes. */
+static void forget_step(struct run *run)
+{
+    for (uint32_t i = 0; i < run->info.slots; i++)
+        if (run->step.take[i])
+            seat_trim(run, i, run->slots[i].n, true);
 }
 
 /* The slots of this step hold nobody knows what: whoever sits there ends. */
@@ -207,6 +231,10 @@ static void text_step(struct run *run)
     if (code == 1) {
         if (!seat_make_room(run))
             end_the_last(run);
+        return;
+    }
+    if (code == 2) {
+        forget_step(run);
         return;
     }
     if (code) {
@@ -334,6 +362,7 @@ static enum err warm_up(struct run *run, struct why *why)
     struct step *step = &run->step;
     bool text = run->info.kind == RUN_GENERATE;
     step->n = 1;
+    step->n_calls = 0;
     step->token[0] = run->info.bos >= 0 ? run->info.bos : 0;
     step->pos[0] = 0;
     step->n_seq[0] = 1;

@@ -260,7 +260,7 @@ static void choose_sizes(struct run *run, const struct run_opts *o, struct llama
     run->batch = p->n_batch;
     run->ubatch = smaller(p->n_ubatch, p->n_batch);
     run->queue = or_else(o->queue, 256);
-    run->prompt_ms = or_else(o->prompt_ms, 250);
+    run->prompt_ms = or_else(o->prompt_ms, 500);
 }
 
 static enum err open_context(struct run *run, const struct run_opts *o, struct why *why)
@@ -282,6 +282,8 @@ static enum err open_context(struct run *run, const struct run_opts *o, struct w
     p.embeddings = !text;
     p.kv_unified = !run->split_kv;
     p.no_perf = true;
+    p.abort_callback = loop_unwanted;
+    p.abort_callback_data = run;
     run->ctx = llama_init_from_model(run->model, p);
     if (!run->ctx)
         return err_set(why, ERR_NO_MEMORY, "could not make a context of %u tokens: %s", p.n_ctx,

@@ -120,17 +120,16 @@ static void wipe_slot(struct run *run, uint32_t i)
     run->slots[i].n = 0;
 }
 
-/* Cuts a slot back to its first n tokens; to nothing where the model cannot. */
-static void trim(struct run *run, uint32_t i, uint32_t n)
+void seat_trim(struct run *run, uint32_t i, uint32_t n, bool dirty)
 {
     struct slot *s = &run->slots[i];
-    if (s->n > n) {
-        if (n == 0 ||
-            !llama_memory_seq_rm(llama_get_memory(run->ctx), (llama_seq_id)i, (llama_pos)n, -1))
-            wipe_slot(run, i);
-        else
-            s->n = n;
-    }
+    if (s->n <= n && !dirty)
+        return;
+    if (n == 0 ||
+        !llama_memory_seq_rm(llama_get_memory(run->ctx), (llama_seq_id)i, (llama_pos)n, -1))
+        wipe_slot(run, i);
+    else
+        s->n = n;
 }
 
 /* One cache for all: cells are shared, nothing moves. A cache each: the whole of it is copied (a
@@ -145,7 +144,7 @@ static void copy_prefix(struct run *run, const struct found *f)
                         all ? -1 : (llama_pos)f->n);
     memcpy(to->tokens, from->tokens, f->n * sizeof *to->tokens);
     to->n = all ? from->n : f->n;
-    trim(run, f->slot, f->n);
+    seat_trim(run, f->slot, f->n, false);
 }
 
 void seat_give(struct run *run, struct choice *c)
@@ -156,7 +155,7 @@ void seat_give(struct run *run, struct choice *c)
     if (f.source != f.slot && f.n)
         copy_prefix(run, &f);
     else
-        trim(run, f.slot, f.n);
+        seat_trim(run, f.slot, f.n, false);
     memcpy(s->scales, call->scales, run->n_adapters * sizeof *s->scales);
     s->choice = c;
     c->slot = f.slot;

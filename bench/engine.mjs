@@ -1,0 +1,88 @@
+// engine.mjs YICHENG: tokens a second of `yicheng engine` and of llama-server, built from the same source, on the
+// same file with the same threads, at 1, 4 and 16 clients; the two take turns and the medians are compared.
+// ROUNDS, THREADS and TOKENS may be set. The model has random weights in the shape of Qwen2 0.5B (Q4_0).
+import { spawn, execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir, homedir } from 'node:os';
+import { join } from 'node:path';
+import net from 'node:net';
+
+const yicheng = process.argv[2];
+const rounds = Number(process.env.ROUNDS ?? 3);
+const threads = Number(process.env.THREADS ?? 2);
+const tokens = Number(process.env.TOKENS ?? 64);
+const cache = process.env.YICHENG_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'yicheng');
+const llama = join(cache, 'llama-0.5.0');
+const server = join(llama, 'peers/bin/llama-server');
+if (!existsSync(server)) {
+  console.log('engine: llama-server is not here (tools/llama peers builds it); skipped');
+  process.exit(0);
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'yicheng-engine-'));
+const model = process.env.MODEL ?? join(folder, 'qwen2-0.5b-q4_0.gguf');
+if (!existsSync(model)) {
+  execFileSync(yicheng, ['gguf', 'random', '0.5b', model, '--kind', 'Q4_0', '--vocab', join(llama, 'source/models/ggml-vocab-qwen2.gguf')], { stdio: 'ignore' });
+}
+
+const freePort = () => new Promise((done) => {
+  const s = net.createServer().listen(0, '127.0.0.1', () => {
+    const { port } = s.address();
+    s.close(() => done(port));
+  });
+});
+
+const started = [];
+async function start(name, program, args) {
+  const port = await freePort();
+  const child = spawn(program, [...args, '--port', String(port)], { stdio: 'ignore', env: { ...process.env, GOMP_SPINCOUNT: process.env.GOMP_SPINCOUNT ?? '10000' } });
+  started.push(child);
+  for (let i = 0; i < 600; i++) {
+    const ok = await fetch(`http://127.0.0.1:${port}/health`).then((r) => r.ok, () => false);
+    if (ok) return { name, url: `http://127.0.0.1:${port}`, child };
+    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`);
+    await new Promise((r) => setTimeout(r, 100));
+  }
+  throw new Error(`${name} did not answer`);
+}
+
+let salt = 0;
+const words = ['城市', '供水', '道路', '热线', '工单', '街道', '公园', '学校', '医院', '窗口', '事项', '材料', '证明', '居民'];
+function prompt() {
+  let text = `${++salt} `;
+  for (let i = 0; i < 100; i++) text += words[(salt * 31 + i * i * 7) % words.length];
+  return text;
+}
+
+async function round(target, clients) {
+  const begun = performance.now();
+  const used = await Promise.all(Array.from({ length: clients }, async () => {
+    const response = await fetch(`${target.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'bench', prompt: prompt(), max_tokens: tokens, temperature: 0, ignore_eos: true }),
+    });
+    const body = await response.json();
+    if (!response.ok) throw new Error(`${target.name}: ${JSON.stringify(body)}`);
+    return body.usage.completion_tokens;
+  }));
+  return used.reduce((a, b) => a + b, 0) / ((performance.now() - begun) / 1000);
+}
+
+const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+try {
+  // Each loads alone: two at once on few cores would measure their quarrel.
+  const args = ['--threads', String(threads)];
+  const ours = await start('yicheng engine', yicheng, ['engine', '--model', model, ...args, '--slots', '16', '--context', '8192']);
+  const theirs = await start('llama-server', server, ['-m', model, ...args, '--parallel', '16', '-c', '8192', '--kv-unified', '--host', '127.0.0.1', '--no-webui']);
+  for (const target of [ours, theirs]) await round(target, 1);
+  for (const clients of [1, 4, 16]) {
+    const rates = new Map([[ours, []], [theirs, []]]);
+    for (let i = 0; i < rounds; i++) for (const target of i % 2 ? [theirs, ours] : [ours, theirs]) rates.get(target).push(await round(target, clients));
+    const [a, b] = [median(rates.get(ours)), median(rates.get(theirs))];
+    console.log(`${String(clients).padStart(2)} clients: yicheng engine ${a.toFixed(1)} tokens/s, llama-server ${b.toFixed(1)}, ratio ${(a / b).toFixed(2)}`);
+  }
+} finally {
+  for (const child of started) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+}
