@@ -6,7 +6,7 @@
 #include "core/time.h"
 #include "meter/meter_in.h"
 
-#define MOST_ROWS   10000
+#define MOST_ROWS   100000
 #define MOST_TENANT 47
 
 static bool month_valid(int month)
@@ -165,21 +165,22 @@ enum err meter_bill_csv(const struct meter_bill *bill, struct buf *buf, struct w
 
 /* ---- asking and closing ---- */
 
+/* Empty for a tenant that ops does not know; *known says so. */
 static enum err find_title(struct meter *m, struct arena *arena, struct meter_bill *bill,
-                           struct why *why)
+                           bool *known, struct why *why)
 {
     struct ops_identity system = ops_system();
     struct ops_tenant *tenants;
     size_t n;
+    *known = false;
+    bill->tenant_title = STR("");
     enum err err = ops_tenant_list(m->ops, &system, arena, &tenants, &n, why);
-    if (err)
-        return err;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; !err && i < n; i++)
         if (str_eq(tenants[i].id, bill->tenant)) {
             bill->tenant_title = tenants[i].title;
-            return ERR_OK;
+            *known = true;
         }
-    return err_set(why, ERR_NOT_FOUND, "there is no such tenant");
+    return err;
 }
 
 static enum err read_closed(struct store_tx *tx, struct str tenant, int month, struct arena *arena,
@@ -215,8 +216,11 @@ enum err meter_bill_of(struct meter *m, const char *tenant, int month, struct ar
     if (!err && !bill.closed)
         err = bill_from_sums(tx, name, month, arena, &bill, why);
     store_rollback(tx);
+    bool known = true;
     if (!err && !bill.closed)
-        err = find_title(m, arena, &bill, why);
+        err = find_title(m, arena, &bill, &known, why);
+    if (!err && !known && bill.n_rows == 0)
+        err = err_set(why, ERR_NOT_FOUND, "there is no such tenant");
     if (!err)
         *out = bill;
     return err;
@@ -270,8 +274,11 @@ enum err meter_bill_close(struct meter *m, const struct ops_identity *who, const
         err = err_set(why, ERR_CONFLICT, "a bill is closed when its month is over");
     if (!err)
         err = bill_from_sums(act.tx, str_c(tenant), month, act.arena, &bill, why);
+    bool known = false;
     if (!err)
-        err = find_title(m, act.arena, &bill, why);
+        err = find_title(m, act.arena, &bill, &known, why);
+    if (!err && !known && bill.n_rows == 0)
+        err = err_set(why, ERR_NOT_FOUND, "there is no such tenant");
     if (!err)
         err = insert_bill(&act, &bill, &detail, why);
     return act_end(&act, err, object, detail, false, why);
@@ -305,4 +312,47 @@ enum err meter_bill_list(struct meter *m, const char *tenant, int limit, struct 
     *out = items;
     *n = rows.n_rows;
     return ERR_OK;
+}
+
+/* ---- by itself ---- */
+
+static enum err next_open(struct meter *m, struct arena *arena, int before, char **tenant,
+                          int *month, struct why *why)
+{
+    struct store_rows rows;
+    enum err err = store_ask(
+        m->store,
+        "SELECT s.tenant, s.period FROM meter_spent s WHERE s.level = 0 AND s.period < ? AND NOT"
+        " EXISTS (SELECT 1 FROM meter_bills b WHERE b.tenant = s.tenant AND b.month = s.period)"
+        " ORDER BY s.period, s.tenant LIMIT 1",
+        STORE_ARGS(SV_INT(before)), arena, &rows, why);
+    *tenant = err || rows.n_rows == 0 ? NULL : str_z(arena, store_str(&rows, 0, 0));
+    *month = err ? 0 : (int)store_int(&rows, 0, 1);
+    return err;
+}
+
+enum err meter_bill_close_due(struct meter *m, size_t *n_closed, struct why *why)
+{
+    struct ops_identity system = ops_system();
+    enum err err = ERR_OK;
+    *n_closed = 0;
+    if (m->close_ms == 0)
+        return ERR_OK;
+    /* The month in which the grace began, and those after it, stay open. */
+    int before = month_of(day_of(meter_now(m) - m->close_ms));
+    while (!err) {
+        char *tenant;
+        int month;
+        struct arena *arena = arena_new(1 << 16);
+        err = arena ? next_open(m, arena, before, &tenant, &month, why)
+                    : err_set(why, ERR_NO_MEMORY, "could not close the bills");
+        bool any = !err && tenant;
+        if (any)
+            err = meter_bill_close(m, &system, tenant, month, why);
+        arena_free(arena);
+        if (!any)
+            break;
+        *n_closed += err == ERR_OK;
+    }
+    return err == ERR_CONFLICT ? ERR_OK : err; /* another server was quicker */
 }

@@ -264,9 +264,17 @@ static enum err admit(struct meter *m, struct meter_stripe *stripe, const struct
         ask->who->id.len ? scope_get(m, stripe, tenant, METER_KEY, ask->who->id) : NULL;
     const struct meter_rule *rule = scopes[METER_KEY] ? scopes[METER_KEY]->rule : NULL;
     *application = rule && rule->limit.application.len ? rule->limit.application : ask->application;
-    scopes[METER_APPLICATION] =
-        application->len ? scope_get(m, stripe, tenant, METER_APPLICATION, *application) : NULL;
     scopes[METER_TENANT] = scope_get(m, stripe, tenant, METER_TENANT, STR(""));
+    scopes[METER_APPLICATION] =
+        application->len ? scope_find(stripe, tenant, METER_APPLICATION, *application) : NULL;
+    if (application->len && !scopes[METER_APPLICATION] && scopes[METER_TENANT]) {
+        if (scopes[METER_TENANT]->n_applications >= METER_MOST_APPLICATIONS &&
+            !rules_find(m->rules, tenant, METER_APPLICATION, *application))
+            *application = STR("");
+        else
+            scopes[METER_APPLICATION] =
+                scope_get(m, stripe, tenant, METER_APPLICATION, *application);
+    }
     if (!scopes[METER_TENANT] || (ask->who->id.len && !scopes[METER_KEY]) ||
         (application->len && !scopes[METER_APPLICATION]))
         return err_set(why, ERR_NO_MEMORY, "could not hold what a caller has used");

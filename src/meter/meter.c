@@ -25,6 +25,8 @@ static const struct conf_key keys[] = {
      "Completion tokens reserved for a call that names no most"},
     {"meter.unpriced", CONF_CHOICE, "allow", 0, 0, "allow|refuse",
      "What becomes of a call for a model without a price: free of charge, or refused"},
+    {"meter.close", CONF_DURATION, "15d", 0, YEAR_MS, NULL,
+     "How long after its end a month's bill is closed by the centre itself; 0: only by hand"},
     {"meter.keep", CONF_DURATION, "400d", DAY_MS, 20 * YEAR_MS, NULL,
      "How long lines of closed months are kept; their sums and bills stay"},
 };
@@ -145,6 +147,7 @@ static void read_conf(struct meter *m, const struct conf *conf)
     m->default_completion = conf_int(conf, "meter.reserve");
     m->refuse_unpriced = strcmp(conf_str(conf, "meter.unpriced"), "refuse") == 0;
     m->keep_ms = conf_int(conf, "meter.keep");
+    m->close_ms = conf_int(conf, "meter.close");
 }
 
 enum err meter_open(const struct meter_opts *opts, struct meter **out, struct why *why)

@@ -44,14 +44,15 @@ extern const struct store_migration meter_migrations[];
 extern const size_t meter_n_migrations;
 extern const struct conf_table meter_conf; /* meter.commit, meter.refresh, meter.slots ... */
 
-#define METER_CURRENCY         "CNY"
-#define METER_MICRO            1000000LL    /* micro-units of money in one unit */
-#define METER_MOST_TOKENS      1000000000LL /* of each kind in one call */
-#define METER_MOST_RATE        1000000000LL /* micro-units: 1,000 CNY a million tokens or a request */
-#define METER_MOST_IMAGES      1000         /* in one call */
-#define METER_MOST_APPLICATION 63           /* bytes */
-#define METER_MOST_MODEL       127          /* bytes; a price key too */
-#define METER_MOST_TRACE       63           /* bytes */
+#define METER_CURRENCY          "CNY"
+#define METER_MICRO             1000000LL    /* micro-units of money in one unit */
+#define METER_MOST_TOKENS       1000000000LL /* of each kind in one call */
+#define METER_MOST_RATE         1000000000LL /* micro-units: 1,000 CNY a million tokens or a request */
+#define METER_MOST_IMAGES       1000         /* in one call */
+#define METER_MOST_APPLICATION  63           /* bytes */
+#define METER_MOST_APPLICATIONS 1000         /* of a tenant in a month, told apart */
+#define METER_MOST_MODEL        127          /* bytes; a price key too */
+#define METER_MOST_TRACE        63           /* bytes */
 
 /* ---- open, start ---- */
 
@@ -281,7 +282,7 @@ struct meter_filter {
     int64_t from_ms, to_ms; /* half open; whole hours with METER_STEP_HOUR, else whole days */
     enum meter_step step;
     unsigned by; /* enum meter_by */
-    int limit;   /* rows, 1 .. 10000 */
+    int limit;   /* rows, 1 .. 100000 */
 };
 struct meter_sums {
     int64_t calls, failed; /* failed: ended otherwise than ok */
@@ -328,6 +329,10 @@ ERR_MUST_USE enum err meter_bill_csv(const struct meter_bill *bill, struct buf *
  * settled later (a server that was away) goes to the month that is open. Permission meter.bill. */
 ERR_MUST_USE enum err meter_bill_close(struct meter *meter, const struct ops_identity *who,
                                        const char *tenant, int month, struct why *why);
+
+/* Closes, as the centre itself, the bills of months that ended meter.close ago; *n_closed of them.
+ * Called by the writer every hour. Nothing when meter.close is 0. */
+ERR_MUST_USE enum err meter_bill_close_due(struct meter *meter, size_t *n_closed, struct why *why);
 
 /* The months in which a tenant (NULL: each) used something, newest first. limit 1 .. 1000. */
 struct meter_month {

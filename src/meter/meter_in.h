@@ -88,6 +88,7 @@ struct meter_scope {
     const struct meter_rule *rule; /* NULL: no limits */
     struct meter_window *window;   /* NULL: no limit of a minute so far */
     uint64_t hash;
+    int64_t n_applications;          /* of a tenant: its scopes of that level */
     int64_t open;                    /* calls in flight */
     int64_t held;                    /* calls whose line is not committed; keeps it here */
     int64_t held_tokens, held_money; /* reserved, or charged and not committed */
@@ -212,7 +213,7 @@ struct meter {
     char dir[4096];
     int64_t (*clock)(void *ctx);
     void *clock_ctx;
-    int64_t commit_ms, refresh_ms, keep_ms, default_completion;
+    int64_t commit_ms, refresh_ms, keep_ms, close_ms, default_completion;
     size_t n_slots;
     bool refuse_unpriced;
 

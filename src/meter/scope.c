@@ -103,6 +103,16 @@ static bool grow(struct meter_stripe *stripe)
     return true;
 }
 
+/* A tenant's own scope comes before those of its applications, and goes after them. */
+static void count_application(struct meter_stripe *stripe, const struct meter_scope *s, int64_t by)
+{
+    struct meter_scope *tenant = s->level == METER_APPLICATION
+                                     ? scope_find(stripe, tenant_of(s), METER_TENANT, STR(""))
+                                     : NULL;
+    if (tenant)
+        tenant->n_applications += by;
+}
+
 /* Windows come with the limit that needs them. */
 static void bind(struct meter *meter, struct meter_scope *s)
 {
@@ -119,6 +129,8 @@ struct meter_scope *scope_get(struct meter *meter, struct meter_stripe *stripe, 
     struct meter_scope *s = look(stripe, hash, tenant, level, name);
     if (s)
         return s;
+    if (level == METER_APPLICATION && !scope_get(meter, stripe, tenant, METER_TENANT, STR("")))
+        return NULL;
     if (stripe->n >= stripe->n_buckets && !grow(stripe))
         return NULL;
     s = calloc(1, sizeof *s + tenant.len + name.len);
@@ -135,6 +147,7 @@ struct meter_scope *scope_get(struct meter *meter, struct meter_stripe *stripe, 
     stripe->buckets[hash & (stripe->n_buckets - 1)] = s;
     stripe->n++;
     bind(meter, s);
+    count_application(stripe, s, 1);
     return s;
 }
 
@@ -155,7 +168,8 @@ static void free_scope(struct meter_scope *s)
 static bool idle(struct meter_scope *s, int64_t now_ms)
 {
     scope_roll(s, now_ms);
-    return s->held == 0 && !s->rule && s->month_tokens == 0 && s->month_money == 0;
+    return s->held == 0 && !s->rule && s->month_tokens == 0 && s->month_money == 0 &&
+           s->n_applications == 0;
 }
 
 void scopes_sweep(struct meter *meter)
@@ -173,6 +187,7 @@ void scopes_sweep(struct meter *meter)
                 }
                 *at = s->next;
                 stripe->n--;
+                count_application(stripe, s, -1);
                 free_scope(s);
             }
         (void)pthread_mutex_unlock(&stripe->lock);

@@ -6,7 +6,7 @@
 #include "meter/meter_in.h"
 
 #define HOUR_MS   3600000LL
-#define MOST_ROWS 10000
+#define MOST_ROWS 100000
 #define MOST_ARGS 8
 #define FOLD_ROWS 200000 /* rows by day that a month is made of */
 

@@ -163,6 +163,9 @@ static void keep_house(struct meter *m, struct due *due)
         return;
     why = (struct why){0};
     scopes_sweep(m);
+    if (meter_bill_close_due(m, &n, &why))
+        LOG_WARN("the bills of a month could not be closed", LOG_WHY(&why));
+    why = (struct why){0};
     if (meter_expire(m, SWEEP_MOST, &n, &why))
         LOG_WARN("old lines could not be removed", LOG_WHY(&why));
 }

@@ -144,6 +144,34 @@ TEST(a_closed_bill_stays_and_later_lines_go_to_the_open_month)
     metering_close(&m);
 }
 
+TEST(bills_are_closed_by_themselves_after_a_while)
+{
+    struct why why = {0};
+    size_t n = 9;
+    METERING(m, "meter.close=15d");
+    make_tenant(&m);
+    put_price(&m, "*");
+    fill(&m, 2);
+    m.now_ms = day_start_ms(day_from_ymd(2026, 12, 15)); /* 14 days after the month */
+    CHECK_OK(meter_bill_close_due(m.meter, &n, &why), &why);
+    CHECK_EQ(n, 0);
+    m.now_ms += DAY_MS;
+    CHECK_OK(meter_bill_close_due(m.meter, &n, &why), &why);
+    CHECK_EQ(n, 2);
+    CHECK(bill(&m, "second", 202611).closed);
+    struct ledger_entry *entries;
+    CHECK_OK(ledger_list(m.c.store,
+                         &(struct ledger_filter){.action = "meter.bill.close", .limit = 9},
+                         m.c.arena, &entries, &n, &why),
+             &why);
+    CHECK_EQ(n, 2);
+    CHECK_STR(entries[0].actor, "system");
+    CHECK_OK(meter_bill_close_due(m.meter, &n, &why), &why);
+    CHECK_EQ(n, 0);
+    CHECK_FITS(&m);
+    metering_close(&m);
+}
+
 /* ---- usage ---- */
 
 static size_t query(struct metering *m, struct meter_filter f, struct meter_row **rows)

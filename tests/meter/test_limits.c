@@ -299,6 +299,36 @@ TEST(a_key_belongs_to_the_application_it_was_given)
     metering_close(&m);
 }
 
+TEST(invented_applications_do_not_grow_without_end)
+{
+    METERING(m, "meter.slots=4096");
+    struct meter_ask ask = ask_of(&m, "m");
+    char name[24];
+    for (int i = 0; i < METER_MOST_APPLICATIONS + 50; i++) {
+        (void)snprintf(name, sizeof name, "app-%d", i);
+        ask.application = str_c(name);
+        pass(&m, &ask, 1);
+    }
+    flush(&m);
+    CHECK_EQ(ask_int(&m, "SELECT COUNT(*) FROM meter_dims"), METER_MOST_APPLICATIONS + 1);
+    CHECK_EQ(ask_int(&m, "SELECT r.calls FROM meter_days r JOIN meter_dims d ON d.id = r.dim"
+                         " WHERE d.application = ''"),
+             50);
+    /* A limit holds for its application however many others there are. */
+    struct meter_limit known = no_limits(STR(OPS_HOME), METER_APPLICATION, "known");
+    known.concurrent = 0;
+    put_limit(&m, &known);
+    ask.application = STR("known");
+    CHECK_REFUSED(refused(&m, &ask), "concurrent", "application", 0);
+    ask.application = str_c(name);
+    m.key.tenant = STR("elsewhere"); /* is not concerned */
+    pass(&m, &ask, 1);
+    flush(&m);
+    CHECK_EQ(ask_int(&m, "SELECT COUNT(*) FROM meter_dims WHERE application = 'app-1049'"), 1);
+    CHECK_FITS(&m);
+    metering_close(&m);
+}
+
 TEST(refuses_limits_that_mean_nothing)
 {
     struct ops_identity system = ops_system();
