@@ -491,11 +491,36 @@ static uint32_t random_char(uint32_t *state)
 
 static struct str random_text(struct arena *arena, uint32_t *state)
 {
+    static const char *const words[] = {"HelloWorld",
+                                        "ABCdef",
+                                        "it's",
+                                        "I'LL",
+                                        "we'Re",
+                                        "1234567",
+                                        "foo_bar()",
+                                        " \n\n  ",
+                                        "\xC3\x89"
+                                        "cole",
+                                        "e\xCC\x81t\xCC\x81",
+                                        "\xC3\x9C"
+                                        "berMUT",
+                                        " the city",
+                                        "http://a.b/c?d=e",
+                                        "//\n/",
+                                        "<sentinel:12>",
+                                        "IMGIMGABZ",
+                                        "\xE6\x82\xA8\xE5\xA5\xBD\xEF\xBC\x8C",
+                                        "\xE3\x80\x80\xE3\x80\x80",
+                                        "\xD0\x9F\xD1\x80\xD0\xB8"};
     struct buf buf;
     uint32_t n = 1 + next(state) % 60, c = 0;
     buf_init(&buf, arena);
     for (uint32_t i = 0; i < n; i++) {
         char bytes[UTF8_MAX_BYTES];
+        if (next(state) % 5 == 0) {
+            buf_add_c(&buf, words[next(state) % (sizeof words / sizeof words[0])]);
+            continue;
+        }
         if (next(state) % 3 || !c) /* runs of one character too */
             c = random_char(state);
         buf_add(&buf, (struct str){bytes, utf8_put(bytes, c)});
@@ -587,6 +612,69 @@ TEST(cuts_as_the_library_does)
     if (!n)
         SKIP("no vocabularies on this machine");
     printf("# %zu vocabularies, %zu bytes of text\n", n, n_compared);
+}
+
+/* One vocabulary under every name of vocab_pre.def: families without a file of their own too. */
+static const struct {
+    const char *name, *family;
+} pres[] = {
+#define RULES(name, ...)
+#define PRE(name, family, flags) {name, #family},
+#include "engine/vocab_pre.def"
+#undef RULES
+#undef PRE
+};
+
+static void put_renamed(const struct gguf *gguf, const char *pre)
+{
+    struct gguf_out *out = NULL;
+    struct why why = {0};
+    CHECK_OK(gguf_out_open(temp_path(), &out, &why), &why);
+    for (size_t i = 0; out && i < gguf_n_keys(gguf); i++) {
+        struct str name;
+        const struct gguf_value *value = gguf_key_at(gguf, i, &name);
+        if (!str_eq_c(name, "tokenizer.ggml.pre"))
+            gguf_put_value(out, name, value);
+    }
+    gguf_put_str(out, "tokenizer.ggml.pre", str_c(pre));
+    CHECK_OK(gguf_out_close(out, &why), &why);
+}
+
+static void compare_pre(const struct gguf *gguf, const char *pre, int n_texts)
+{
+    struct arena *arena = arena_new(256 << 20);
+    struct both b;
+    uint32_t state = 99;
+    put_renamed(gguf, pre);
+    CHECK(open_both(temp_path(), arena, &b));
+    b.path = pre;
+    for (int k = 0; b.theirs && k < n_texts; k++)
+        compare(&b, random_text(arena, &state), k % 2 ? VOCAB_ADD : VOCAB_SPECIAL);
+    close_both(&b);
+    arena_free(arena);
+    (void)unlink(temp_path());
+}
+
+/* A family is looked at closely once, with a vocabulary that has many words where there is one; its
+ * other names for their flags. */
+TEST(every_pre_tokenizer_cuts_as_the_library_does)
+{
+    struct engine_random opts = {.shape = "tiny", .kind = GGUF_TENSOR_Q4_0, .seed = 1};
+    const char *large = tap_dataset("gguf-vocab/models/ggml-vocab-gpt-2.gguf");
+    struct gguf *small = NULL, *words = NULL;
+    struct why why = {0};
+    CHECK_OK(engine_make_random(&opts, temp_path(), &why), &why);
+    CHECK_OK(gguf_open(temp_path(), &small, &why), &why);
+    (void)unlink(temp_path()); /* what is open stays whole */
+    CHECK(!large || gguf_open(large, &words, &why) == ERR_OK);
+    for (size_t i = 0; small && i < sizeof pres / sizeof pres[0]; i++) {
+        bool first = true;
+        for (size_t k = 0; k < i; k++)
+            first &= strcmp(pres[k].family, pres[i].family) != 0;
+        compare_pre(first && words ? words : small, pres[i].name, first ? 60 : 3);
+    }
+    gguf_close(small);
+    gguf_close(words);
 }
 #endif
 
