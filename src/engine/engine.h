@@ -10,6 +10,7 @@
 #include "engine/gguf.h"
 #include "engine/gguf_make.h"
 #include "engine/gguf_write.h"
+#include "engine/quantize.h"
 #include "engine/vocab.h"
 #include "engine/run.h"
 

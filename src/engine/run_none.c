@@ -1,4 +1,5 @@
 /* The run of a program that was built without llama.cpp: it says so. */
+#include "engine/quantize.h"
 #include "engine/run.h"
 
 #define NONE(why) err_set(why, ERR_UNSUPPORTED, "this program was built without llama.cpp")
@@ -89,4 +90,11 @@ void run_state(struct run *run, struct run_state *out)
 {
     (void)run;
     *out = (struct run_state){0};
+}
+
+enum err engine_quantize(const char *from, const char *to, struct str kind, bool again,
+                         unsigned threads, struct why *why)
+{
+    (void)from, (void)to, (void)kind, (void)again, (void)threads;
+    return NONE(why);
 }

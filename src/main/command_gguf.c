@@ -5,6 +5,7 @@
 
 #include "core/arena.h"
 #include "core/json.h"
+#include "core/pool.h"
 #include "engine/engine.h"
 #include "main/command.h"
 
@@ -158,18 +159,28 @@ static void list_shapes(void)
 #undef SHAPE
 }
 
+static void list_kinds(void)
+{
+#define KIND(name, number, bits) printf("%-8s about %s bits a weight\n", name, bits);
+    ENGINE_QUANTIZE_MAP(KIND)
+#undef KIND
+}
+
 static int run(const struct center_opts *opts, int argc, char **argv)
 {
     struct why why = {0};
     enum gguf_tensor_kind kind = GGUF_TENSOR_F16;
     const char *kind_name = command_option(&argc, argv, "--kind");
     const char *seed = command_option(&argc, argv, "--seed");
+    const char *threads = command_option(&argc, argv, "--threads");
+    bool again = command_flag(&argc, argv, "--again");
     struct engine_random random = {.vocab = command_option(&argc, argv, "--vocab"),
                                    .seed = seed ? strtoull(seed, NULL, 10) : 1};
     if (command_rest(argc, argv, 1, 4, &why))
         return command_usage(&command_gguf);
     const char *verb = argv[1];
-    enum err err = kind_of(kind_name, &kind, &why);
+    bool quantize = strcmp(verb, "quantize") == 0;
+    enum err err = quantize ? ERR_OK : kind_of(kind_name, &kind, &why);
     random.kind = kind;
     if (err)
         return command_fail("gguf", err, &why);
@@ -177,6 +188,10 @@ static int run(const struct center_opts *opts, int argc, char **argv)
         err = show(opts->json, argv[2], &why);
     } else if (strcmp(verb, "tokens") == 0 && argc == 4) {
         err = tokens(opts->json, argv[2], argv[3], &why);
+    } else if (quantize && argc == 4 && kind_name) {
+        err = engine_quantize(
+            argv[2], argv[3], str_c(kind_name), again,
+            threads ? (unsigned)strtoul(threads, NULL, 10) : (unsigned)pool_cores(), &why);
     } else if (strcmp(verb, "convert") == 0 && argc == 5) {
         err = engine_convert_llama2c(argv[2], argv[3], argv[4], kind_name ? kind : GGUF_TENSOR_F32,
                                      &why);
@@ -185,6 +200,8 @@ static int run(const struct center_opts *opts, int argc, char **argv)
         err = engine_make_random(&random, argv[3], &why);
     } else if (strcmp(verb, "shapes") == 0 && argc == 2) {
         list_shapes();
+    } else if (strcmp(verb, "kinds") == 0 && argc == 2) {
+        list_kinds();
     } else {
         return command_usage(&command_gguf);
     }
@@ -197,8 +214,10 @@ const struct command command_gguf = {
              "tokens FILE TEXT\n"
              "convert CHECKPOINT TOKENIZER FILE [--kind F32|F16|Q8_0|Q4_0]\n"
              "random SHAPE FILE [--vocab GGUF] [--kind KIND] [--seed N]\n"
-             "shapes",
+             "shapes\n"
+             "quantize FROM TO --kind Q4_K_M|Q8_0|... [--again] [--threads N]\n"
+             "kinds",
     .summary = "Model files: show one, cut a text into its tokens, convert a llama2.c checkpoint, "
-               "make one of random weights",
+               "make one of random weights, quantise one",
     .run = run,
 };

@@ -238,6 +238,44 @@ TEST(stories_are_told_as_the_author_says)
     arena_free(arena);
 }
 
+TEST(quantises_to_what_loads_and_is_smaller)
+{
+    static const struct {
+        const char *kind, *file_type;
+    } kinds[] = {{"q8_0", "Q8_0"}, {"Q4_K_M", "Q4_K_M"}};
+    struct engine_random opts = {.shape = "tiny", .kind = GGUF_TENSOR_F16, .seed = 5};
+    struct why why = {0};
+    char from[256], to[256];
+    uint64_t before = 0, after = 0;
+    (void)snprintf(from, sizeof from, "%s", temp_path("from.gguf"));
+    (void)snprintf(to, sizeof to, "%s", temp_path("to.gguf"));
+    CHECK_OK(engine_make_random(&opts, from, &why), &why);
+    CHECK_OK(file_size(from, &before, &why), &why);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct gguf *gguf = NULL;
+        struct gguf_card card;
+        CHECK_OK(engine_quantize(from, to, str_c(kinds[i].kind), false, 1, &why), &why);
+        CHECK_OK(file_size(to, &after, &why), &why);
+        CHECK(after > 100000 && after < before * 3 / 4);
+        CHECK_OK(gguf_open(to, &gguf, &why), &why);
+        if (!gguf)
+            continue;
+        gguf_describe(gguf, &card);
+        CHECK_STR(card.file_type, kinds[i].file_type);
+        gguf_close(gguf);
+        struct loaded l = load(to, false);
+        CHECK(l.context != NULL);
+        unload(l);
+    }
+    CHECK_EQ(engine_quantize(to, from, STR("Q8_0"), false, 1, &why), ERR_INVALID);
+    CHECK(strstr(why.text, "quantised already") != NULL);
+    why = (struct why){0};
+    CHECK_EQ(engine_quantize(from, to, STR("Q9"), false, 1, &why), ERR_INVALID);
+    CHECK(strstr(why.text, "\"Q9\"") != NULL);
+    (void)unlink(from);
+    (void)unlink(to);
+}
+
 static int32_t tokens_of(const struct loaded *l, const char *text, int32_t *out, int32_t most)
 {
     return llama_tokenize(llama_model_get_vocab(l->model), text, (int32_t)strlen(text), out, most,
