@@ -70,7 +70,7 @@ static void put_choices(struct json_out *out, const char *text)
 {
     struct str rest = str_c(text), one;
     json_begin_array(out);
-    while (str_next(&rest, '|', &one))
+    while (rest.len && str_next(&rest, '|', &one))
         json_put_str(out, one);
     json_end_array(out);
 }

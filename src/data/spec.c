@@ -175,7 +175,7 @@ static enum err fallback(const struct data_param *p, struct arena *arena, struct
         struct str *list = arena_array(arena, struct str, rest.len + 1);
         if (!list)
             return err_set(why, ERR_NO_MEMORY, "could not hold \"%s\"", p->name);
-        while (str_next(&rest, '|', &one))
+        while (rest.len && str_next(&rest, '|', &one))
             list[out->n++] = one;
         out->list = list;
     }

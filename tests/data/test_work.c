@@ -32,7 +32,9 @@ static void many_open(struct many *m)
 {
     static const char spec[] =
         "{\"inputs\":[{\"dataset\":\"a\"},{\"dataset\":\"b\"}],\"output\":{\"dataset\":\"c\"},"
-        "\"seed\":3,\"steps\":[{\"op\":\"trim\"},{\"op\":\"length\",\"least\":9}]}";
+        "\"seed\":3,\"steps\":[{\"op\":\"trim\"},{\"op\":\"length\",\"least\":9},"
+        "{\"op\":\"exact_dedup\"},{\"op\":\"split\",\"by\":\"\"},{\"op\":\"sample\","
+        "\"share\":0.5}]}";
     const struct json *json;
     struct why why = {0};
     *m = (struct many){.arena = arena_new((size_t)256 << 20), .dir = "/tmp/yicheng-work-XXXXXX"};
@@ -88,7 +90,11 @@ TEST(threads_do_not_change_the_bytes)
     CHECK_EQ(one.stats.n_records, four.stats.n_records);
     CHECK_EQ(one.counts[0].in, SHARDS * 400);
     CHECK(one.counts[1].dropped > 0);
-    CHECK_EQ(one.counts[1].out, one.stats.n_records);
+    CHECK_EQ(one.counts[2].in, one.counts[1].out);
+    CHECK(one.counts[2].dropped > 0);
+    CHECK_EQ(one.counts[3].changed, one.counts[2].out);
+    CHECK_EQ(one.stats.n_records, (one.counts[3].out + 1) / 2);
+    CHECK_EQ(one.stats.splits.n, 3);
     many_close(&m);
 }
 
@@ -242,7 +248,7 @@ TEST(jobs_that_are_killed_make_the_same_versions_once)
     CHECK(str_eq(manifest_after(&r, id), rough));
     static const char run[] =
         "{\"input\":{\"dataset\":\"a\",\"version\":1},\"output\":{\"dataset\":\"b\"},\"steps\":["
-        "{\"op\":\"trim\"},{\"op\":\"length\",\"least\":10}]}";
+        "{\"op\":\"trim\"},{\"op\":\"length\",\"least\":10},{\"op\":\"sample\",\"share\":0.5}]}";
     CHECK_OK(data_run(r.data, &r.who, str_c(run), id, &why), &why);
     rough = through_deaths(&r, id, &kills);
     CHECK_OK(data_run(r.data, &r.who, str_c(run), id, &why), &why);
