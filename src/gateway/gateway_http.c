@@ -1,23 +1,20 @@
-/* The door: /v1/models and /v1/chat/completions over the knowledge bases. */
+/* The door's routes; knowledge bases are answered here, all other models by exchanges. */
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "core/arena.h"
 #include "core/json.h"
+#include "core/time.h"
 #include "core/utf8.h"
 #include "gateway/chat.h"
-#include "gateway/gateway.h"
-#include "http/http.h"
+#include "gateway/gateway_in.h"
+#include "gateway/scan.h"
 #include "knowledge/knowledge.h"
 #include "ops/ops.h"
 
-#define MOST_BODY    ((size_t)1 << 20)
-#define MOST_PER_ASK 5 /* passages that an answer may rest on */
-
-struct gateway {
-    struct gateway_opts opts;
-    struct http_table table;
-};
+#define MOST_BODY    ((size_t)32 << 20) /* pictures come in it */
+#define MOST_ASKED   ((size_t)1 << 20)  /* of a knowledge base */
+#define MOST_PER_ASK 5                  /* passages that an answer may rest on */
 
 /* ---- errors ---- */
 
@@ -37,7 +34,7 @@ static enum err refuse(struct http_response *res, enum err err, const struct why
 
 /* ---- models ---- */
 
-static void put_model(struct json_out *out, struct str name, struct str updated)
+static void put_base(struct json_out *out, struct str name, struct str updated)
 {
     int64_t ms = 0;
     char room[256];
@@ -72,44 +69,97 @@ static enum err read_bases(struct http_request *req, const struct json **items, 
     return err;
 }
 
+/* Who may only call models sees no bases, and the other way round. */
+static enum err put_bases(struct http_request *req, struct json_out *out, struct str only,
+                          size_t *n, struct why *why)
+{
+    const struct ops_identity *who = http_identity(req);
+    const struct json *items = NULL;
+    struct gateway *gateway = http_ctx(req);
+    if (!gateway->opts.knowledge || !ops_may(who, "knowledge.ask"))
+        return ERR_OK;
+    enum err err = read_bases(req, &items, why);
+    for (size_t i = 0; !err && i < json_len(items); i++) {
+        struct str name = json_get_str(json_at(items, i), "name", STR(""));
+        if (!ops_may_base(who, name) || (only.ptr && !str_eq(only, name)))
+            continue;
+        put_base(out, name, json_get_str(json_at(items, i), "updated_at", STR("")));
+        (*n)++;
+    }
+    return err;
+}
+
+static void put_route(struct json_out *out, const struct models_route *route)
+{
+    json_begin_object(out);
+    json_kv_str(out, "id", route->name);
+    json_kv_c(out, "object", "model");
+    json_kv_int(out, "created", 0);
+    json_kv_c(out, "owned_by", "yicheng");
+    json_kv_c(out, "modality", models_modality_name(route->modality));
+    if (route->max_context > 0)
+        json_kv_int(out, "context_length", route->max_context);
+    json_end_object(out);
+}
+
+static enum err put_routes(struct http_request *req, struct json_out *out, struct why *why)
+{
+    const struct ops_identity *who = http_identity(req);
+    const struct models_route **routes = NULL;
+    struct gateway *gateway = http_ctx(req);
+    size_t n = 0;
+    if (!gateway->opts.models || !ops_may(who, "model.use"))
+        return ERR_OK;
+    enum err err =
+        models_list(gateway->opts.models, who->tenant, http_arena(req), &routes, &n, why);
+    for (size_t i = 0; !err && i < n; i++) {
+        put_route(out, routes[i]);
+        models_route_free(routes[i]);
+    }
+    return err;
+}
+
 static enum err list_models(struct http_request *req, struct http_response *res, struct why *why)
 {
-    const struct json *items = NULL;
-    enum err err = read_bases(req, &items, why);
-    if (err)
-        return err;
     struct json_out *out = http_json(res);
+    size_t n = 0;
     json_begin_object(out);
     json_kv_c(out, "object", "list");
     json_key(out, "data");
     json_begin_array(out);
-    for (size_t i = 0; i < json_len(items); i++) {
-        struct str name = json_get_str(json_at(items, i), "name", STR(""));
-        if (ops_may_base(http_identity(req), name))
-            put_model(out, name, json_get_str(json_at(items, i), "updated_at", STR("")));
-    }
+    enum err err = put_bases(req, out, STR_NONE, &n, why);
+    if (!err)
+        err = put_routes(req, out, why);
     json_end_array(out);
     json_end_object(out);
-    return ERR_OK;
+    return err;
 }
 
 static enum err get_model(struct http_request *req, struct http_response *res, struct why *why)
 {
-    const struct json *items = NULL;
+    const struct ops_identity *who = http_identity(req);
+    struct gateway *gateway = http_ctx(req);
+    const struct models_route *route;
     struct str id = http_param(req, "model");
-    struct str want = str_starts(id, STR("kb:")) ? str_from(id, 3) : STR("");
-    enum err err = read_bases(req, &items, why);
-    if (err)
-        return err;
-    for (size_t i = 0; i < json_len(items); i++) {
-        struct str name = json_get_str(json_at(items, i), "name", STR(""));
-        if (want.len && str_eq(name, want) && ops_may_base(http_identity(req), name)) {
-            put_model(http_json(res), name, json_get_str(json_at(items, i), "updated_at", STR("")));
-            return ERR_OK;
-        }
+    struct json_out *out = http_json(res);
+    enum err err = ERR_NOT_FOUND;
+    size_t n = 0;
+    if (str_starts(id, STR("kb:")) && id.len > 3) {
+        err = put_bases(req, out, str_from(id, 3), &n, why);
+        if (err || n)
+            return err;
+        err = ERR_NOT_FOUND;
+    } else if (gateway->opts.models && ops_may(who, "model.use")) {
+        err = models_resolve(gateway->opts.models, who->tenant, id, &route, NULL);
     }
-    err = err_set(why, ERR_NOT_FOUND, "the model \"%.*s\" does not exist",
-                  STR_FMT(utf8_prefix(id, 60)));
+    if (!err) {
+        put_route(out, route);
+        models_route_free(route);
+        return ERR_OK;
+    }
+    if (err != ERR_NOT_FOUND)
+        return err;
+    err = err_set(why, err, "the model \"%.*s\" does not exist", STR_FMT(utf8_prefix(id, 60)));
     return refuse(res, err, why, "model");
 }
 
@@ -166,7 +216,7 @@ static enum err next(void *ctx, struct buf *out, bool *end, struct why *why)
     return chat_events(&pending->reply, pending->include_usage, out, why);
 }
 
-static enum err complete(struct http_request *req, struct http_response *res, struct why *why)
+static enum err ask_base(struct http_request *req, struct http_response *res, struct why *why)
 {
     const struct json *body = NULL;
     struct chat_request chat;
@@ -174,7 +224,12 @@ static enum err complete(struct http_request *req, struct http_response *res, st
     struct pending *pending = arena_one(http_arena(req), struct pending);
     if (!pending)
         return err_set(why, ERR_NO_MEMORY, "could not hold the answer");
-    enum err err = http_body_json(req, &body, why);
+    enum err err = ops_need(http_identity(req), "knowledge.ask", why);
+    if (!err && http_body(req).len > MOST_ASKED)
+        err = err_set(why, ERR_TOO_LARGE, "a question is larger than %zu bytes", MOST_ASKED);
+    if (err)
+        return err;
+    err = http_body_json(req, &body, why);
     if (!err)
         err = chat_read(body, http_arena(req), &chat, param, why);
     if (err)
@@ -194,65 +249,91 @@ static enum err complete(struct http_request *req, struct http_response *res, st
     return ERR_OK;
 }
 
+/* ---- models ---- */
+
+static bool no_store(struct http_request *req)
+{
+    struct str control = http_header(req, "Cache-Control");
+    return str_find(control, STR("no-store")) != STR_NPOS ||
+           str_find(control, STR("no-cache")) != STR_NPOS;
+}
+
+/* The request is held, and the exchange lives as long as it at least. */
+static enum err exchange(struct http_request *req, struct http_response *res,
+                         const struct ask_door *door, struct why *why)
+{
+    struct gateway *gateway = http_ctx(req);
+    struct str application = http_header(req, "X-Yicheng-Application");
+    struct exchange *x = exchange_new(gateway, http_identity(req));
+    if (!x || arena_defer(http_arena(req), exchange_unref, x) != 0) {
+        if (x)
+            exchange_drop(x);
+        return err_set(why, ERR_NO_MEMORY, "could not hold the call");
+    }
+    x->req = req;
+    x->res = res;
+    http_hold(req);
+    exchange_run(x, door, http_body(req), application, no_store(req));
+    return ERR_OK;
+}
+
+static enum err call(struct http_request *req, struct http_response *res, struct why *why)
+{
+    const struct ask_door *door = ask_door_named(str_from(http_path(req), strlen("/v1/")));
+    struct gateway *gateway = http_ctx(req);
+    struct str model = scan_get(http_body(req), "model");
+    if (door->id == ASK_CHAT && (str_starts(model, STR("\"kb:")) || !gateway->opts.models))
+        return ask_base(req, res, why);
+    return exchange(req, res, door, why);
+}
+
 /* ---- the table ---- */
 
 static const struct http_param model_params[] = {
-    {"model", "string", "kb:<knowledge base>", true, true},
+    {"model", "string", "a name of GET /v1/models", true, true},
 };
+
+#define DOOR(address, words, required)                                                             \
+    {                                                                                              \
+        .method = "POST", .path = "/v1/" address, .access = HTTP_SESSION, .body_limit = MOST_BODY, \
+        .summary = words,                                                                          \
+        .request_schema =                                                                          \
+            "{\"type\":\"object\",\"required\":[" required "],\"additionalProperties\":true}",     \
+        .response_schema = "{\"type\":\"object\"}", .handle = call                                 \
+    }
 
 static const struct http_route routes[] = {
     {.method = "GET",
      .path = "/v1/models",
      .access = HTTP_SESSION,
-     .permission = "knowledge.ask",
-     .summary = "The knowledge bases as models, OpenAI shape",
+     .summary = "Models and knowledge bases (kb:<name>), OpenAI shape",
      .response_schema = "{\"type\":\"object\",\"required\":[\"object\",\"data\"]}",
      .handle = list_models},
     {.method = "GET",
      .path = "/v1/models/{model}",
      .access = HTTP_SESSION,
-     .permission = "knowledge.ask",
      .summary = "One of them",
      .response_schema = "{\"type\":\"object\",\"required\":[\"id\",\"object\"]}",
      .params = model_params,
      .n_params = 1,
      .handle = get_model},
-    {.method = "POST",
-     .path = "/v1/chat/completions",
-     .access = HTTP_SESSION,
-     .permission = "knowledge.ask",
-     .body_limit = MOST_BODY,
-     .summary = "An answer from a knowledge base with citations, OpenAI shape; may be streamed",
-     .request_schema = "{\"type\":\"object\",\"required\":[\"model\",\"messages\"],"
-                       "\"properties\":{\"model\":{\"type\":\"string\"},\"messages\":{\"type\":"
-                       "\"array\"},\"stream\":{\"type\":\"boolean\"},\"as_of\":{\"type\":"
-                       "\"string\",\"format\":\"date\"}}}",
-     .response_schema = "{\"type\":\"object\",\"required\":[\"id\",\"choices\",\"usage\"]}",
-     .handle = complete},
+    DOOR("chat/completions", "An answer in a conversation, of a model or a knowledge base",
+         "\"model\",\"messages\""),
+    DOOR("completions", "A text continued", "\"model\",\"prompt\""),
+    DOOR("responses", "An answer, in the shape of responses", "\"model\",\"input\""),
+    DOOR("embeddings", "Texts as vectors", "\"model\",\"input\""),
+    DOOR("rerank", "Documents in the order in which they answer a query",
+         "\"model\",\"query\",\"documents\""),
+    DOOR("tokenize", "The tokens of a text", "\"model\""),
+    DOOR("detokenize", "The text of tokens", "\"model\""),
 };
 
-enum err gateway_open(const struct gateway_opts *opts, struct gateway **out, struct why *why)
+void gateway_table(struct gateway *gateway)
 {
-    struct gateway *gateway = calloc(1, sizeof *gateway);
-    if (!gateway)
-        return err_set(why, ERR_NO_MEMORY, "could not hold the gateway");
-    gateway->opts = *opts;
     gateway->table = (struct http_table){.room = "gateway",
                                          .routes = routes,
                                          .n = sizeof routes / sizeof routes[0],
                                          .ctx = gateway,
                                          .problem = problem,
                                          .prefix = "/v1/"};
-    *out = gateway;
-    return ERR_OK;
-}
-
-void gateway_close(struct gateway *gateway)
-{
-    free(gateway);
-}
-
-const struct http_table *gateway_routes(struct gateway *gateway)
-{
-    return &gateway->table;
 }

@@ -26,8 +26,9 @@ static const struct conf_table own_conf = {keys, sizeof keys / sizeof keys[0]};
 
 static enum err load_conf(struct center *c, struct why *why)
 {
-    const struct conf_table tables[] = {own_conf,    http_conf,      ops_conf,   compute_conf,
-                                        models_conf, knowledge_conf, meter_conf, data_conf};
+    const struct conf_table tables[] = {own_conf,     http_conf,   ops_conf,
+                                        compute_conf, models_conf, knowledge_conf,
+                                        meter_conf,   data_conf,   gateway_conf};
     const char *path = c->opts->config;
     if (!path) {
         path = file_join(c->arena, c->opts->data, "yicheng.conf");
@@ -67,6 +68,7 @@ void center_migrations(const struct store_migration **out, size_t *n, struct are
         {compute_migrations, compute_n_migrations},     {models_migrations, models_n_migrations},
         {knowledge_migrations, knowledge_n_migrations}, {eval_migrations, eval_n_migrations},
         {meter_migrations, meter_n_migrations},         {data_migrations, data_n_migrations},
+        {gateway_migrations, gateway_n_migrations},
     };
     size_t total = 0;
     for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
@@ -153,10 +155,19 @@ static enum err open_rooms(struct center *c, struct why *why)
     struct eval_room_opts eval = {c->store, c->compute, c->knowledge};
     if (!err)
         err = eval_open(&eval, &c->eval, why);
-    struct gateway_opts gateway = {c->store, c->ops, c->knowledge};
+    struct gateway_opts gateway = {.store = c->store,
+                                   .ops = c->ops,
+                                   .knowledge = c->knowledge,
+                                   .models = c->models,
+                                   .meter = c->meter,
+                                   .conf = c->conf};
     if (!err)
         err = gateway_open(&gateway, &c->gateway, why);
     if (!err) {
+        struct models_door door; /* rooms call models as clients do */
+        gateway_door(c->gateway, &door);
+        models_set_door(c->models, &door);
+        knowledge_set_door(c->knowledge, &door);
         compute_bind(c->compute, &models_import_job, c->models);
         compute_bind(c->compute, &models_verify_job, c->models);
         compute_bind(c->compute, &knowledge_import_job, c->knowledge);
@@ -188,6 +199,10 @@ enum err center_open(const struct center_opts *opts, enum center_depth depth, st
 
 void center_close(struct center *c)
 {
+    if (c->models)
+        models_set_door(c->models, NULL);
+    if (c->knowledge)
+        knowledge_set_door(c->knowledge, NULL);
     gateway_close(c->gateway);
     eval_close(c->eval);
     knowledge_close(c->knowledge);

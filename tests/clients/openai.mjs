@@ -170,5 +170,7 @@ test('errors are those that the client knows', async () => {
     param: 'messages.0.content',
   });
   await failing(create(client, ask('x'.repeat(2 << 20))), Error, { status: 413, code: 'too_large' });
-  await failing(client.embeddings.create({ model: 'kb:city', input: 'x' }), NotFoundError, { code: 'not_found' });
+  await failing(client.embeddings.create({ model: 'kb:city', input: 'x' }), NotFoundError, {
+    code: 'model_not_found', param: 'model',
+  });
 });
