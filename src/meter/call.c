@@ -206,8 +206,10 @@ static enum err no_slot(struct meter *m, struct why *why)
         return err_set(why, ERR_UNAVAILABLE,
                        "%zu calls are in flight or wait to be metered; no more fit", m->n_slots);
     err_hint(why, "calls are taken again as soon as they can be metered");
-    return err_set(why, err == ERR_NO_SPACE ? ERR_NO_SPACE : ERR_UNAVAILABLE,
-                   "calls cannot be metered: %.200s", why_text(&cause, err));
+    if (err == ERR_NO_SPACE)
+        return err_set(why, err, "calls cannot be metered, for the disk is full: %.200s",
+                       why_text(&cause, err));
+    return err_set(why, ERR_UNAVAILABLE, "calls cannot be metered: %.200s", why_text(&cause, err));
 }
 
 /* In words; the value and how much is used where the limit has a number. */

@@ -26,7 +26,7 @@ static const struct conf_key keys[] = {
     {"meter.unpriced", CONF_CHOICE, "allow", 0, 0, "allow|refuse",
      "What becomes of a call for a model without a price: free of charge, or refused"},
     {"meter.close", CONF_DURATION, "15d", 0, YEAR_MS, NULL,
-     "How long after its end a month's bill is closed by the centre itself; 0: only by hand"},
+     "How long after its end a month's bill is closed by the centre itself; 0s: only by hand"},
     {"meter.keep", CONF_DURATION, "400d", DAY_MS, 20 * YEAR_MS, NULL,
      "How long lines of closed months are kept; their sums and bills stay"},
 };

@@ -331,7 +331,7 @@ ERR_MUST_USE enum err meter_bill_close(struct meter *meter, const struct ops_ide
                                        const char *tenant, int month, struct why *why);
 
 /* Closes, as the centre itself, the bills of months that ended meter.close ago; *n_closed of them.
- * Called by the writer every hour. Nothing when meter.close is 0. */
+ * Called by the writer every hour. Nothing when meter.close is 0s. */
 ERR_MUST_USE enum err meter_bill_close_due(struct meter *meter, size_t *n_closed, struct why *why);
 
 /* The months in which a tenant (NULL: each) used something, newest first. limit 1 .. 1000. */

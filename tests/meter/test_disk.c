@@ -62,7 +62,7 @@ TEST(a_full_disk_refuses_calls_and_loses_none)
         }
     }
     CHECK_EQ(err, ERR_NO_SPACE);
-    CHECK(strstr(why.text, "cannot be metered") != NULL && strstr(why.text, "full") != NULL);
+    CHECK(strstr(why.text, "cannot be metered") != NULL && strstr(why.text, "disk is full") != NULL);
     CHECK(n_ended >= 256);
     CHECK_EQ(meter_flush(m.meter, 1000, NULL), ERR_NO_SPACE);
     CHECK_OK(file_remove(filler, &why), &why);
@@ -77,6 +77,8 @@ TEST(a_full_disk_refuses_calls_and_loses_none)
 
 TEST(a_disk_without_room_for_the_flight_file_says_so)
 {
+    if (strcmp(TEST_ENGINE, "sqlite") != 0)
+        SKIP("the file does not depend on the engine, and the server takes one folder once");
     SMALL_DISK(m);
     struct why why = {0};
     fill_disk();
