@@ -8,7 +8,7 @@ export interface ConsolePage {
   title: () => string;
   /** One of these permissions is needed; none: anybody signed in. */
   needs: string[];
-  group: 'home' | 'knowledge' | 'run' | 'manage' | 'help' | '';
+  group: 'home' | 'knowledge' | 'models' | 'run' | 'manage' | 'help' | '';
   component: () => Promise<Component>;
 }
 
@@ -22,6 +22,10 @@ export const pages: ConsolePage[] = [
   { path: '/reviews', title: () => tr('复核纠错', 'Corrections'), needs: ['knowledge.review'], group: 'knowledge', component: () => import('../knowledge/Reviews.vue') },
   { path: '/unanswered', title: () => tr('未能答复', 'Unanswered'), needs: ['knowledge.review'], group: 'knowledge', component: () => import('../knowledge/Unanswered.vue') },
   { path: '/expiring', title: () => tr('生效与到期', 'Coming changes'), needs: ['knowledge.read'], group: 'knowledge', component: () => import('../knowledge/ExpiringDocuments.vue') },
+  { path: '/usage', title: () => tr('用量', 'Usage'), needs: ['meter.read'], group: 'models', component: () => import('../meter/Usage.vue') },
+  { path: '/bills', title: () => tr('账单', 'Bills'), needs: ['meter.read'], group: 'models', component: () => import('../meter/Bills.vue') },
+  { path: '/limits', title: () => tr('限额', 'Limits'), needs: ['meter.read'], group: 'models', component: () => import('../meter/Limits.vue') },
+  { path: '/prices', title: () => tr('价格', 'Prices'), needs: ['meter.read'], group: 'models', component: () => import('../meter/Prices.vue') },
   { path: '/evaluations', title: () => tr('评测', 'Evaluations'), needs: ['eval.run'], group: 'run', component: () => import('../eval/Evaluations.vue') },
   { path: '/evaluations/:id', title: () => tr('评测', 'Evaluation'), needs: ['eval.run'], group: '', component: () => import('../eval/EvaluationPage.vue') },
   { path: '/jobs', title: () => tr('任务', 'Jobs'), needs: ['jobs.read'], group: 'run', component: () => import('../compute/Jobs.vue') },
@@ -41,6 +45,7 @@ export function groupWords(group: ConsolePage['group']): string {
     '': '',
     home: '',
     knowledge: tr('知识', 'Knowledge'),
+    models: tr('模型', 'Models'),
     run: tr('运行', 'Running'),
     manage: tr('管理', 'Administration'),
     help: tr('帮助', 'Help'),

@@ -4,12 +4,12 @@ import { tr } from '../shared/language';
 export const PERMISSIONS = [
   'ops.tenant.manage', 'ops.every_tenant', 'ops.user.read', 'ops.user.manage', 'ops.role.grant', 'ops.key.manage',
   'ops.audit.read', 'ops.metrics', 'jobs.read', 'jobs.manage', 'knowledge.read', 'knowledge.ask', 'knowledge.write',
-  'knowledge.review', 'eval.run', 'system.manage',
+  'knowledge.review', 'eval.run', 'system.manage', 'meter.read', 'meter.limit', 'meter.price', 'meter.bill',
 ] as const;
 
 /** What an API key may carry; the server decides. */
 export const KEY_PERMISSIONS = [
-  'knowledge.ask', 'knowledge.read', 'knowledge.write', 'knowledge.review', 'eval.run', 'jobs.read', 'jobs.manage', 'ops.metrics',
+  'knowledge.ask', 'knowledge.read', 'knowledge.write', 'knowledge.review', 'eval.run', 'jobs.read', 'jobs.manage', 'ops.metrics', 'meter.read',
 ] as const;
 
 export function permissionWords(name: string): string {
@@ -29,6 +29,10 @@ export function permissionWords(name: string): string {
     'knowledge.write': tr('维护知识', 'Import and change documents'),
     'knowledge.review': tr('处理反馈', 'Work on feedback'),
     'eval.run': tr('运行评测', 'Run evaluations'),
+    'meter.read': tr('查看用量、价格与账单', 'See usage, prices, limits and bills'),
+    'meter.limit': tr('设置限额', 'Set limits'),
+    'meter.price': tr('设置价格', 'Set prices'),
+    'meter.bill': tr('月结账单', 'Close bills'),
     'system.manage': tr('系统维护', 'Maintain the system'),
   };
   return words[name] ?? name;
