@@ -26,18 +26,19 @@ struct parse {
 /* Held for reading by who parses, for writing by who forks, who goes first. */
 static pthread_rwlock_t forking = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
+/* Set in the child, which is one thread and forks no more. The lock knows its writer by the thread's
+ * number, which is another there: it could not be given back, and there is nobody to keep out. */
+static bool alone;
+
 void markup_before_fork(void)
 {
     (void)pthread_rwlock_wrlock(&forking);
 }
 
-/* The lock knows its writer by the thread's number, which is another in the child: there it is made
- * anew, and nobody else is there to hold it. */
 void markup_after_fork(bool child)
 {
-    static const pthread_rwlock_t fresh = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
     if (child)
-        forking = fresh;
+        alone = true;
     else
         (void)pthread_rwlock_unlock(&forking);
 }
@@ -219,9 +220,11 @@ enum err markup_stream(struct format_out *out, enum markup_kind kind, struct str
     struct parse p = {.out = out, .events = events, .ctx = ctx};
     if (out->err || bytes.len == 0)
         return out->err;
-    (void)pthread_rwlock_rdlock(&forking);
+    if (!alone)
+        (void)pthread_rwlock_rdlock(&forking);
     parse_all(&p, kind, bytes);
-    (void)pthread_rwlock_unlock(&forking);
+    if (!alone)
+        (void)pthread_rwlock_unlock(&forking);
     return out->err;
 }
 
