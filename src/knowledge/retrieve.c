@@ -56,6 +56,11 @@ struct version {
     bool law;
 };
 
+/* Neighbouring passages of one version. */
+struct run {
+    uint32_t begin, end, version;
+};
+
 struct segment {
     struct index *index;
     const int8_t *vectors; /* borrowed from the index, or own */
@@ -78,6 +83,8 @@ struct retrieve {
     struct segment *segments;
     struct version *versions;
     uint32_t *version_of; /* n_passages */
+    struct run *runs;     /* n_runs: every passage is in one, in order */
+    size_t n_runs;
     uint32_t *segment_of; /* n_versions */
     uint32_t *heads;      /* n_heads passages that are PASSAGE_HEAD */
     size_t n_heads;
@@ -184,6 +191,22 @@ static void set_passages(struct retrieve *r)
         for (uint32_t v = 0; v < index_n_versions(segment->index); v++)
             r->segment_of[segment->first_version + v] = (uint32_t)s;
     }
+}
+
+static enum err set_runs(struct retrieve *r, struct why *why)
+{
+    size_t n = r->n_passages > 0;
+    for (size_t g = 1; g < r->n_passages; g++)
+        n += r->version_of[g] != r->version_of[g - 1];
+    r->runs = calloc(n + 1, sizeof *r->runs);
+    if (!r->runs)
+        return no_memory(why);
+    for (size_t g = 0; g < r->n_passages; g++) {
+        if (!g || r->version_of[g] != r->version_of[g - 1])
+            r->runs[r->n_runs++] = (struct run){(uint32_t)g, (uint32_t)g, r->version_of[g]};
+        r->runs[r->n_runs - 1].end = (uint32_t)g + 1;
+    }
+    return ERR_OK;
 }
 
 static int by_number(const void *a, const void *b)
@@ -328,6 +351,9 @@ enum err retrieve_new(const struct catalog *const *catalogs, size_t n,
         goto done;
     }
     set_passages(r);
+    err = set_runs(r, why);
+    if (err)
+        goto done;
     err = set_versions(r, catalogs, n, arena, why);
     for (size_t s = 0; !err && s < r->n_segments; s++)
         err = set_vectors(r, &r->segments[s], arena, why);
@@ -357,6 +383,7 @@ void retrieve_free(struct retrieve *r)
     free(r->versions);
     free(r->segment_of);
     free(r->version_of);
+    free(r->runs);
     free(r->slow);
     free(r->once);
     free(r->heads);
@@ -607,31 +634,90 @@ static inline float larger(float a, float b)
     return a > b ? a : b;
 }
 
+/* Four passages at a time. */
+typedef float lanes __attribute__((vector_size(16)));
+typedef int32_t lane_mask __attribute__((vector_size(16)));
+
+static inline lanes load(const float *from)
+{
+    lanes x;
+    memcpy(&x, from, sizeof x);
+    return x;
+}
+
+static inline lanes keep(lanes x, lane_mask where)
+{
+    return (lanes)((lane_mask)x & where);
+}
+
+static inline lanes larger_lanes(lanes a, lanes b)
+{
+    lane_mask first = a > b;
+    return (lanes)(((lane_mask)a & first) | ((lane_mask)b & ~first));
+}
+
+static inline float largest(lanes x)
+{
+    return larger(larger(x[0], x[1]), larger(x[2], x[3]));
+}
+
+/* Of n passages that share a word with the question the most of words * a + meaning * b + c, or 0.
+ */
+static float most_of(const float *words, const float *meaning, size_t n, float a, float b, float c)
+{
+    lanes most = {0};
+    float rest = 0;
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        lanes w = load(words + i);
+        most = larger_lanes(keep(w * a + load(meaning + i) * b + c, w > 0), most);
+    }
+    for (; i < n; i++)
+        if (words[i] > 0)
+            rest = larger(rest, words[i] * a + meaning[i] * b + c);
+    return larger(rest, largest(most));
+}
+
 static void find_bests(const struct retrieve *r, const struct stand *stands, struct scores *s)
 {
-    for (size_t g = 0; g < r->n_passages; g++) {
-        const struct stand *v = &stands[r->version_of[g]];
-        if (s->words[g] <= 0 || !v->allowed)
+    for (size_t i = 0; i < r->n_runs; i++) {
+        const struct run *run = &r->runs[i];
+        const struct stand *v = &stands[run->version];
+        const float *words = s->words + run->begin, *meaning = s->meaning + run->begin;
+        size_t n = run->end - run->begin;
+        float most = v->allowed ? most_of(words, meaning, n, 1, 0, 0) : 0;
+        if (most <= 0)
             continue;
-        s->best_plain = larger(s->best_plain, s->words[g]);
-        s->best_words = larger(s->best_words, s->words[g] * v->standing);
+        s->best_plain = larger(s->best_plain, most);
+        s->best_words = larger(s->best_words, most * v->standing);
         if (v->law) {
-            s->best_meaning = larger(s->best_meaning, s->meaning[g]);
+            s->best_meaning = larger(s->best_meaning, most_of(words, meaning, n, 0, 1, 0));
             s->best_standing = larger(s->best_standing, v->standing_log);
         }
     }
 }
 
+/* The first step's score of a passage: words * words_in + meaning * meaning_in + always. */
+struct weights {
+    float words_in, meaning_in, always;
+};
+
 /*
- * The first step's score. What was learned was learned on laws; a passage of another kind gets what
- * the best law would get for it, in the measure of its words, so that it neither gains nor loses.
+ * What was learned was learned on laws; a passage of another kind gets what the best law would get
+ * for it, in the measure of its words, so that it neither gains nor loses.
  */
-static inline float first_score(const struct scores *s, const struct stand *v, size_t g)
+static struct weights weights_of(const struct scores *s, const struct stand *v)
 {
-    float share = s->words[g] * v->standing / s->best_words;
+    float share = v->standing / s->best_words;
     if (v->law)
-        return share + MEANING_WEIGHT * s->meaning[g] + STANDING_WEIGHT * v->standing_log;
-    return share * (1 + MEANING_WEIGHT * s->best_meaning + STANDING_WEIGHT * s->best_standing);
+        return (struct weights){share, MEANING_WEIGHT, STANDING_WEIGHT * v->standing_log};
+    return (struct weights){
+        share * (1 + MEANING_WEIGHT * s->best_meaning + STANDING_WEIGHT * s->best_standing), 0, 0};
+}
+
+static inline float first_score(const struct scores *s, const struct weights *w, size_t g)
+{
+    return s->words[g] * w->words_in + s->meaning[g] * w->meaning_in + w->always;
 }
 
 static struct found *choose(const struct retrieve *r, const struct stand *stands,
@@ -639,13 +725,21 @@ static struct found *choose(const struct retrieve *r, const struct stand *stands
 {
     struct found *heap = arena_array(arena, struct found, RETRIEVE_CANDIDATES + DENSE_CANDIDATES);
     *n = 0;
-    for (size_t g = 0; heap && g < r->n_passages; g++) {
-        const struct stand *v = &stands[r->version_of[g]];
-        if (s->words[g] <= 0 || !v->allowed)
+    for (size_t i = 0; heap && i < r->n_runs; i++) {
+        const struct run *run = &r->runs[i];
+        const struct stand *v = &stands[run->version];
+        struct weights w = weights_of(s, v);
+        /* Most texts have nothing that comes near: seen for all of their passages at once. */
+        if (!v->allowed ||
+            (*n == RETRIEVE_CANDIDATES &&
+             most_of(s->words + run->begin, s->meaning + run->begin, run->end - run->begin,
+                     w.words_in, w.meaning_in, w.always) < heap[0].first))
             continue;
-        float first = first_score(s, v, g);
-        if (*n < RETRIEVE_CANDIDATES || first >= heap[0].first)
-            offer(heap, n, RETRIEVE_CANDIDATES, (struct found){(uint32_t)g, first});
+        for (size_t g = run->begin; g < run->end; g++) {
+            float first = first_score(s, &w, g);
+            if (s->words[g] > 0 && (*n < RETRIEVE_CANDIDATES || first >= heap[0].first))
+                offer(heap, n, RETRIEVE_CANDIDATES, (struct found){(uint32_t)g, first});
+        }
     }
     if (heap)
         qsort(heap, *n, sizeof *heap, best_first);
@@ -688,8 +782,8 @@ static void join_dense(const struct found *alike, size_t n_alike, const struct r
         while (at < *n && found[at].g != alike[i].g)
             at++;
         if (at == *n) {
-            const struct stand *v = &stands[r->version_of[alike[i].g]];
-            found[(*n)++] = (struct found){alike[i].g, first_score(s, v, alike[i].g)};
+            struct weights w = weights_of(s, &stands[r->version_of[alike[i].g]]);
+            found[(*n)++] = (struct found){alike[i].g, first_score(s, &w, alike[i].g)};
         }
         ranks[at] = (uint32_t)i + 1;
     }
@@ -883,10 +977,19 @@ static struct place *put_in_order(const struct retrieve *r, const struct search 
     struct place *all = arena_array(arena, struct place, s->n + 1);
     if (!laws || !all)
         return NULL;
+    const float **rows = arena_array(arena, const float *, s->n + 1);
+    float *scores = arena_array(arena, float, s->n + 1);
+    if (!rows || !scores)
+        return NULL;
     size_t n = 0, next = 0;
     for (size_t i = 0; i < s->n; i++)
-        if (r->versions[s->versions[i]].law)
-            laws[n++] = (struct place){rank_score(r->model, s->items[i].x), (uint32_t)i};
+        if (r->versions[s->versions[i]].law) {
+            laws[n].item = (uint32_t)i;
+            rows[n++] = s->items[i].x;
+        }
+    rank_scores(r->model, rows, n, scores);
+    for (size_t i = 0; i < n; i++)
+        laws[i].score = scores[i];
     qsort(laws, n, sizeof *laws, by_score);
     for (size_t i = 0; i < s->n; i++) {
         uint32_t item = r->versions[s->versions[i]].law ? laws[next++].item : (uint32_t)i;
