@@ -63,8 +63,13 @@ bench: build
 	@tools/install bench
 	@bench/run $(BUILD)
 
+# The package's llama.cpp must not depend on the processor it was built on.
+DEB_LLAMA := $(if $(filter x86_64,$(shell uname -m)),x86-64-v3,native)
 deb: build
-	@tools/make_deb $(BUILD)
+	@LLAMA_ARCH=$(DEB_LLAMA) tools/llama
+	@[ -f build-deb/build.ninja ] || meson setup build-deb -Dllama_arch=$(DEB_LLAMA)
+	ninja -C build-deb yicheng
+	@tools/make_deb build-deb
 
 # arm64: a whole cross build against Debian's arm64 libraries.
 cross:
@@ -74,4 +79,4 @@ pictures: build
 	node tools/screenshots.mjs
 
 clean:
-	rm -rf build build-asan build-tsan build-fuzz build-arm64 console/dist
+	rm -rf build build-deb build-asan build-tsan build-fuzz build-arm64 console/dist

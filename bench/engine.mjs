@@ -2,7 +2,7 @@
 // same file with the same threads, at 1, 4 and 16 clients; the two take turns and the medians are compared.
 // ROUNDS, THREADS and TOKENS may be set. The model has random weights in the shape of Qwen2 0.5B (Q4_0).
 import { spawn, execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir, homedir } from 'node:os';
 import { join } from 'node:path';
 import net from 'node:net';
@@ -32,10 +32,16 @@ const freePort = () => new Promise((done) => {
   });
 });
 
+/** Processor time of a process so far, in seconds: it tells something on a machine that does other work too. */
+function processor(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 const started = [];
 async function start(name, program, args) {
   const port = await freePort();
-  const child = spawn(program, [...args, '--port', String(port)], { stdio: 'ignore', env: { ...process.env, GOMP_SPINCOUNT: process.env.GOMP_SPINCOUNT ?? '10000' } });
+  const child = spawn(program, [...args, '--port', String(port)], { stdio: 'ignore', env: { ...process.env, GOMP_SPINCOUNT: process.env.GOMP_SPINCOUNT ?? '1000' } });
   started.push(child);
   for (let i = 0; i < 600; i++) {
     const ok = await fetch(`http://127.0.0.1:${port}/health`).then((r) => r.ok, () => false);
@@ -56,6 +62,7 @@ function prompt() {
 
 async function round(target, clients) {
   const begun = performance.now();
+  const before = processor(target.child.pid);
   const used = await Promise.all(Array.from({ length: clients }, async () => {
     const response = await fetch(`${target.url}/v1/completions`, {
       method: 'POST',
@@ -66,21 +73,24 @@ async function round(target, clients) {
     if (!response.ok) throw new Error(`${target.name}: ${JSON.stringify(body)}`);
     return body.usage.completion_tokens;
   }));
-  return used.reduce((a, b) => a + b, 0) / ((performance.now() - begun) / 1000);
+  const n = used.reduce((a, b) => a + b, 0);
+  return { rate: n / ((performance.now() - begun) / 1000), cost: (1000 * (processor(target.child.pid) - before)) / n };
 }
 
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 try {
   // Each loads alone: two at once on few cores would measure their quarrel.
   const args = ['--threads', String(threads)];
-  const ours = await start('yicheng engine', yicheng, ['engine', '--model', model, ...args, '--slots', '16', '--context', '8192']);
+  const ours = await start('yicheng engine', yicheng, ['engine', '--model', model, '--alias', 'bench', ...args, '--slots', '16', '--context', '8192']);
   const theirs = await start('llama-server', server, ['-m', model, ...args, '--parallel', '16', '-c', '8192', '--kv-unified', '--host', '127.0.0.1', '--no-webui']);
   for (const target of [ours, theirs]) await round(target, 1);
   for (const clients of [1, 4, 16]) {
     const rates = new Map([[ours, []], [theirs, []]]);
     for (let i = 0; i < rounds; i++) for (const target of i % 2 ? [theirs, ours] : [ours, theirs]) rates.get(target).push(await round(target, clients));
-    const [a, b] = [median(rates.get(ours)), median(rates.get(theirs))];
-    console.log(`${String(clients).padStart(2)} clients: yicheng engine ${a.toFixed(1)} tokens/s, llama-server ${b.toFixed(1)}, ratio ${(a / b).toFixed(2)}`);
+    const of = (target, what) => median(rates.get(target).map((r) => r[what]));
+    const [a, b, c, d] = [of(ours, 'rate'), of(theirs, 'rate'), of(ours, 'cost'), of(theirs, 'cost')];
+    console.log(`${String(clients).padStart(2)} clients: yicheng engine ${a.toFixed(1)} tokens/s, llama-server ${b.toFixed(1)}, ratio ${(a / b).toFixed(2)}; ` +
+      `ms of processor a token ${c.toFixed(1)} and ${d.toFixed(1)}`);
   }
 } finally {
   for (const child of started) child.kill('SIGKILL');
