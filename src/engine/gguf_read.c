@@ -441,31 +441,37 @@ const struct gguf_tensor *gguf_tensor(const struct gguf *gguf, const char *name)
     return entry ? &gguf->tensors[entry->value.u] : NULL;
 }
 
+static const struct tensor_kind {
+    const char *name;
+    uint32_t number, elements, bytes;
+} tensor_kinds[] = {
+#define TENSOR_KIND(id, number, name, elements, bytes) {name, number, elements, bytes},
+    GGUF_TENSOR_MAP(TENSOR_KIND)
+#undef TENSOR_KIND
+};
+
+static const struct tensor_kind *find_kind(uint32_t number)
+{
+    for (size_t i = 0; i < sizeof tensor_kinds / sizeof tensor_kinds[0]; i++)
+        if (tensor_kinds[i].number == number)
+            return &tensor_kinds[i];
+    return NULL;
+}
+
 bool gguf_tensor_block(uint32_t kind, uint32_t *elements, uint32_t *bytes)
 {
-    switch (kind) {
-#define TENSOR_CASE(id, number, name, n, size)                                                     \
-    case (number):                                                                                 \
-        *elements = (n);                                                                           \
-        *bytes = (size);                                                                           \
-        return true;
-        GGUF_TENSOR_MAP(TENSOR_CASE)
-#undef TENSOR_CASE
-    default:
+    const struct tensor_kind *found = find_kind(kind);
+    if (!found)
         return false;
-    }
+    *elements = found->elements;
+    *bytes = found->bytes;
+    return true;
 }
 
 const char *gguf_tensor_kind_name(enum gguf_tensor_kind kind)
 {
-    switch (kind) {
-#define TENSOR_CASE(id, number, name, n, size)                                                     \
-    case GGUF_TENSOR_##id:                                                                         \
-        return name;
-        GGUF_TENSOR_MAP(TENSOR_CASE)
-#undef TENSOR_CASE
-    }
-    return "unknown";
+    const struct tensor_kind *found = find_kind(kind);
+    return found ? found->name : "unknown";
 }
 
 const char *gguf_kind_name(enum gguf_kind kind)
@@ -495,7 +501,8 @@ bool gguf_item_int(const struct gguf_value *value, uint64_t i, int64_t *out)
     case GGUF_KIND_U8:
         LOAD(uint8_t);
     case GGUF_KIND_I8:
-        LOAD(int8_t);
+        *out = *p < 128 ? *p : *p - 256;
+        return true;
     case GGUF_KIND_U16:
         LOAD(uint16_t);
     case GGUF_KIND_I16:

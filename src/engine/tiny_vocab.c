@@ -193,7 +193,8 @@ enum err tiny_vocab_pieces(struct arena *arena, struct tiny_vocab *out, struct w
         return no_memory(why);
     for (size_t i = 0; i < sizeof specials / sizeof specials[0]; i++)
         add_token(&p.v, str_c(specials[i]), i == 1 ? TOKEN_UNKNOWN : TOKEN_CONTROL);
-    for (char c = '!'; c <= '~'; c++) {
+    for (int code = '!'; code <= '~'; code++) {
+        char c = (char)code;
         if (c >= 'A' && c <= 'Z') /* letters are lowered before they are looked up */
             continue;
         add_piece(&p, begins, (struct str){&c, 1});

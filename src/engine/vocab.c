@@ -125,7 +125,7 @@ static size_t clean_marks(char *s, size_t len)
 {
     size_t n = len > 0;
     for (size_t i = 1; i < len; i++) {
-        if (s[i - 1] == ' ' && memchr("?!.,", s[i], 4))
+        if (s[i - 1] == ' ' && (s[i] == '?' || s[i] == '!' || s[i] == '.' || s[i] == ','))
             n--;
         s[n++] = s[i];
     }

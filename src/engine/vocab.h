@@ -4,8 +4,8 @@
  * Token for token what llama.cpp v0.5.0 makes of valid UTF-8 (tests/engine/test_vocab.c holds the
  * one against the other), without it: for counting, limits, bills and data pipelines, in processes
  * that hold no model. Four ways to cut: sentencepiece merges (SPM), byte pairs (BPE, GPT-2 and its
- * kin, with the 85 pre-tokenizers of vocab_pre.def), word pieces (WPM, BERT) and unigrams (UGM, XLM-R,
- * T5).
+ * kin, with the 85 pre-tokenizers of vocab_pre.def), word pieces (WPM, BERT) and unigrams (UGM,
+ * XLM-R, T5).
  *
  *   Threads a vocab does not change: from any number of threads at once, without locks
  *   Owner   a vocab stands alone; the GGUF may be closed behind it

@@ -248,25 +248,6 @@ static void encode_word(const struct vocab *v, struct str word, int32_t *pieces,
     encode_run(v, str_from(word, start), pieces, scratch, out);
 }
 
-static struct str escape_blanks(struct str text, struct arena *arena)
-{
-    size_t n = 0, at = 0;
-    for (size_t i = 0; i < text.len; i++)
-        n += text.ptr[i] == ' ';
-    char *to = n ? arena_bytes(arena, text.len + 2 * n) : NULL;
-    if (!to)
-        return n ? STR_NONE : text;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == ' ') {
-            memcpy(to + at, "\xE2\x96\x81", 3);
-            at += 3;
-        } else {
-            to[at++] = text.ptr[i];
-        }
-    }
-    return (struct str){to, at};
-}
-
 static void encode_chunk(const struct vocab *v, struct str text, struct arena *scratch,
                          struct out *out)
 {
@@ -274,7 +255,7 @@ static void encode_chunk(const struct vocab *v, struct str text, struct arena *s
     int32_t *pieces = NULL;
     size_t longest = 0, start = 0;
     if (v->escape)
-        text = escape_blanks(text, scratch);
+        text = vocab_escape(text, scratch);
     if (!text.ptr || !vocab_pre_split(v->pre, text, scratch, &words)) {
         out->failed = true;
         return;

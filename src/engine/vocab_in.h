@@ -204,6 +204,16 @@ ERR_MUST_USE bool vocab_special_split(const struct vocab *vocab, struct str text
                                       struct arena *arena, struct part **out, size_t *n);
 ERR_MUST_USE enum err vocab_special_index(struct vocab *vocab, struct why *why);
 
+/* The text with U+2581 for blanks: itself when it has none; ptr NULL when memory ran out. */
+struct str vocab_escape(struct str text, struct arena *arena);
+static inline size_t vocab_put_blank(char *to)
+{
+    to[0] = '\xE2';
+    to[1] = '\x96';
+    to[2] = '\x81';
+    return 3;
+}
+
 /* Bytes of the character that begins with c, as the library counts them (1 to 4). */
 size_t vocab_lead_bytes(uint8_t c);
 

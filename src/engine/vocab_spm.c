@@ -118,8 +118,8 @@ static size_t next_char(struct str s, size_t at, uint32_t *c)
 static void encode_escaped(const struct vocab *v, struct str text, struct arena *scratch,
                            struct out *out)
 {
-    struct symbol few[SHORT];
-    struct pair pairs[3 * SHORT];
+    struct symbol few[SHORT] = {0};
+    struct pair pairs[3 * SHORT] = {0};
     for (size_t start = 0; start < text.len && !out->failed;) {
         struct run r = {v, text.ptr, few, pairs, 0};
         uint32_t last, c = 0;
@@ -156,26 +156,13 @@ static void encode_escaped(const struct vocab *v, struct str text, struct arena 
 
 void vocab_spm_encode(const struct vocab *v, struct str text, struct out *out)
 {
-    size_t n = 0;
     struct arena *scratch = arena_new(arena_limit(out->arena)),
                  *held = arena_new(arena_limit(out->arena));
-    for (size_t i = 0; i < text.len; i++)
-        n += text.ptr[i] == ' ';
-    char *to = held ? arena_bytes(held, text.len + 2 * n + 1) : NULL;
-    if (!to || !scratch) {
+    struct str escaped = scratch && held ? vocab_escape(text, held) : STR_NONE;
+    if (escaped.ptr)
+        encode_escaped(v, escaped, scratch, out);
+    else
         out->failed = true;
-    } else {
-        size_t at = 0;
-        for (size_t i = 0; i < text.len; i++) {
-            if (text.ptr[i] == ' ') {
-                memcpy(to + at, "\xE2\x96\x81", 3);
-                at += 3;
-            } else {
-                to[at++] = text.ptr[i];
-            }
-        }
-        encode_escaped(v, (struct str){to, at}, scratch, out);
-    }
     arena_free(scratch);
     arena_free(held);
 }

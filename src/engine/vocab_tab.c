@@ -102,3 +102,22 @@ size_t vocab_lead_bytes(uint8_t c)
 {
     return c < 0xC0 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
 }
+
+struct str vocab_escape(struct str text, struct arena *arena)
+{
+    size_t n = 0, at = 0;
+    for (size_t i = 0; i < text.len; i++)
+        n += text.ptr[i] == ' ';
+    if (!n)
+        return text;
+    char *to = arena_bytes(arena, text.len + 2 * n);
+    if (!to)
+        return STR_NONE;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == ' ')
+            at += vocab_put_blank(to + at);
+        else
+            to[at++] = text.ptr[i];
+    }
+    return (struct str){to, at};
+}

@@ -169,7 +169,7 @@ static size_t next_char(struct str s, size_t at, uint32_t *c)
 static void encode_normal(const struct vocab *v, struct str text, struct arena *scratch,
                           struct out *out)
 {
-    struct best few[SHORT + 1];
+    struct best few[SHORT + 1] = {0};
     size_t first = out->n;
     double sum = 0;
     for (size_t start = 0; start < text.len && !out->failed;) {
