@@ -40,8 +40,6 @@ void data_close(struct data *data)
     if (!data)
         return;
     free(data->made_models);
-    free(data->table);
-    free(data->routes);
     free(data);
 }
 

@@ -1,6 +1,6 @@
 /* length: keep texts of a length. */
-#include "core/utf8.h"
 #include "data/op.h"
+#include "data/text.h"
 
 enum { UNIT = DATA_OWN };
 static const struct data_param params[] = {
@@ -14,7 +14,7 @@ static enum err measure(const struct data_call *call, struct str in, double *out
     (void)why;
     int unit = (int)call->args[UNIT].number;
     if (unit == 0) {
-        *out = (double)utf8_count(in);
+        *out = (double)text_length(in);
     } else if (unit == 1) {
         *out = (double)in.len;
     } else {

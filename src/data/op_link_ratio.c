@@ -8,12 +8,22 @@ static const struct data_param params[] = {
     DATA_BOUNDS(0, 1, 0, 0.2, ""),
 };
 
+static bool is_word(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+}
+
 static enum err measure(const struct data_call *call, struct str in, double *out, struct why *why)
 {
     (void)call, (void)why;
     size_t links = 0;
     for (size_t i = 0; i < in.len;) {
-        size_t end = text_url(in, i);
+        size_t end = i;
+        if (!is_word(in.ptr[i]) || (i > 0 && is_word(in.ptr[i - 1]))) {
+            i++; /* no address begins here */
+            continue;
+        }
+        end = text_url(in, i);
         if (end == i)
             end = text_email(in, i);
         links += end - i;

@@ -13,6 +13,8 @@ static const struct data_param params[] = {
 /* The mark of full width, 0 when there is none. */
 static uint32_t wide_of(uint32_t c)
 {
+    if (c >= 0x40 && c < 0xFF0E)
+        return 0;
     switch (c) {
     case ',':
         return 0xFF0C;

@@ -13,7 +13,7 @@ static const struct data_param params[] = {
 
 static bool is_gap(uint32_t c)
 {
-    return c != '\n' && utf8_is_space(c);
+    return c != '\n' && (c < 0x3001 || c == 0xFEFF) && utf8_is_space(c);
 }
 
 /* One line without its ends: gaps become one space, or none between Han. */

@@ -6,13 +6,13 @@
 
 #include "data/data.h"
 #include "data/dataset.h"
+#include "http/http.h"
 
 struct data {
     struct data_opts opts;
     const char *models; /* folder of models and word lists for operators */
     char *made_models;  /* the same when it was made here */
-    struct http_table *table;
-    struct http_route *routes;
+    struct http_table table;
 };
 
 /* For %.*s of what came from outside: at most 120 bytes of it. */
