@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                             .last = record_wise(&p),
                             .apply = STR_NPOS,
                             .note = STR_NPOS,
-                            .lines = STR_INIT(lines),
+                            .lines = {lines, sizeof lines - 1},
                             .out_fd = -1,
                             .trail_fd = -1,
                             .note_fd = -1,

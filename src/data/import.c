@@ -338,7 +338,7 @@ static enum err publish(struct end *e, const struct json *spec, struct why *why)
 {
     struct import *im = e->import;
     struct dataset_version version;
-    struct str counts, text, card = STR("");
+    struct str counts = STR(""), text = STR(""), card = STR("");
     enum err err = json_dump(spec, e->arena, &text, why);
     if (!err && json_get(spec, "card"))
         err = json_dump(json_get(spec, "card"), e->arena, &card, why);

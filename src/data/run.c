@@ -323,7 +323,7 @@ static enum err publish(struct data *data, struct job *job, const struct plan *p
     struct arena *arena = job_arena(job);
     struct ops_identity who = job_actor(job);
     struct dataset_version version;
-    struct str counts, text;
+    struct str counts = STR(""), text = STR("");
     const struct pipeline *p = &plan->pipeline;
     enum err err = json_dump(json_get(spec, "pipeline"), arena, &text, why);
     if (!err)
