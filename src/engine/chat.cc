@@ -11,6 +11,7 @@ extern "C" {
 #include <log.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <new>
 #include <random>
@@ -265,12 +266,41 @@ extern "C" enum err chat_schema(struct str schema, struct buf *out, struct why *
     });
 }
 
+namespace
+{
+
+// "{5,3}": llama.cpp subtracts the one from the other without a look and then counts for ever.
+bool counts_down(const std::string &grammar)
+{
+    char until = 0; // the end of what is not grammar: a literal, a set, a comment
+    for (size_t i = 0; i < grammar.size(); i++) {
+        char c = grammar[i];
+        unsigned long long least, most;
+        if (until && c == '\\' && until != '\n')
+            i++;
+        else if (until)
+            until = c == until ? 0 : until;
+        else if (c == '"' || c == '[' || c == '#')
+            until = c == '[' ? ']' : c == '#' ? '\n' : '"';
+        else if (c == '{' && sscanf(grammar.c_str() + i, "{ %llu , %llu", &least, &most) == 2 &&
+                 most < least)
+            return true;
+    }
+    return false;
+}
+
+} // namespace
+
 extern "C" enum err chat_grammar(struct str grammar, struct why *why)
 {
     return guarded(
         why, "the grammar", [&]() -> enum err {
             llama_grammar_parser parser;
             size_t n = 0;
+            if (counts_down(text_of(grammar))) {
+                err_note(why, "the grammar repeats at most fewer times than at least");
+                return ERR_INVALID;
+            }
             if (!parser.parse(text_of(grammar).c_str()) || !parser.symbol_ids.count("root")) {
                 err_note(why, "the grammar is not GBNF with a rule \"root\"");
                 return ERR_INVALID;

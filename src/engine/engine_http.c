@@ -400,7 +400,7 @@ static enum err tokenize(struct http_request *req, struct http_response *res, st
 {
     struct engine *engine = http_ctx(req);
     const struct json *body = NULL;
-    struct api_tokens ask;
+    struct api_tokens ask = {0};
     struct api_fault fault = {0};
     int32_t *tokens = NULL;
     size_t n = 0;
@@ -419,7 +419,7 @@ static enum err detokenize(struct http_request *req, struct http_response *res, 
 {
     struct engine *engine = http_ctx(req);
     const struct json *body = NULL;
-    struct api_tokens ask;
+    struct api_tokens ask = {0};
     struct api_fault fault = {0};
     struct run_input input;
     struct str text = STR("");

@@ -291,13 +291,13 @@ const struct command command_engine = {
     .name = "engine",
     .usage =
         "--model FILE [--alias NAME] [--listen ADDRESS] [--port N] [--token-file FILE]\n"
-        "       [--context N] [--slots N] [--threads N] [--queue N] [--kv-type q8_0] "
-        "[--flash on|off]\n"
-        "       [--lora NAME=FILE]... [--embedding | --rerank] [--pooling mean|cls|last] "
-        "[--template FILE]\n"
-        "       [--split-kv] [--no-mmap] [--mlock] [--batch N] [--ubatch N] [--drain SECONDS]\n"
-        "       [--with-parent] [--ready-fd N] [--port-file FILE]\n"
-        "       [--register URL --edge-token-file FILE --advertise URL --name NAME]",
+        "--model FILE ... [--context N] [--slots N] [--threads N] [--queue N] [--kv-type TYPE]\n"
+        "--model FILE ... [--lora NAME=FILE]... [--embedding | --rerank] [--pooling KIND]\n"
+        "--model FILE ... [--template FILE] [--flash on|off] [--split-kv] [--batch N] [--ubatch "
+        "N]\n"
+        "--model FILE ... [--no-mmap] [--mlock] [--drain SECONDS] [--with-parent] [--ready-fd N]\n"
+        "--model FILE ... [--port-file FILE]\n"
+        "--model FILE ... --register URL --edge-token-file FILE --advertise URL --name NAME",
     .summary = "Serve one model (GGUF) alone, with the OpenAI API on a port of its own",
     .run = run,
 };

@@ -2,6 +2,7 @@
 // embedding model and a reranker with random weights (which write nonsense, but in shape).
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { createServer } from 'node:http';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -379,6 +380,54 @@ test('says why it cannot start', async () => {
   const { ready, child } = await start('bad.gguf');
   assert.ok(ready.error.length > 10 && ready.code);
   assert.equal((await child.gone).code, 1);
+});
+
+test('a hostile template of a file costs a clear error, not the engine', async () => {
+  writeFileSync(join(folder, 'loop.jinja'), "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}");
+  const never = await start('tiny.gguf', '--template', join(folder, 'loop.jinja'));
+  assert.match(never.ready.error, /template/);
+  assert.equal((await never.child.gone).code, 1);
+  // Harmless until somebody says the word: then that request fails, and the next is answered.
+  writeFileSync(join(folder, 'trap.jinja'), "{% macro f(x) %}{{ f(x) }}{% endmacro %}{% for m in messages %}{% if m.content == 'now' %}{{ f(1) }}{% endif %}[{{ m.content }}]{% endfor %}");
+  const engine = await start('tiny.gguf', '--template', join(folder, 'trap.jinja'), '--alias', 'tiny');
+  const ask = (content) => open(engine).chat.completions.create({ model: 'tiny', messages: user(content), max_tokens: 2 });
+  await assert.rejects(ask('now'), (e) => e instanceof BadRequestError && e.param === 'messages');
+  assert.equal((await ask('hello')).choices.length, 1);
+});
+
+test('an edge says where it is, that it lives and that it ends', async () => {
+  const calls = [];
+  const centre = createServer(async (req, res) => {
+    let body = '';
+    for await (const part of req) body += part;
+    calls.push({ url: req.url, token: req.headers['x-yicheng-edge'], ...JSON.parse(body) });
+    res.setHeader('content-type', 'application/json');
+    res.end('{"id":"e1","heartbeat_s":1}');
+  });
+  await new Promise((go) => centre.listen(0, '127.0.0.1', go));
+  writeFileSync(join(folder, 'edge'), 'token-of-the-edge\n');
+  const engine = await start('tiny.gguf', '--register', `http://127.0.0.1:${centre.address().port}/`, '--edge-token-file', join(folder, 'edge'),
+    '--advertise', 'http://edge.example:1', '--name', 'street 7');
+  assert.ok(await until(() => calls.length >= 2));
+  assert.deepEqual([calls[0].url, calls[0].token, calls[0].base_url, calls[0].name, calls[0].port], ['/api/edges/register', 'token-of-the-edge', 'http://edge.example:1', 'street 7', engine.ready.port]);
+  assert.deepEqual([calls[1].url, calls[1].busy], ['/api/edges/heartbeat', 0]);
+  engine.child.kill('SIGTERM');
+  await engine.child.gone;
+  assert.equal(calls.at(-1).url, '/api/edges/leave');
+  centre.close();
+});
+
+test('ends with its parent when it was asked to', async () => {
+  const port = join(folder, 'port');
+  const parent = spawn('sh', ['-c', `"${program}" engine --model "${join(folder, 'tiny.gguf')}" --threads 1 --with-parent --port-file "${port}" & wait`], { stdio: 'ignore' });
+  engines.push(parent);
+  assert.ok(await until(() => existsSync(port)));
+  const { pid } = JSON.parse(readFileSync(port, 'utf8'));
+  process.kill(pid, 0);
+  parent.kill('SIGKILL');
+  assert.ok(await until(() => {
+    try { process.kill(pid, 0); return false; } catch { return true; }
+  }));
 });
 
 test('finishes what it has begun when it is asked to end', async () => {

@@ -393,6 +393,8 @@ TEST(makes_grammars_of_schemas_and_refuses_others)
     CHECK_EQ(chat_grammar(STR("other ::= \"a\""), NULL), ERR_INVALID);
     CHECK_EQ(chat_grammar(STR("root ::= nowhere"), NULL), ERR_INVALID);
     CHECK_EQ(chat_grammar(STR("root ::= \"a"), NULL), ERR_INVALID);
+    CHECK_EQ(chat_grammar(STR("root ::= \"a\" { 5, 3 }"), NULL), ERR_INVALID);
+    CHECK_EQ(chat_grammar(STR("root ::= \"\\\"{5,3}\" [{\\]5,3] # {5,3}"), NULL), ERR_OK);
 }
 
 TESTS_MAIN()
