@@ -12,6 +12,7 @@
  *     held.c     answers that come later
  *     sse.c      streams: the events, who is due, the stream threads
  *     problem.c  errors as problem details
+ *     words.c    their words in Chinese
  */
 #ifndef HTTP_INSIDE_H
 #define HTTP_INSIDE_H
@@ -238,7 +239,11 @@ void response_asset(struct http_response *res, const struct http_asset *asset);
 int range_parse(struct str text, uint64_t size, uint64_t *start, uint64_t *len);
 bool etag_matches(struct str list, const char *etag);
 
-void problem_write(struct json_out *out, const struct http_problem *problem, const char *language);
+/* `said`: the caller named the language himself; then detail and hint are in it too. */
+void problem_write(struct json_out *out, const struct http_problem *problem, const char *language,
+                   bool said);
+/* Adds an error's words in the language ("zh": by words_zh.def), or as they are. */
+void words_in(const char *language, const char *text, struct buf *out);
 
 /* Runs the request to its answer; nothing but the arena and the handler is needed. Quick routes,
  * assets, OPTIONS and errors need no worker: request_dispatch_quick() answers them and returns

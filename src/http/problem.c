@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The meanings of core/err in Chinese, for `title`; `detail` is in the words of who failed. */
+/* The meanings of core/err in Chinese, for `title`; `detail` and `hint` are in the words of who
+ * failed, which words_zh.def knows in Chinese. */
 static const struct {
     enum err err;
     const char *zh;
@@ -39,8 +40,22 @@ static const char *title(enum err err, const char *language)
     return err_words(err);
 }
 
-void problem_write(struct json_out *out, const struct http_problem *problem, const char *language)
+/* In the caller's language when he says which; programs that do not get the words of the logs. */
+static void put_words(struct json_out *out, const char *key, const char *text, const char *language)
 {
+    struct buf words;
+    buf_init(&words, out->buf->arena);
+    words_in(language, text, &words);
+    if (words.failed)
+        json_kv_c(out, key, text);
+    else
+        json_kv_str(out, key, buf_str(&words));
+}
+
+void problem_write(struct json_out *out, const struct http_problem *problem, const char *language,
+                   bool said)
+{
+    const char *own = said ? language : "en";
     char type[64];
     (void)snprintf(type, sizeof type, "urn:yicheng:error:%s", err_code(problem->err));
     json_begin_object(out);
@@ -48,9 +63,9 @@ void problem_write(struct json_out *out, const struct http_problem *problem, con
     json_kv_c(out, "title", title(problem->err, language));
     json_kv_int(out, "status", problem->status);
     json_kv_c(out, "code", err_code(problem->err));
-    json_kv_c(out, "detail", why_text(problem->why, problem->err));
+    put_words(out, "detail", why_text(problem->why, problem->err), own);
     if (problem->why && problem->why->hint[0])
-        json_kv_c(out, "hint", problem->why->hint);
+        put_words(out, "hint", problem->why->hint, own);
     json_kv_c(out, "trace_id", problem->trace_id);
     json_end_object(out);
 }

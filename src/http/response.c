@@ -343,7 +343,8 @@ void response_problem_status(struct http_response *res, enum err err, int status
         table->problem(out, &problem);
     } else {
         res->content_type = "application/problem+json; charset=utf-8";
-        problem_write(out, &problem, http_language(req));
+        problem_write(out, &problem, http_language(req),
+                      http_header(req, "Accept-Language").len > 0);
     }
     if (err == ERR_BUSY || err == ERR_RATE_LIMITED || err == ERR_UNAVAILABLE)
         set_default(res, "Retry-After", "1");

@@ -68,7 +68,8 @@ static void error_event(struct http_stream *stream, enum err err, const struct w
     if (table && table->problem)
         table->problem(&out, &problem);
     else
-        problem_write(&out, &problem, http_language(req));
+        problem_write(&out, &problem, http_language(req),
+                      http_header(req, "Accept-Language").len > 0);
     http_event(&stream->out, table && table->problem ? NULL : "error", buf_str(&text));
 }
 

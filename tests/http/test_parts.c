@@ -36,6 +36,65 @@ TEST(a_target_is_taken_apart_and_decoded)
     arena_free(arena);
 }
 
+TEST(words_of_an_error_are_told_in_chinese)
+{
+    static const struct {
+        const char *said, *zh;
+    } cases[] = {
+        {"sign in first", "请先登录"},
+        {"there is no knowledge base \"甲*乙\"", "没有知识库“甲*乙”"},
+        {"the body is larger than 1024 bytes", "请求正文超过 1024 字节"},
+        {"limit 0 is not from 1 to 100", "数量 0 不在 1 到 100 之间"},
+        {"10.0.0.1: more than 60 requests a minute", "10.0.0.1：每分钟超过 60 次请求"},
+        {"line 7: a line needs \"question\" (text) and \"gold\" (array)",
+         "第 7 行：每行需要“question”（文字）和“gold”（数组）"},
+        {"the job has ended already: done", "任务已经结束：done"},
+        /* unknown, cut short, empty: as they are */
+        {"no line knows this", "no line knows this"},
+        {"there is no knowledge base \"", "there is no knowledge base \""},
+        {"the body is larger than  bytes", "the body is larger than  bytes"},
+        {"", ""},
+    };
+    struct arena *arena = arena_new(1 << 20);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf out;
+        buf_init(&out, arena);
+        words_in("zh", cases[i].said, &out);
+        CHECK_STR(buf_str(&out), cases[i].zh);
+        buf_clear(&out);
+        words_in("en", cases[i].said, &out);
+        CHECK_STR(buf_str(&out), cases[i].said);
+    }
+    arena_free(arena);
+}
+
+TEST(every_wording_has_its_holes_on_both_sides)
+{
+    static const struct {
+        const char *said, *zh;
+    } lines[] = {
+#define WORDS(said, zh) {said, zh},
+#include "http/words_zh.def"
+#undef WORDS
+    };
+    struct arena *arena = arena_new(1 << 20);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        size_t holes = 0, zh = 0;
+        struct buf out;
+        for (const char *c = lines[i].said; *c; c++)
+            holes += *c == '*';
+        for (const char *c = lines[i].zh; *c; c++)
+            zh += *c == '*';
+        CHECK_EQ(holes, zh);
+        CHECK(holes <= 6);
+        /* its own words come out as its own Chinese, not as an earlier line's */
+        buf_init(&out, arena);
+        words_in("zh", lines[i].said, &out);
+        CHECK_STR(buf_str(&out), lines[i].zh);
+    }
+    arena_free(arena);
+}
+
 TEST(a_hostile_target_is_refused)
 {
     static const char *const bad[] = {
