@@ -25,10 +25,11 @@ static const char *const vocabs[] = {"qwen2",    "deepseek-llm",   "llama-bpe",
 
 static const struct {
     const char *name, *file;
+    bool ours; /* in this repository, not among the data sets */
 } texts[] = {{"Chinese prose", "prose/\xE7\xBA\xA2\xE6\xA5\xBC\xE6\xA2\xA6.txt"},
              {"Chinese law",
               "laws/\xE6\xB0\x91\xE6\xB3\x95\xE5\x85\xB8/\xE5\x90\x88\xE5\x90\x8C\xE7\xBC\x96.md"},
-             {"English", "../../README.md"}};
+             {"English", "README.md", true}};
 
 static _Noreturn void stop(const char *words)
 {
@@ -99,10 +100,11 @@ static void measure(const char *folder, const char *name)
         struct str text;
         struct vocab_tokens tokens = {0};
         int32_t n = 0, *ids = arena_array(held, int32_t, MOST + 16);
-        (void)snprintf(path, sizeof path, "%s/%s", YICHENG_SOURCE_ROOT "/../shared/data",
-                       texts[i].file);
-        if (i == 2)
-            (void)snprintf(path, sizeof path, "%s/README.md", YICHENG_SOURCE_ROOT);
+        const char *root = getenv("YICHENG_DATASETS");
+        root = texts[i].ours ? YICHENG_SOURCE_ROOT
+               : root        ? root
+                             : YICHENG_SOURCE_ROOT "/../shared/data";
+        (void)snprintf(path, sizeof path, "%s/%s", root, texts[i].file);
         if (!file_exists(path) || file_read(path, (size_t)64 << 20, held, &text, &why))
             continue;
         text = str_slice(text, 0, utf8_floor(text, text.len < MOST ? text.len : MOST));
