@@ -49,7 +49,7 @@ static void make_args(struct launch *l, const struct child_opts *o)
     arg(l, o->model);
     arg(l, "--alias");
     arg(l, o->alias);
-    arg(l, "--host");
+    arg(l, "--listen");
     arg(l, "127.0.0.1");
     arg(l, "--port");
     arg(l, "0");

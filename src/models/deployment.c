@@ -10,7 +10,7 @@
 #include "core/utf8.h"
 #include "models/models_in.h"
 
-#define KV_TYPES "f32|f16|bf16|q8_0|q4_0|q4_1|iq4_nl|q5_0|q5_1"
+#define KV_TYPES "f16|f32|bf16|q8_0|q5_1|q5_0|q4_1|q4_0"
 
 static const struct field fields[] = {
     {"version", FIELD_TEXT, 1, 2 * MODELS_MOST_NAME + 1, NULL, NULL,
@@ -23,12 +23,12 @@ static const struct field fields[] = {
     {"memory_bytes", FIELD_INT, 0, 1LL << 46, NULL, "0",
      "Memory that each may hold; above it, it is restarted; 0: no limit", false},
     {"context", FIELD_INT, 0, 100000000, NULL, "0",
-     "Tokens of each slot; 0: as the model says, at most 8192", false},
+     "Tokens of one call, prompt and answer; 0: as the model says, at most 8192", false},
     {"slots", FIELD_INT, 1, 256, NULL, "4", "Calls answered at once by each", false},
     {"kv_type", FIELD_CHOICE, 0, 0, KV_TYPES, "f16", "Kind of the numbers in the KV cache", false},
     {"loras", FIELD_JSON, 0, 8192, NULL, "[]", "Adapters to load: versions, \"model:version\" each",
      false},
-    {"queue", FIELD_INT, 0, 10000, NULL, "32", "Calls that may wait for a slot of each", false},
+    {"queue", FIELD_INT, 1, 10000, NULL, "32", "Calls that may wait for a slot of each", false},
     {"on_demand", FIELD_BOOL, 0, 0, NULL, "false", "Started by the first call", false},
     {"idle_ms", FIELD_INT, 0, 86400000, NULL, "600000",
      "On demand: stopped after so long without a call; 0: never", false},

@@ -281,6 +281,19 @@ static enum err finish(struct models *models, struct store_tx *tx, enum err err,
     return err;
 }
 
+static void put_welcome(struct models *models, const struct models_ask *ask, struct str id,
+                        struct str name)
+{
+    if (!ask->out)
+        return;
+    json_begin_object(ask->out);
+    json_kv_str(ask->out, "id", id);
+    json_kv_str(ask->out, "name", name);
+    json_kv_real(ask->out, "heartbeat_s",
+                 (double)conf_int(models->conf, "models.edge_heartbeat") / 1000.0);
+    json_end_object(ask->out);
+}
+
 enum err edge_register(struct models *models, const struct models_ask *ask, struct str token,
                        const struct json *body, struct why *why)
 {
@@ -312,14 +325,8 @@ enum err edge_register(struct models *models, const struct models_ask *ask, stru
     if (!err)
         err = record(models, tx, ask, id, name, "models.edge.register", why);
     err = finish(models, tx, err, true, why);
-    if (!err && ask->out) {
-        json_begin_object(ask->out);
-        json_kv_str(ask->out, "id", id);
-        json_kv_str(ask->out, "name", name);
-        json_kv_real(ask->out, "heartbeat_s",
-                     (double)conf_int(models->conf, "models.edge_heartbeat") / 1000.0);
-        json_end_object(ask->out);
-    }
+    if (!err)
+        put_welcome(models, ask, id, name);
     return err;
 }
 
@@ -344,7 +351,10 @@ enum err edge_heartbeat(struct models *models, const struct models_ask *ask, str
                        STORE_ARGS(SV_INT(time_now_ms()), SV_STR(id)), &known, why);
     if (!err && known == 0)
         err = err_set(why, ERR_CONFLICT, "register first");
-    return finish(models, tx, err, back > 0, why);
+    err = finish(models, tx, err, back > 0, why);
+    if (!err)
+        put_welcome(models, ask, id, name);
+    return err;
 }
 
 enum err edge_leave(struct models *models, const struct models_ask *ask, struct str token,

@@ -104,9 +104,7 @@ static enum err read_facts(const char *path, struct arena *arena, struct version
     json_begin_object(&out);
     json_kv_c(&out, "type", adapter ? "adapter" : "model");
     json_kv_int(&out, "tensors", (int64_t)gguf_n_tensors(gguf));
-    struct gguf_card brief = *card;
-    brief.chat_template = STR(""); /* long, and it stands in the file */
-    gguf_card_json(&brief, &out);
+    gguf_card_json(card, &out);
     json_end_object(&out);
     f->header = buf_str(&buf);
     f->architecture = kept(arena, card->architecture);

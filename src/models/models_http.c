@@ -478,7 +478,7 @@ static enum err said_by_edge(struct http_request *req, struct http_response *res
         err = edge_heartbeat(room(req), &d.ask, token, why);
     else if (!err)
         err = edge_leave(room(req), &d.ask, token, why);
-    return finish(res, &d, err, what == 0 ? 200 : 204, why);
+    return finish(res, &d, err, what == 2 ? 204 : 200, why);
 }
 HANDLER(said_by_edge, register, 0)
 HANDLER(said_by_edge, heartbeat, 1)

@@ -5,6 +5,9 @@
 #ifndef TESTS_MODELS_REGISTRY_H
 #define TESTS_MODELS_REGISTRY_H
 
+#include "compute/compute.h"
+#include "core/log.h"
+#include "http/http.h"
 #include "models/models.h"
 #include "objects/objects.h"
 #include "ops/centre.h"
@@ -15,6 +18,7 @@ struct registry {
     struct centre c;
     struct models *models;
     struct objects *objects;
+    struct compute *compute;
     struct ops_identity system;
     const char *dir;
     const char *program;
@@ -31,6 +35,7 @@ UNUSED_HERE static struct models *registry_again(struct registry *r, struct stor
     struct models_opts opts = {.store = store,
                                .objects = r->objects,
                                .ops = r->c.ops,
+                               .compute = r->compute,
                                .conf = r->c.conf,
                                .data_dir = r->dir,
                                .program = r->program};
@@ -41,20 +46,34 @@ UNUSED_HERE static struct models *registry_again(struct registry *r, struct stor
 UNUSED_HERE static bool registry_open_with(struct registry *r, const char *program,
                                            const char *const *sets, size_t n_sets)
 {
-    const struct conf_table tables[] = {ops_conf, models_conf};
+    const struct conf_table tables[] = {ops_conf, http_conf, compute_conf, models_conf};
+    static struct store_migration steps[8];
+    const char *all[16] = {"http.port=0", "http.access_log=false"};
     char objects[4200];
     struct why why = {0};
     *r = (struct registry){.if_match = -1, .system = ops_system(), .program = program};
-    centre_more = models_migrations;
-    centre_n_more = models_n_migrations;
+    centre_n_more = 0;
+    for (size_t i = 0; i < compute_n_migrations; i++)
+        steps[centre_n_more++] = compute_migrations[i];
+    for (size_t i = 0; i < models_n_migrations; i++)
+        steps[centre_n_more++] = models_migrations[i];
+    centre_more = steps;
+    for (size_t i = 0; i < n_sets; i++)
+        all[2 + i] = sets[i];
     if (log_open(NULL, LOG_LEVEL_ERROR, true, NULL) != ERR_OK)
         abort();
-    if (!centre_open_with(&r->c, tables, 2, sets, n_sets))
+    if (!centre_open_with(&r->c, tables, 4, all, 2 + n_sets))
         return false;
     r->arena = r->c.arena;
     r->dir = test_store_dir();
     (void)snprintf(objects, sizeof objects, "%s/objects", r->dir);
     CHECK_OK(objects_open(objects, &r->objects, &why), &why);
+    struct compute_opts jobs = {.store = r->c.store,
+                                .ops = r->c.ops,
+                                .conf = r->c.conf,
+                                .data_dir = r->dir,
+                                .program = "/bin/false"};
+    CHECK_OK(compute_open(&jobs, &r->compute, &why), &why);
     r->models = registry_again(r, r->c.store);
     return r->models != NULL;
 }
@@ -62,6 +81,7 @@ UNUSED_HERE static bool registry_open_with(struct registry *r, const char *progr
 UNUSED_HERE static void registry_close(struct registry *r)
 {
     models_close(r->models);
+    compute_close(r->compute);
     objects_close(r->objects);
     centre_close(&r->c);
 }

@@ -1,5 +1,4 @@
 /* Cards, versions, aliases, endpoints and edges, and the routes that come out of them. */
-#include "core/log.h"
 #include "models/registry.h"
 
 #define ENDPOINT(name, model, rest)                                                                \

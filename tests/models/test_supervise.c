@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/log.h"
 #include "engine/engine.h"
 #include "http/http.h"
 #include "models/registry.h"
