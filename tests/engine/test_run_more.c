@@ -3,6 +3,11 @@
 #include "run_kit.h"
 
 #include <math.h>
+#include <signal.h>
+#include <sys/wait.h>
+#if HAVE_LLAMA
+#include <llama.h>
+#endif
 
 static struct run *open_model(struct run_opts opts)
 {
@@ -289,6 +294,31 @@ TEST(what_cannot_be_opened_is_said_in_words)
     }
     arena_free(arena);
 }
+
+#if HAVE_LLAMA
+TEST(an_abort_inside_the_library_leaves_a_last_line)
+{
+    int ends[2], status = 0;
+    char line[4096] = "";
+    size_t len = 0;
+    CHECK_EQ(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)dup2(ends[1], STDERR_FILENO);
+        (void)close(ends[0]);
+        run_log_init();
+        ggml_abort("kernel.c", 1, "made to fail");
+    }
+    (void)close(ends[1]);
+    for (ssize_t n; (n = read(ends[0], line + len, sizeof line - 1 - len)) > 0;)
+        len += (size_t)n;
+    (void)close(ends[0]);
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    CHECK(strstr(line, "llama.cpp found an error it cannot go on from") != NULL);
+    CHECK(strstr(line, "made to fail") != NULL);
+}
+#endif
 
 /* ---- another family ---- */
 
