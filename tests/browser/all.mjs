@@ -4,6 +4,7 @@ import { administrators } from './administrators.mjs';
 import { browserMissing, openBrowser } from './browser.mjs';
 import { contract } from './contract.mjs';
 import { DEMO_PASSWORD, missing, startCenter } from './center.mjs';
+import { metering } from './metering.mjs';
 import { residents } from './residents.mjs';
 import { stewards } from './stewards.mjs';
 
@@ -18,6 +19,7 @@ if (why) {
     await center.stop();
   });
   contract(world);
+  metering(world);
   residents(world);
   administrators(world);
   stewards(world);

@@ -1,5 +1,6 @@
 /** Money and kinds as people write them. */
-import { tr } from '../shared/language';
+import { language, tr } from '../shared/language';
+import { count } from '../shared/words';
 
 export const MICRO = 1_000_000;
 
@@ -14,6 +15,13 @@ export function yuan(micro: number | null | undefined): string {
 /** What was typed in yuan; null for nothing or no number. */
 export function micro(yuanTyped: number | null | undefined): number | null {
   return yuanTyped === null || yuanTyped === undefined || Number.isNaN(yuanTyped) ? null : Math.round(yuanTyped * MICRO);
+}
+
+/** Large counts in few letters: 20.0 万, 1.23 亿; 200 K, 1.23 M in English. */
+export function brief(n: number): string {
+  if (n < 100_000) return count(n);
+  if (language() === 'en') return n < 1_000_000 ? `${(n / 1000).toFixed(0)} K` : `${(n / 1_000_000).toFixed(2)} M`;
+  return n < 100_000_000 ? `${(n / 10_000).toFixed(1)} 万` : `${(n / 100_000_000).toFixed(2)} 亿`;
 }
 
 export function kindWords(kind: string): string {
