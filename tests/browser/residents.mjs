@@ -37,6 +37,7 @@ export function residents(world) {
     assert.equal(await overflow(page), 0);
     await page.locator('.open').first().tap();
     await page.waitForURL('**/doc/**');
+    await page.waitForSelector('mark.words'); /* the text comes behind the address */
     const marked = (await page.locator('mark.words').allInnerTexts()).join('');
     assert.ok(marked.length > 0, 'nothing is marked');
     const bare = (words) => words.replace(/\s/g, '');
