@@ -49,6 +49,7 @@ static const struct {
 #undef WORD
 };
 
+/* 0 is the default, see run.h. */
 static const struct {
     const char *name;
     size_t at;
@@ -77,7 +78,7 @@ static enum err take_counts(int *argc, char **argv, struct line *line, struct wh
     line->drain_s = DRAIN_S;
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         int64_t value = 0;
-        enum err err = number(counts[i].name, command_option(argc, argv, counts[i].name), 1,
+        enum err err = number(counts[i].name, command_option(argc, argv, counts[i].name), 0,
                               counts[i].most, &value, why);
         if (err)
             return err;

@@ -442,6 +442,20 @@ test('finishes what it has begun when it is asked to end', async () => {
   assert.deepEqual(await engine.child.gone, { code: 0, signal: null });
 });
 
+test('an answer that goes wrong half-way ends as an error', async () => {
+  const body = JSON.stringify({ content: '[' });
+  const { tokens } = await (await fetch(`${chat.base}/tokenize`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).json();
+  // It writes nothing but brackets: the reader of tool calls does not follow them down for ever.
+  const ask = { model: 'tiny', messages: user('x'), tools: [weather], max_tokens: 400, logit_bias: { [tokens[0]]: 100 } };
+  await assert.rejects(client.chat.completions.create(ask), (e) => e.status === 413 && /nested/.test(e.message));
+  let pieces = 0;
+  await assert.rejects(async () => {
+    for await (const chunk of await client.chat.completions.create({ ...ask, stream: true })) pieces += chunk.choices[0].delta.content?.length ?? 0;
+  }, (e) => /nested/.test(e.message));
+  assert.ok(pieces > 100); // it had begun
+  assert.ok(await until(async () => (await busy()) === 0));
+});
+
 test('a killed engine is an error, not a hang', async () => {
   const engine = await start('tiny.gguf', '--context', '2048');
   const stream = await open(engine).chat.completions.create({ model: engine.ready.model, messages: user('x'), max_tokens: 2000, ignore_eos: true, stream: true });
