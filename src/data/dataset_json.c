@@ -183,7 +183,6 @@ static enum err write_change(struct store_tx *tx, const struct ops_identity *who
                              struct why *why)
 {
     int64_t changed = 0;
-    struct str detail = STR_NONE;
     enum err err = store_exec(
         tx,
         "UPDATE data_sets SET title = ?, access = ?, card = ?, revision = revision + 1, "
@@ -193,8 +192,9 @@ static enum err write_change(struct store_tx *tx, const struct ops_identity *who
         &changed, why);
     if (!err && !changed)
         err = err_set(why, ERR_PRECONDITION, "somebody else changed the data set in the meantime");
-    detail = str_printf(arena, "{\"access\":\"%s\",\"card\":%.*s}", classes[set->access & 3],
-                        (int)(set->card.len < 8000 ? set->card.len : 0), set->card.ptr);
+    struct str detail =
+        str_printf(arena, "{\"access\":\"%s\",\"card\":%.*s}", classes[set->access & 3],
+                   (int)(set->card.len < 8000 ? set->card.len : 0), set->card.ptr);
     if (set->card.len >= 8000)
         detail = STR_NONE;
     char *id = str_z(arena, set->id);

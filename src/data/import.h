@@ -70,6 +70,9 @@ struct import_task {
  * goes to the failures and the trail. */
 ERR_MUST_USE enum err import_unit_read(struct import_task *task, const struct import_unit *unit,
                                        struct why *why);
+/* The SHA-256 of a mapped file as hex. What was read is given back to the system as it goes, so
+ * that a file of 10 GB does not stay in memory. */
+void import_hash(struct str all, char out[HASH_TEXT]);
 /* What the first record of a native file looks like; RECORD_ROW when nothing fits. */
 enum record_kind import_guess(const char *path, struct arena *arena);
 /* Whether it holds JSON lines, so that ranges of it can be read apart. */

@@ -152,16 +152,15 @@ static enum err add_unit(struct maker *m, size_t file, int64_t from, int64_t to,
 static enum err hash_file(struct maker *m, struct import_file *file, struct why *why)
 {
     struct file_map map;
-    uint8_t digest[HASH_BYTES];
     char *hex = arena_bytes(m->arena, HASH_TEXT), *path = str_z(m->arena, file->path);
     if (!hex || !path)
         return no_room(why);
     enum err err = file_map(path, &map, why);
     if (err)
         return err;
-    hash_of(HASH_SHA256, (struct str){(const char *)map.ptr, map.len}, digest);
+    import_hash((struct str){(const char *)map.ptr, map.len}, hex);
     file_unmap(&map);
-    file->sha256 = str_c(hex_put(digest, sizeof digest, hex));
+    file->sha256 = str_c(hex);
     return ERR_OK;
 }
 

@@ -1,6 +1,7 @@
 /* data/import_read - the records of one file, or of a range of its lines. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/arena.h"
 #include "core/file.h"
@@ -12,6 +13,7 @@
 
 #define READ_MEMORY ((size_t)256 << 20)
 #define ASK_EVERY   256
+#define STEP        ((size_t)16 << 20) /* a multiple of every page size */
 
 /* ---- one record ---- */
 
@@ -106,6 +108,32 @@ static enum err take_line(struct import_task *t, struct str line, int64_t place,
 
 /* ---- files of JSON ---- */
 
+/* Gives the pages of a mapped file before `at` back, from *gone on, a step at a time. They are read
+ * again when somebody looks. */
+static void forget(struct str all, size_t *gone, size_t at)
+{
+    if (at - *gone < STEP || at > all.len)
+        return;
+    size_t end = at / STEP * STEP;
+    (void)madvise((void *)(uintptr_t)(all.ptr + *gone), end - *gone, MADV_DONTNEED);
+    *gone = end;
+}
+
+void import_hash(struct str all, char out[HASH_TEXT])
+{
+    struct hash *hash = hash_new(HASH_SHA256);
+    uint8_t digest[HASH_BYTES] = {0};
+    size_t gone = 0;
+    for (size_t at = 0; hash && at < all.len; at += STEP) {
+        hash_add(hash, all.ptr + at, all.len - at < STEP ? all.len - at : STEP);
+        forget(all, &gone, at + STEP);
+    }
+    if (hash)
+        hash_end(hash, digest);
+    hash_free(hash);
+    (void)hex_put(digest, sizeof digest, out);
+}
+
 static bool stop(struct import_task *t, size_t n, enum err *err, struct why *why)
 {
     if (n % ASK_EVERY == 0 && t->cancelled && t->cancelled(t->ctx))
@@ -138,7 +166,7 @@ static enum err read_lines(struct import_task *t, struct str all, int64_t from, 
 /* The items of an array; what is wrong ends the file there, with a failure. */
 static enum err read_array(struct import_task *t, struct str all, size_t at, struct why *why)
 {
-    size_t n = 0, bad = at;
+    size_t n = 0, bad = at, gone = 0;
     enum err err = ERR_OK;
     at = scan_space(all, at + 1);
     while (at < all.len && all.ptr[at] != ']' && !stop(t, n++, &err, why)) {
@@ -149,6 +177,7 @@ static enum err read_array(struct import_task *t, struct str all, size_t at, str
             return put_bad(t, (int64_t)bad, &own, ERR_INVALID, why);
         }
         err = take_line(t, str_slice(all, at, end), (int64_t)at, why);
+        forget(all, &gone, end);
         at = scan_space(all, end);
         if (!err && at < all.len && all.ptr[at] == ',')
             at = scan_space(all, at + 1);
@@ -160,6 +189,7 @@ static enum err read_array(struct import_task *t, struct str all, size_t at, str
 static enum err read_values(struct import_task *t, struct str all, size_t at, struct why *why)
 {
     enum err err = ERR_OK;
+    size_t gone = 0;
     for (size_t n = 0, bad = at; at < all.len && !stop(t, n, &err, why); n++) {
         size_t end = scan_value(all, at, RECORD_DEPTH + 1, &bad);
         if (end == STR_NPOS) {
@@ -168,6 +198,7 @@ static enum err read_values(struct import_task *t, struct str all, size_t at, st
             return put_bad(t, (int64_t)bad, &own, ERR_INVALID, why);
         }
         err = take_line(t, str_slice(all, at, end), (int64_t)at, why);
+        forget(all, &gone, end);
         at = scan_space(all, end);
     }
     return err;
@@ -388,11 +419,10 @@ static enum err begin_file(struct import_task *t, const struct import_file *file
                            bool first, struct why *why)
 {
     char hex[HASH_TEXT];
-    uint8_t digest[HASH_BYTES];
     struct str sha = file->sha256;
     if (!sha.len) {
-        hash_of(HASH_SHA256, all, digest);
-        sha = str_c(hex_put(digest, sizeof digest, hex));
+        import_hash(all, hex);
+        sha = str_c(hex);
     }
     (void)why;
     source_key(t->plan->tenant, file->uri, sha, t->key);

@@ -174,7 +174,7 @@ static enum err find_line(struct data *data, const struct dataset_version *v, st
 static enum err put_passage(struct data *data, struct dataset_version *v, struct str *id,
                             struct arena *arena, struct json_out *out, struct why *why)
 {
-    struct str trail;
+    struct str trail = STR_NONE;
     struct store_rows rows = {0};
     const struct json *said = NULL, *spec = NULL;
     enum err err = dataset_shards(data, v, arena, why);

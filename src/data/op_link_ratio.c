@@ -18,12 +18,11 @@ static enum err measure(const struct data_call *call, struct str in, double *out
     (void)call, (void)why;
     size_t links = 0;
     for (size_t i = 0; i < in.len;) {
-        size_t end = i;
         if (!is_word(in.ptr[i]) || (i > 0 && is_word(in.ptr[i - 1]))) {
             i++; /* no address begins here */
             continue;
         }
-        end = text_url(in, i);
+        size_t end = text_url(in, i);
         if (end == i)
             end = text_email(in, i);
         links += end - i;

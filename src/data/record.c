@@ -72,12 +72,12 @@ enum err record_check(const struct record *record, enum record_kind kind, struct
     return ERR_OK;
 }
 
-static size_t place(const struct record *record, struct str key)
+static struct record_member *find(const struct record *record, struct str key)
 {
     for (size_t i = 0; i < record->n; i++)
         if (record->members[i].raw.ptr && str_eq(record->members[i].key, key))
-            return i;
-    return STR_NPOS;
+            return &record->members[i];
+    return NULL;
 }
 
 static enum err add(struct record *record, struct str key, struct str raw, struct why *why)
@@ -119,7 +119,7 @@ static enum err read_member(struct record *record, struct str line, size_t *at, 
     size_t start = scan_space(line, colon + 1), end = scan_value(line, start, RECORD_DEPTH, &bad);
     if (end == STR_NPOS)
         return bad_line(bad, line, why);
-    if (place(record, key) != STR_NPOS)
+    if (find(record, key))
         return err_set(why, ERR_INVALID, "the record has \"%.*s\" twice",
                        (int)(key.len < 60 ? key.len : 60), key.ptr);
     if (record->n == RECORD_MOST_MEMBERS)
@@ -195,8 +195,8 @@ struct str record_source(struct str id)
 
 struct str record_raw(const struct record *record, const char *key)
 {
-    size_t i = place(record, str_c(key));
-    return i == STR_NPOS ? STR_NONE : record->members[i].raw;
+    const struct record_member *m = find(record, str_c(key));
+    return m ? m->raw : STR_NONE;
 }
 
 struct str record_decode(struct str raw, struct arena *arena)
@@ -211,11 +211,11 @@ struct str record_str(const struct record *record, const char *key)
 
 enum err record_set_raw(struct record *record, const char *key, struct str raw, struct why *why)
 {
-    size_t i = place(record, str_c(key));
+    struct record_member *m = find(record, str_c(key));
     record->changed = true;
-    if (i == STR_NPOS)
+    if (!m)
         return add(record, str_c(key), raw, why);
-    record->members[i].raw = raw;
+    m->raw = raw;
     return ERR_OK;
 }
 
@@ -241,10 +241,10 @@ enum err record_set_id(struct record *record, struct str id, struct why *why)
 
 void record_remove(struct record *record, const char *key)
 {
-    size_t i = place(record, str_c(key));
-    if (i == STR_NPOS)
+    struct record_member *m = find(record, str_c(key));
+    if (!m)
         return;
-    record->members[i].raw = STR_NONE;
+    m->raw = STR_NONE;
     record->changed = true;
 }
 

@@ -541,7 +541,7 @@ enum err data_dry_run_json(struct data *data, const struct ops_identity *who, st
     struct dry dry = {own, arena_array(own, struct example, (steps + 1) * MOST_EXAMPLE),
                       arena_array(own, size_t, steps + 1)};
     struct work_result result;
-    struct str lines;
+    struct str lines = STR("");
     struct try_form form = {.pipeline = &plan.pipeline,
                             .inputs = inputs,
                             .n_inputs = plan.pipeline.n_inputs,

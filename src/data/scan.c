@@ -74,7 +74,7 @@ static size_t scan_string(struct str text, size_t at, size_t *bad)
             if (i + 1 >= n)
                 break;
             if (p[i + 1] == 'u' ? !hex4(p + i + 2, n - i - 2)
-                                : !memchr("\"\\/bfnrt", p[i + 1], 8)) {
+                                : !p[i + 1] || !strchr("\"\\/bfnrt", p[i + 1])) {
                 *bad = i;
                 return STR_NPOS;
             }

@@ -100,7 +100,7 @@ const struct map_entry **stats_sorted(const struct map *map)
         return NULL;
     for (struct map_entry *e; (e = map_each(map, &at));)
         list[n++] = e;
-    qsort(list, n, sizeof *list, by_key);
+    qsort(list, n, sizeof(void *), by_key);
     return list;
 }
 
