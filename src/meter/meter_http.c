@@ -707,7 +707,7 @@ static const struct http_route routes[] = {
     {"POST", "/api/bills/{month}/close", BILL, 4096, "Close the bill of a month that is over", NULL,
      NULL, N(by_month), close_bill},
     {"GET", "/api/metered_calls/{id}", READ, 0,
-     "One metered call with the digests that prove it, by the id in X-Call-Id", NULL, NULL,
+     "One metered call with the digests that prove it, by its id in the request log", NULL, NULL,
      N(by_id), show_call},
 };
 
