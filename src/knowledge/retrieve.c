@@ -45,7 +45,7 @@ static const float level_standing[10] = {0.6f, 0.6f, 0.6f, 0.65f, 0.7f, 0.7f, 0.
 /* What every passage of a version is asked in step 1; small, so that all of them stay in cache. */
 struct stand {
     float standing, standing_log;
-    bool law, allowed; /* law: a national one, which the trees know */
+    bool law, allowed; /* law: of a collection that the trees know */
 };
 
 struct version {
@@ -125,8 +125,19 @@ static enum err count_cited(const struct retrieve *r, struct map *cited, struct 
     return ERR_OK;
 }
 
+/* Whether the base is a collection of national law: what the trees were learned on. A city's own
+ * rules are laws too, but among themselves the trees only disturb them. */
+static bool holds_national(const struct catalog *catalog)
+{
+    size_t national = 0;
+    for (size_t i = 0; i < catalog->n_versions; i++)
+        national += catalog->versions[i].meta.kind == KNOWLEDGE_LAW &&
+                    catalog->versions[i].meta.level >= NATIONAL;
+    return 10 * national > catalog->n_versions;
+}
+
 /* What the catalog says of a version in segment `s` of it, and its standing. */
-static void set_version(const struct catalog *catalog, uint32_t s, struct str id,
+static void set_version(const struct catalog *catalog, bool has_law, uint32_t s, struct str id,
                         const struct map *cited, struct version *v)
 {
     const struct catalog_version *row = catalog_version(catalog, id);
@@ -134,7 +145,7 @@ static void set_version(const struct catalog *catalog, uint32_t s, struct str id
     if (!v->row)
         return;
     v->title = tokens_title_hash(row->meta.title);
-    v->law = row->meta.kind == KNOWLEDGE_LAW && row->meta.level >= NATIONAL;
+    v->law = row->meta.kind == KNOWLEDGE_LAW && has_law;
     const struct map_entry *e = map_find(cited, (struct str){(char *)&v->title, sizeof v->title});
     v->cited = logf(1 + (e ? (float)e->value.u : 0));
     int level = row->meta.level < 0 ? 0 : row->meta.level > 9 ? 9 : row->meta.level;
@@ -267,11 +278,13 @@ static enum err set_versions(struct retrieve *r, const struct catalog *const *ca
     if (err)
         return err;
     size_t s = 0;
-    for (size_t c = 0; c < n; c++)
+    for (size_t c = 0; c < n; c++) {
+        bool has_law = holds_national(catalogs[c]);
         for (uint32_t i = 0; i < catalogs[c]->n_segments; i++, s++)
             for (uint32_t v = 0; v < index_n_versions(r->segments[s].index); v++)
-                set_version(catalogs[c], i, index_version_id(r->segments[s].index, v), &cited,
-                            &r->versions[r->segments[s].first_version + v]);
+                set_version(catalogs[c], has_law, i, index_version_id(r->segments[s].index, v),
+                            &cited, &r->versions[r->segments[s].first_version + v]);
+    }
     return ERR_OK;
 }
 

@@ -6,8 +6,8 @@
  *   1. every passage that shares a term with the question gets BM25 over title, headings and text,
  *      times the standing of its source (level, how often others cite it), plus the likeness of
  *      meaning (rank.h); what the asker may not read, or is not in force on the day, is not there
- *   2. the best 200 get RANK_N_FEATURES figures and the trees put those of national laws in order;
- *      other passages keep the places of step 1, for which the trees were not trained
+ *   2. the best 200 get RANK_N_FEATURES figures and the trees order laws, where a base holds
+ * national ones; other passages keep the places of step 1, for which the trees were not trained
  *   3. copies are folded into the best of them
  *
  * A `struct retrieve` is an immutable view of the segments of some bases at one revision each.
