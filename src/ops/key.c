@@ -72,8 +72,8 @@ static enum err check_key_form(struct ops *ops, const struct ops_identity *who,
         (form->expires_ms <= now || form->expires_ms > now + (ops->key_days + 1) * DAY_MS))
         err = err_set(why, ERR_INVALID, "the key must expire in the future and within %lld days",
                       (long long)ops->key_days);
-    if (!err && (form->requests_per_minute < 0 || form->requests_per_minute > 1000000))
-        err = err_set(why, ERR_INVALID, "requests_per_minute must be from 1 to 1000000");
+    if (!err && (form->requests_per_minute < 0 || form->requests_per_minute > 100000000))
+        err = err_set(why, ERR_INVALID, "requests_per_minute must be from 1 to 100000000");
     return err;
 }
 
@@ -227,18 +227,16 @@ static enum err no_such_key(struct why *why)
     return err_set(why, ERR_UNAUTHENTICATED, "the API key is not valid");
 }
 
-static enum err read_key(struct ops *ops, struct str prefix, struct str key, struct arena *arena,
-                         struct str *id, int64_t *per_minute, struct why *why)
+static enum err read_key(struct ops *ops, struct str prefix, const char *digest,
+                         struct arena *arena, struct str *id, int64_t *per_minute, struct why *why)
 {
     struct store_rows rows;
-    char digest[HASH_TEXT];
     enum err err = store_ask(ops->store,
                              "SELECT id, hash, per_minute FROM ops_keys WHERE prefix = ?"
                              " AND revoked_ms = 0 AND expires_ms > ?",
                              STORE_ARGS(SV_STR(prefix), SV_INT(time_now_ms())), arena, &rows, why);
     if (err)
         return err;
-    digest_of(key, digest);
     if (!secret_equal(store_str(&rows, 0, 1), str_c(digest)))
         return no_such_key(why);
     *id = store_str(&rows, 0, 0);
@@ -246,26 +244,44 @@ static enum err read_key(struct ops *ops, struct str prefix, struct str key, str
     return ERR_OK;
 }
 
-enum err ops_key_of(struct ops *ops, struct str key, struct arena *arena, struct ops_identity *out,
-                    int64_t *requests_per_minute, struct why *why)
+static enum err ask_store(struct ops *ops, struct str prefix, const char *digest,
+                          struct arena *arena, struct ops_identity *out, int64_t *per_minute,
+                          struct why *why)
 {
-    struct str prefix, id;
-    int64_t per_minute = 0;
-    struct ops_identity who;
+    struct str id;
     struct why inner = {0};
-    if (!key_parts(key, &prefix))
-        return no_such_key(why);
-    enum err err = read_key(ops, prefix, key, arena, &id, &per_minute, why);
+    enum err err = read_key(ops, prefix, digest, arena, &id, per_minute, why);
     if (err)
         return err;
     struct str actor = str_printf(arena, "key:%.*s", STR_FMT(id));
     if (!actor.ptr)
         return err_set(why, ERR_NO_MEMORY, "could not check the API key");
-    err = ops_identity_of(ops, actor.ptr, arena, &who, &inner);
+    err = ops_identity_of(ops, actor.ptr, arena, out, &inner);
     if (err == ERR_FORBIDDEN || err == ERR_NOT_FOUND) /* its maker was disabled */
         return no_such_key(why);
+    return err ? err_set(why, err, "%s", why_text(&inner, err)) : ERR_OK;
+}
+
+enum err ops_key_of(struct ops *ops, struct str key, struct arena *arena, struct ops_identity *out,
+                    int64_t *requests_per_minute, struct why *why)
+{
+    struct str prefix;
+    struct ops_identity who;
+    int64_t per_minute = 0;
+    uint8_t digest[HASH_BYTES];
+    char text[HASH_TEXT];
+    if (!key_parts(key, &prefix))
+        return no_such_key(why);
+    hash_of(HASH_SHA256, key, digest);
+    if (ops->known && known_find(ops->known, digest, arena, out, requests_per_minute))
+        return ERR_OK;
+    uint64_t act = ops->known ? known_now(ops->known) : 0; /* before the store is asked */
+    enum err err =
+        ask_store(ops, prefix, hex_put(digest, sizeof digest, text), arena, &who, &per_minute, why);
     if (err)
-        return err_set(why, err, "%s", why_text(&inner, err));
+        return err;
+    if (ops->known)
+        known_put(ops->known, digest, act, &who, per_minute);
     *out = who;
     *requests_per_minute = per_minute;
     return ERR_OK;

@@ -29,10 +29,10 @@ static const struct conf_key keys[] = {
     {"ops.lockout_most", CONF_DURATION, "1h", LEAST_MS, YEAR_MS, NULL, "The longest lock"},
     {"ops.signin_rate", CONF_INT, "20", 1, 1000000, NULL,
      "Failed sign-ins a minute from one address before it has to wait"},
-    {"ops.rate_user", CONF_INT, "1200", 1, 1000000, NULL, "Requests a minute of one user"},
-    {"ops.rate_key", CONF_INT, "120", 1, 1000000, NULL,
+    {"ops.rate_user", CONF_INT, "1200", 1, 100000000, NULL, "Requests a minute of one user"},
+    {"ops.rate_key", CONF_INT, "120", 1, 100000000, NULL,
      "Requests a minute of an API key that was made without a limit of its own"},
-    {"ops.rate_address", CONF_INT, "600", 1, 1000000, NULL,
+    {"ops.rate_address", CONF_INT, "600", 1, 100000000, NULL,
      "Requests a minute of one address without account"},
     {"ops.key_days", CONF_INT, "365", 1, DAYS_MOST, NULL, "Longest life of an API key in days"},
     {"ops.demo", CONF_BOOL, "false", 0, 0, NULL,
@@ -67,9 +67,11 @@ enum err ops_open(struct store *store, const struct conf *conf, struct ops **out
         return err_set(why, ERR_NO_MEMORY, "could not hold the accounts' settings");
     ops->arena = arena_new(64 << 10);
     ops->limiter = limiter_new();
+    ops->known = known_new(); /* NULL: the store is asked each time */
     if (!ops->arena || !ops->limiter || sem_init(&ops->hashing, 0, 2) != 0) {
         arena_free(ops->arena);
         limiter_free(ops->limiter);
+        known_free(ops->known);
         free(ops);
         return err_set(why, ERR_NO_MEMORY, "could not hold the table of rate limits");
     }
@@ -85,6 +87,7 @@ void ops_close(struct ops *ops)
         return;
     (void)sem_destroy(&ops->hashing);
     limiter_free(ops->limiter);
+    known_free(ops->known);
     arena_free(ops->arena);
     free(ops);
 }
@@ -159,6 +162,7 @@ enum err ops_act_end(struct ops_act *act, enum err err, const char *object, stru
         err = ops_audit(act->tx, act->who, act->action, object, "ok", detail, why);
     if (!err) {
         err = store_commit(act->tx, why);
+        known_forget(act->ops->known);
     } else {
         store_rollback(act->tx);
         if (err == ERR_FORBIDDEN)

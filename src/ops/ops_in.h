@@ -29,7 +29,8 @@ struct ops {
     struct store *store;
     struct arena *arena; /* what lives as long as ops: the table of routes */
     struct limiter *limiter;
-    sem_t hashing; /* Argon2id takes 64 MiB each: at most two at once */
+    struct known_keys *known; /* may be NULL */
+    sem_t hashing;            /* Argon2id takes 64 MiB each: at most two at once */
     int64_t session_idle_ms, session_life_ms;
     int64_t password_min, password_kinds;
     int64_t lockout_failures, lockout_ms, lockout_most_ms;
@@ -83,6 +84,20 @@ const char *ops_first_password(char out[OPS_FIRST_PASSWORD]); /* 20 random chara
 /* Keeps `old` as history and sets the new one; ends all sessions. */
 enum err ops_password_set(struct store_tx *tx, struct str user, const char *hash, bool must_change,
                           struct why *why);
+
+/* ---- known.c: keys that were checked a moment ago ---- */
+struct known_keys *known_new(void); /* NULL without memory */
+void known_free(struct known_keys *keys);
+/* An act was committed: what was known may be so no more. NULL is fine. */
+void known_forget(struct known_keys *keys);
+/* Taken before the store is asked, for known_put(). */
+uint64_t known_now(struct known_keys *keys);
+/* What the store said of the key with that SHA-256 less than a second ago and after the last act of
+ * this process; strings are copied into the arena. */
+bool known_find(struct known_keys *keys, const uint8_t digest[HASH_BYTES], struct arena *arena,
+                struct ops_identity *out, int64_t *per_minute);
+void known_put(struct known_keys *keys, const uint8_t digest[HASH_BYTES], uint64_t act,
+               const struct ops_identity *who, int64_t per_minute);
 
 /* ---- session.c ---- */
 enum err ops_session_make(struct ops *ops, struct store_tx *tx, const struct ops_account *account,
