@@ -11,8 +11,21 @@
 
 #include "core/time.h"
 
+/* Fetched once: EVP_sha256() has the library look its implementation up under a lock each time. */
+static const EVP_MD *fetched[2];
+
+static void fetch(void)
+{
+    fetched[HASH_SHA256] = EVP_MD_fetch(NULL, "SHA256", NULL);
+    fetched[HASH_SM3] = EVP_MD_fetch(NULL, "SM3", NULL);
+}
+
 static const EVP_MD *md_of(enum hash_kind kind)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, fetch);
+    if (fetched[kind])
+        return fetched[kind];
     return kind == HASH_SM3 ? EVP_sm3() : EVP_sha256();
 }
 
