@@ -233,12 +233,11 @@ static bool set_headers(struct http_asked *asked)
     bool ok = add_header(asked, "Expect:");
     for (size_t i = 0; ok && i < ask->n_headers; i++)
         ok = add_header(asked, ask->headers[i]);
-    if (ok && ask->trace_id) {
-        uint8_t span[8];
-        char hex[17], line[80];
-        random_bytes(span, sizeof span);
-        (void)snprintf(line, sizeof line, "traceparent: 00-%.32s-%s-01", ask->trace_id,
-                       hex_put(span, sizeof span, hex));
+    if (ok && ask->trace_id) { /* a span's id need not be secret, only new */
+        uint64_t span = hash64(&asked->begun_ns, sizeof asked->begun_ns, (uintptr_t)asked) | 1;
+        char line[80];
+        (void)snprintf(line, sizeof line, "traceparent: 00-%.32s-%016llx-01", ask->trace_id,
+                       (unsigned long long)span);
         ok = add_header(asked, line);
     }
     (void)curl_easy_setopt(asked->curl, CURLOPT_HTTPHEADER, asked->headers);
