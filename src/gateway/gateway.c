@@ -40,6 +40,8 @@ static const struct conf_key keys[] = {
      "Memory for answers that are kept, where a model's alias says so"},
     {"gateway.log_sample", CONF_INT, "1000", 0, 1000, NULL,
      "Of a thousand calls that went well, so many are logged; the others always"},
+    {"gateway.log_rate", CONF_INT, "500", 0, 1000000, NULL,
+     "At most so many calls a second that went well are logged"},
     {"gateway.log_keep", CONF_DURATION, "30d", 0, INT64_MAX, NULL,
      "How long the request log is kept; 0s for ever"},
     {"gateway.log_bodies", CONF_CHOICE, "masked", 0, 0, "off|masked|full",
@@ -62,6 +64,7 @@ static void read_limits(const struct conf *conf, struct limits *limits)
                               .most_calls = (size_t)conf_int(conf, "gateway.calls"),
                               .attempts = (unsigned)conf_int(conf, "gateway.attempts"),
                               .log_keep_ms = conf_int(conf, "gateway.log_keep"),
+                              .log_rate = conf_int(conf, "gateway.log_rate"),
                               .log_sample = (int)conf_int(conf, "gateway.log_sample"),
                               .log_bodies = strcmp(bodies, "off") == 0    ? LOG_BODIES_OFF
                                             : strcmp(bodies, "full") == 0 ? LOG_BODIES_FULL

@@ -51,6 +51,7 @@ void gateway_close(struct gateway *gateway);
 
 /* Lives as long as the gateway. */
 const struct http_table *gateway_routes(struct gateway *gateway);
+const struct http_table *gateway_api_routes(struct gateway *gateway); /* /api/requests */
 
 /* For models_set_door(): other rooms call models like any client, limited, counted and logged.
  * The call waits for the answer and is on the account of `who`, whose permissions the

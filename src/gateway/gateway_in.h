@@ -8,7 +8,7 @@
  *     upstream.c      the call to a target, its answer taken apart
  *     answer.c        what the client gets: an answer, a stream, an error
  *     settle.c        counting, metering, the end
- *     record.c        the request log        stats.c   metrics by model
+ *     record.c        the request log (requests_http.c shows it)        stats.c   metrics by model
  *     ask, reply, scan, events, fair, breaker, cache: pure parts, see their headers
  */
 #ifndef GATEWAY_GATEWAY_IN_H
@@ -48,13 +48,14 @@ struct limits { /* read once */
     size_t most_waiting, most_answer, n_threads, most_calls;
     unsigned attempts;
     int64_t log_keep_ms;
-    int log_sample; /* of a thousand calls that went well */
+    int log_sample;   /* of a thousand calls that went well */
+    int64_t log_rate; /* of them at most so many a second */
     enum { LOG_BODIES_OFF, LOG_BODIES_MASKED, LOG_BODIES_FULL } log_bodies;
 };
 
 struct gateway {
     struct gateway_opts opts;
-    struct http_table table;
+    struct http_table table, api_table;
     struct arena *arena;
     struct limits limits;
     struct gateway_guard guards[MOST_GUARDS];

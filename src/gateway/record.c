@@ -51,6 +51,7 @@ struct records {
     struct queue *queue;
     pthread_t thread;
     int64_t expired_ns;
+    _Atomic int64_t second, in_second; /* lines of calls that went well */
 };
 
 /* ---- masking ---- */
@@ -106,18 +107,21 @@ static void put_stars(struct str text, struct buf *out)
 
 void record_mask(struct str text, struct buf *out)
 {
+    size_t from = 0;
     for (size_t at = 0; at < text.len;) {
         bool begins = at == 0 || !is_mail(text.ptr[at - 1]);
         size_t len = is_digit(text.ptr[at]) ? number_len(text, at) : 0;
         if (!len && begins && is_mail(text.ptr[at]))
             len = mail_len(text, at);
-        if (len) {
-            put_stars(str_slice(text, at, at + len), out);
-            at += len;
-        } else {
-            buf_char(out, text.ptr[at++]);
+        if (!len) {
+            at++;
+            continue;
         }
+        buf_add(out, str_slice(text, from, at));
+        put_stars(str_slice(text, at, at + len), out);
+        from = at += len;
     }
+    buf_add(out, str_from(text, from));
 }
 
 /* ---- putting ---- */
@@ -138,10 +142,17 @@ static struct str cut(struct str text)
 
 /* Whether a call that went well is among those that are kept: by its id, so that whoever has the id
  * of one knows. */
-static bool sampled(const struct records *records, const struct record *record)
+static bool sampled(struct records *records, const struct record *record)
 {
     uint64_t hash = hash64(record->id.ptr, record->id.len, 1);
-    return record->status >= 400 || (int)(hash % 1000) < records->limits->log_sample;
+    int64_t second = time_mono_ns() / 1000000000;
+    if (record->status >= 400)
+        return true;
+    if ((int)(hash % 1000) >= records->limits->log_sample)
+        return false;
+    if (atomic_exchange(&records->second, second) != second)
+        atomic_store(&records->in_second, 0);
+    return atomic_fetch_add(&records->in_second, 1) < records->limits->log_rate;
 }
 
 void records_put(struct records *records, const struct record *record)

@@ -157,13 +157,26 @@ void reply_put_usage(const struct ask_door *door, struct str id, struct str name
     json_end_object(&json);
 }
 
-int64_t reply_estimate(struct str words)
+static void count_bytes(struct str words, int64_t *ascii, int64_t *others)
 {
-    int64_t ascii = 0, others = 0;
+    *ascii = *others = 0;
     for (size_t i = 0; i < words.len; i++) {
         unsigned char c = (unsigned char)words.ptr[i];
-        ascii += c < 0x80;
-        others += c >= 0xC0;
+        *ascii += c < 0x80;
+        *others += c >= 0xC0;
     }
+}
+
+int64_t reply_estimate(struct str words)
+{
+    int64_t ascii, others;
+    count_bytes(words, &ascii, &others);
     return (ascii + 3) / 4 + others;
+}
+
+int64_t reply_event_tokens(struct str words)
+{
+    int64_t ascii, others;
+    count_bytes(words, &ascii, &others);
+    return ascii / 4 + others > 1 ? ascii / 4 + others : 1;
 }

@@ -39,5 +39,8 @@ void reply_put_usage(const struct ask_door *door, struct str id, struct str name
 /* Tokens of words without a vocabulary: one for each 4 bytes of ASCII, one for each other
  * character, rounded up. */
 int64_t reply_estimate(struct str words);
+/* The same for the words of one event, rounded down but at least one: most events are a token, and
+ * what is counted while a stream runs shall not exceed what it is worth. */
+int64_t reply_event_tokens(struct str words);
 
 #endif

@@ -115,6 +115,8 @@ static void write_record(struct exchange *x, int status)
 {
     const struct models_route *route = x->route;
     int64_t now = time_mono_ns();
+    if (!x->call_id[0]) /* it was never metered */
+        (void)uuid7(x->call_id);
     struct record record = {
         .at_ms = time_now_ms() - (now - x->begun_ns) / 1000000,
         .ms = (now - x->begun_ns) / 1000000,

@@ -39,7 +39,7 @@ static void count_words(struct exchange *x, size_t before)
     int64_t now = time_mono_ns();
     if (x->words.len == before)
         return;
-    x->tokens += reply_estimate(str_from(buf_str(&x->words), before));
+    x->tokens += reply_event_tokens(str_from(buf_str(&x->words), before));
     if (!x->first_ns) {
         x->first_ns = now;
     } else {
@@ -189,6 +189,7 @@ static void pass_on(struct exchange *x)
 {
     struct reply reply;
     reply_read(x->ask.door, buf_str(&x->body), false, NULL, &reply);
+    x->fault.code = "upstream_refused"; /* for the log */
     if (reply.valid && reply.error) {
         x->reply = buf_str(&x->body);
     } else {
