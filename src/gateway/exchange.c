@@ -87,9 +87,6 @@ void exchange_gone(void *ctx)
 
 void exchange_failed(struct exchange *x, bool again)
 {
-    const struct limits *limits = &x->gateway->limits;
-    if (x->attempts > limits->attempts + x->route->n_fallbacks)
-        again = false;
     if (x->gone)
         settle(x, METER_CANCELLED);
     else if (again)
@@ -116,7 +113,8 @@ static bool fall_back(struct exchange *x)
 void exchange_advance(struct exchange *x)
 {
     do {
-        switch (place_find(x)) {
+        bool enough = x->n_tried >= x->gateway->limits.attempts;
+        switch (enough ? PLACED_NOWHERE : place_find(x)) {
         case PLACED:
             upstream_call(x);
             return;

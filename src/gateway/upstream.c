@@ -401,11 +401,8 @@ static enum err prepare(struct exchange *x, struct http_ask *ask, struct why *wh
 
 static void remember_target(struct exchange *x)
 {
-    if (x->n_tried == MOST_TRIED) {
-        memmove(&x->tried[0], &x->tried[1], (MOST_TRIED - 1) * sizeof x->tried[0]);
-        x->n_tried--;
-    }
-    x->tried[x->n_tried++] = str_copy(x->arena, x->target->id);
+    if (x->n_tried < MOST_TRIED) /* gateway.attempts is no more */
+        x->tried[x->n_tried++] = str_copy(x->arena, x->target->id);
 }
 
 void upstream_call(struct exchange *x)

@@ -222,9 +222,12 @@ TEST(fallbacks_answer_at_their_own_price)
     struct fake_route *first = add_route("first", d.up.port, (const char *const[]){"s500", NULL});
     struct fake_route *rest = add_route("rest", d.up.port, (const char *const[]){NULL});
     struct fake_route *last = add_route("last", d.up.port, (const char *const[]){"ok", NULL});
+    struct fake_route *bad =
+        add_route("bad", d.up.port, (const char *const[]){"s500", "dies", "short", NULL});
     first->fallbacks[0] = &rest->route;
-    first->fallbacks[1] = &last->route;
-    first->route.n_fallbacks = 2;
+    first->fallbacks[1] = &bad->route;
+    first->fallbacks[2] = &last->route;
+    first->route.n_fallbacks = 3;
     struct said said = chat(&d, "first", NULL);
     CHECK_EQ(said.status, 200);
     CHECK(says(said, "\"model\":\"first\""));
