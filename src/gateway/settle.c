@@ -133,7 +133,9 @@ static void write_record(struct exchange *x, int status)
         .model = x->turn.model,
         .version = route ? route->version : STR(""),
         .target = x->n_tried ? x->tried[x->n_tried - 1] : STR(""),
-        .code = str_c(status >= 400 && x->fault.code ? x->fault.code : ""),
+        .code = str_c(status == 499                    ? "cancelled"
+                      : status >= 400 && x->fault.code ? x->fault.code
+                                                       : ""),
         .source = str_c(x->usage.known ? meter_source_name(x->source) : ""),
         .request = x->ask.body,
         .reply = x->streaming ? buf_str(&x->words) : x->reply,
