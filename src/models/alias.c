@@ -125,7 +125,7 @@ static enum err check_fallback(struct act *act, struct str self, struct str ref,
 static enum err check_policy(struct act *act, struct str self, struct str *text, struct why *why)
 {
     const struct json *json = NULL;
-    struct policy p;
+    struct policy p = {.n_arms = 0};
     struct str grants = STR("[]"), dumped;
     enum err err = json_parse(*text, act->arena, &json, why);
     if (!err)
@@ -187,7 +187,7 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
         err = remember(&act, id, 1, policy, "create", why);
     if (!err)
         err = answer(act.tx, ask, id, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
 /* The next policy of the alias, with its place in the history. */
@@ -229,7 +229,8 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
         &act, err, row.id,
         models_act_detail(
             ask->arena, "name", row.name, "policy",
-            str_slice(policy, 0, utf8_floor(policy, 4000 < policy.len ? 4000 : policy.len)), NULL),
+            str_slice(policy, 0, utf8_floor(policy, 4000 < policy.len ? 4000 : policy.len)),
+            ACT_END),
         why);
 }
 
@@ -260,8 +261,8 @@ enum err models_alias_rollback(struct models *models, const struct models_ask *a
         err = put_policy(&act, &row, policy, "rollback", why);
     if (!err)
         err = answer(act.tx, ask, row.id, why);
-    return models_act_end(&act, err, row.id, models_act_detail(ask->arena, "name", row.name, NULL),
-                          why);
+    return models_act_end(&act, err, row.id,
+                          models_act_detail(ask->arena, "name", row.name, ACT_END), why);
 }
 
 enum err models_alias_history(struct models *models, const struct models_ask *ask, struct str name,
@@ -313,7 +314,7 @@ static enum err used_by(struct act *act, struct str name, struct str *user, stru
                                STORE_NO_ARGS, act->arena, &r, why);
     for (size_t i = 0; !err && i < r.n_rows; i++) {
         const struct json *json;
-        struct policy p;
+        struct policy p = {.n_arms = 0};
         err = json_parse(store_str(&r, i, 1), act->arena, &json, why);
         if (!err)
             err = policy_read(json, act->arena, &p, why);
@@ -342,8 +343,8 @@ static enum err remove_alias(struct models *models, const struct models_ask *ask
     if (!err)
         err = store_exec(act.tx, "DELETE FROM models_aliases WHERE id = ?",
                          STORE_ARGS(SV_STR(row.id)), NULL, why);
-    return models_act_end(&act, err, row.id, models_act_detail(ask->arena, "name", row.name, NULL),
-                          why);
+    return models_act_end(&act, err, row.id,
+                          models_act_detail(ask->arena, "name", row.name, ACT_END), why);
 }
 
 const struct noun noun_alias = {"alias", items, show, make, change, remove_alias, NULL, 0};

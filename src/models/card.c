@@ -376,14 +376,14 @@ static enum err model_make(struct models *models, const struct models_ask *ask,
         err = insert_card(&act, name, v, &id, why);
     if (!err)
         err = show_card(act.tx, ask, id, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
 static enum err model_change(struct models *models, const struct models_ask *ask, struct str name,
                              const struct json *body, struct why *why)
 {
     struct act act;
-    struct field_value v[N_CARD];
+    struct field_value v[N_CARD] = {{0}};
     struct str id = STR("");
     int64_t revision = 0;
     enum err err = models_act_begin(&act, models, ask, "models.model.change", true, why);
@@ -401,7 +401,7 @@ static enum err model_change(struct models *models, const struct models_ask *ask
         err = models_row_save(act.tx, &cards, id, ask->arena, v, why);
     if (!err)
         err = show_card(act.tx, ask, id, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
 static enum err model_remove(struct models *models, const struct models_ask *ask, struct str name,
@@ -422,7 +422,7 @@ enum err models_version_change(struct models *models, const struct models_ask *a
     struct act act;
     struct version_ref ref = {.id = STR("")}, other;
     struct store_rows r;
-    struct field_value v[N_VERSION];
+    struct field_value v[N_VERSION] = {{0}};
     enum err err = models_act_begin(&act, models, ask, "models.version.change", true, why);
     if (!err)
         err = model_version_find(act.tx, name, ask->arena, &ref, why);
@@ -455,7 +455,7 @@ enum err models_version_change(struct models *models, const struct models_ask *a
                          NULL, why);
     if (!err)
         err = show_version(act.tx, ask, ref.id, why);
-    return models_act_end(&act, err, ref.id, models_act_detail(ask->arena, "name", name, NULL),
+    return models_act_end(&act, err, ref.id, models_act_detail(ask->arena, "name", name, ACT_END),
                           why);
 }
 
@@ -580,7 +580,7 @@ static enum err uses_by_alias(struct store_tx *tx, const struct version_ref *ref
                                STORE_NO_ARGS, arena, &r, why);
     for (size_t i = 0; !err && i < r.n_rows; i++) {
         const struct json *json;
-        struct policy p;
+        struct policy p = {.n_arms = 0};
         err = json_parse(store_str(&r, i, 1), arena, &json, why);
         if (!err)
             err = policy_read(json, arena, &p, why);
@@ -681,6 +681,6 @@ enum err models_retire(struct models *models, const struct models_ask *ask, stru
         err = one ? show_version(act.tx, ask, id, why) : show_card(act.tx, ask, id, why);
     return models_act_end(&act, err, id,
                           models_act_detail(ask->arena, "name", name, "reason", reason, "forced",
-                                            force ? STR("yes") : STR("no"), NULL),
+                                            force ? STR("yes") : STR("no"), ACT_END),
                           why);
 }

@@ -179,7 +179,7 @@ static enum err show(struct models *models, const struct models_ask *ask, struct
                      struct why *why)
 {
     struct store_tx *tx = NULL;
-    struct str id;
+    struct str id = STR("");
     enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
@@ -282,7 +282,7 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
         err = models_row_save(act.tx, &kind, id, ask->arena, v, why);
     if (!err)
         err = answer(models, act.tx, ask, id, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
 /* Whether an engine that runs has to be replaced for this. */
@@ -303,7 +303,7 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
                        const struct json *body, struct why *why)
 {
     struct act act;
-    struct field_value before[N_FIELDS], v[N_FIELDS];
+    struct field_value before[N_FIELDS] = {{0}}, v[N_FIELDS];
     struct str id = STR("");
     int64_t revision = 0;
     enum err err = models_act_begin(&act, models, ask, "models.deployment.change", true, why);
@@ -326,7 +326,7 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
                          STORE_ARGS(SV_STR(id)), NULL, why);
     if (!err)
         err = answer(models, act.tx, ask, id, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
 static enum err remove_deployment(struct models *models, const struct models_ask *ask,
@@ -354,7 +354,7 @@ static enum err remove_deployment(struct models *models, const struct models_ask
         err = store_exec(act.tx, "DELETE FROM models_deployments WHERE id = ?",
                          STORE_ARGS(SV_STR(id)), NULL, why);
     char path[MODELS_PATH];
-    err = models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
+    err = models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
     if (!err)
         (void)unlink(engine_log_path(models, id, path));
     return err;
@@ -411,14 +411,14 @@ enum err models_deployment_do(struct models *models, const struct models_ask *as
                          NULL, why);
     if (!err)
         err = answer(models, act.tx, ask, id, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
 enum err models_deployment_log(struct models *models, const struct models_ask *ask, struct str name,
                                size_t most, struct str *text, struct why *why)
 {
     struct store_tx *tx = NULL;
-    struct str id;
+    struct str id = STR("");
     struct stat st;
     char path[MODELS_PATH];
     enum err err = models_need_read(ask, why);

@@ -100,7 +100,7 @@ static enum err show(struct models *models, const struct models_ask *ask, struct
                      struct why *why)
 {
     struct store_tx *tx = NULL;
-    struct str id;
+    struct str id = STR("");
     enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
@@ -158,7 +158,7 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
             NULL, why);
     if (!err)
         err = answer(act.tx, ask, id, token, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
 static enum err change(struct models *models, const struct models_ask *ask, struct str name,
@@ -181,7 +181,7 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
         err = models_row_save(act.tx, &kind, id, ask->arena, v, why);
     if (!err)
         err = answer(act.tx, ask, id, STR(""), why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
 static enum err remove_edge(struct models *models, const struct models_ask *ask, struct str name,
@@ -198,7 +198,7 @@ static enum err remove_edge(struct models *models, const struct models_ask *ask,
     if (!err)
         err = store_exec(act.tx, "DELETE FROM models_edges WHERE id = ?", STORE_ARGS(SV_STR(id)),
                          NULL, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
 const struct noun noun_edge = {"edge", items, show, make, change, remove_edge, fields, N_FIELDS};
@@ -240,6 +240,30 @@ static const struct field said_fields[] = {
 enum { S_URL, S_MODEL, S_TOKEN, S_CONTEXT, S_SLOTS, S_THREADS, S_EMBEDDING, S_RERANK, S_VERSION };
 #define N_SAID (sizeof said_fields / sizeof said_fields[0])
 
+/* An edge may be newer than the centre: what it says beyond the table is left out. */
+static enum err read_said(const struct json *body, struct arena *arena, struct field_value *v,
+                          struct why *why)
+{
+    struct buf buf;
+    struct json_out out;
+    const struct json *known = NULL;
+    if (json_kind(body) != JSON_KIND_OBJECT)
+        return err_set(why, ERR_INVALID, "the body must be a JSON object");
+    buf_init(&buf, arena);
+    json_out_init(&out, &buf);
+    json_begin_object(&out);
+    for (size_t i = 0; i < N_SAID; i++)
+        if (json_get(body, said_fields[i].name)) {
+            json_key(&out, said_fields[i].name);
+            json_put_value(&out, json_get(body, said_fields[i].name));
+        }
+    json_end_object(&out);
+    enum err err = buf_err(&buf, why);
+    if (!err)
+        err = json_parse(buf_str(&buf), arena, &known, why);
+    return err ? err : models_fields_read(known, said_fields, N_SAID, true, arena, v, why);
+}
+
 static struct str info_of(const struct field_value *v, struct arena *arena)
 {
     struct buf buf;
@@ -263,7 +287,7 @@ static enum err record(struct models *models, struct store_tx *tx, const struct 
     if (!object)
         return err_set(why, ERR_NO_MEMORY, "could not record the edge");
     return ops_audit(tx, ask->who, action, object, "ok",
-                     models_act_detail(ask->arena, "name", name, NULL), why);
+                     models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
 static enum err finish(struct models *models, struct store_tx *tx, enum err err, bool routes,
@@ -305,7 +329,7 @@ enum err edge_register(struct models *models, const struct models_ask *ask, stru
     if (!err)
         err = by_token(tx, token, ask->arena, &id, &name, why);
     if (!err)
-        err = models_fields_read(body, said_fields, N_SAID, true, ask->arena, v, why);
+        err = read_said(body, ask->arena, v, why);
     if (!err)
         err = models_base_url_check(&v[S_URL].s, why);
     struct str about = str_printf(ask->arena, "edge:%.*s", STR_FMT(id));
@@ -370,7 +394,10 @@ enum err edge_leave(struct models *models, const struct models_ask *ask, struct 
                          STORE_ARGS(SV_STR(id)), NULL, why);
     if (!err)
         err = record(models, tx, ask, id, name, "models.edge.leave", why);
-    return finish(models, tx, err, true, why);
+    err = finish(models, tx, err, true, why);
+    if (!err)
+        put_welcome(models, ask, id, name);
+    return err;
 }
 
 enum err edges_sweep(struct models *models, struct why *why)

@@ -151,7 +151,7 @@ static enum err show(struct models *models, const struct models_ask *ask, struct
                      struct why *why)
 {
     struct store_tx *tx = NULL;
-    struct str id;
+    struct str id = STR("");
     enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
@@ -304,8 +304,8 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
     if (!err)
         err = answer(models, act.tx, ask, id, why);
     return models_act_end(
-        &act, err, id, models_act_detail(ask->arena, "name", name, "base_url", v[BASE_URL].s, NULL),
-        why);
+        &act, err, id,
+        models_act_detail(ask->arena, "name", name, "base_url", v[BASE_URL].s, ACT_END), why);
 }
 
 static enum err change(struct models *models, const struct models_ask *ask, struct str name,
@@ -342,7 +342,7 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
     return models_act_end(&act, err, id,
                           models_act_detail(ask->arena, "name", name, "base_url", v[BASE_URL].s,
                                             "key_changed", v[API_KEY].set ? STR("yes") : STR("no"),
-                                            NULL),
+                                            ACT_END),
                           why);
 }
 
@@ -360,7 +360,7 @@ static enum err remove_endpoint(struct models *models, const struct models_ask *
     if (!err)
         err = store_exec(act.tx, "DELETE FROM models_endpoints WHERE id = ?",
                          STORE_ARGS(SV_STR(id)), NULL, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, NULL), why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
 const struct noun noun_endpoint = {"endpoint", items,           show,   make,

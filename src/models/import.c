@@ -184,7 +184,7 @@ static enum err record(struct models *m, const struct models_ask *ask, const str
         err = version_insert(&act, card_id, facts, id, &label, why);
     return models_act_end(&act, err, err ? STR("") : *id,
                           models_act_detail(ask->arena, "model", v[MODEL].s, "version", label,
-                                            "sha256", facts->sha256, "sm3", facts->sm3, NULL),
+                                            "sha256", facts->sha256, "sm3", facts->sm3, ACT_END),
                           why);
 }
 
@@ -268,7 +268,8 @@ static enum err mark(struct models *m, const struct models_ask *ask, const struc
                          NULL, why);
     return models_act_end(&act, err, ref->id,
                           models_act_detail(ask->arena, "model", ref->model, "version", ref->label,
-                                            "found", good ? STR("intact") : STR("damaged"), NULL),
+                                            "found", good ? STR("intact") : STR("damaged"),
+                                            ACT_END),
                           why);
 }
 
@@ -276,7 +277,7 @@ enum err models_verify(struct models *m, const struct models_ask *ask, struct st
                        const struct models_progress *progress, struct why *why)
 {
     struct store_tx *tx = NULL;
-    struct version_ref ref;
+    struct version_ref ref = {.id = STR("")};
     struct store_rows r;
     struct digests d = {.bytes = 0};
     struct why bad = {0};

@@ -202,7 +202,7 @@ static enum err version_name(struct http_request *req, struct door_ask *d, struc
 static enum err show_version(struct http_request *req, struct http_response *res, struct why *why)
 {
     struct door_ask d;
-    struct str name;
+    struct str name = STR("");
     enum err err = begin(req, &d, false, why);
     if (!err)
         err = version_name(req, &d, &name, why);
@@ -214,7 +214,7 @@ static enum err show_version(struct http_request *req, struct http_response *res
 static enum err change_version(struct http_request *req, struct http_response *res, struct why *why)
 {
     struct door_ask d;
-    struct str name;
+    struct str name = STR("");
     enum err err = begin(req, &d, true, why);
     if (!err)
         err = version_name(req, &d, &name, why);
@@ -226,7 +226,7 @@ static enum err change_version(struct http_request *req, struct http_response *r
 static enum err retire_version(struct http_request *req, struct http_response *res, struct why *why)
 {
     struct door_ask d;
-    struct str name;
+    struct str name = STR("");
     enum err err = begin(req, &d, true, why);
     if (!err)
         err = version_name(req, &d, &name, why);
@@ -455,7 +455,7 @@ HANDLER(verb_of, restart, MODELS_RESTART)
 static enum err show_log(struct http_request *req, struct http_response *res, struct why *why)
 {
     struct door_ask d;
-    struct str text;
+    struct str text = STR("");
     enum err err = begin(req, &d, false, why);
     if (!err)
         err = models_deployment_log(room(req), &d.ask, d.id, MOST_LOG, &text, why);
@@ -478,7 +478,7 @@ static enum err said_by_edge(struct http_request *req, struct http_response *res
         err = edge_heartbeat(room(req), &d.ask, token, why);
     else if (!err)
         err = edge_leave(room(req), &d.ask, token, why);
-    return finish(res, &d, err, what == 2 ? 204 : 200, why);
+    return finish(res, &d, err, 200, why);
 }
 HANDLER(said_by_edge, register, 0)
 HANDLER(said_by_edge, heartbeat, 1)

@@ -108,7 +108,8 @@ ERR_MUST_USE enum err models_act_begin(struct act *act, struct models *models,
  * (ERR_FORBIDDEN). Returns err, or what the commit said. `detail`: JSON object or empty. */
 ERR_MUST_USE enum err models_act_end(struct act *act, enum err err, struct str object,
                                      struct str detail, struct why *why);
-/* {"key": value, ...} of strings; NULL ends. */
+/* {"key": value, ...} of strings; ACT_END ends. */
+#define ACT_END ((const char *)0)
 struct str models_act_detail(struct arena *arena, ...);
 ERR_MUST_USE enum err models_generation_raise(struct store_tx *tx, struct why *why);
 ERR_MUST_USE enum err models_need_read(const struct models_ask *ask, struct why *why);

@@ -507,7 +507,7 @@ static enum err read_alias(struct snapshot *s, const struct store_rows *r, size_
                            struct why *why)
 {
     const struct json *json;
-    struct policy p;
+    struct policy p = {.n_arms = 0};
     struct owned *o = NULL;
     struct card *c;
     struct buf grants;
@@ -556,7 +556,7 @@ static enum err read_fallbacks(struct snapshot *s, const struct store_rows *r, s
                                struct why *why)
 {
     const struct json *json;
-    struct policy p;
+    struct policy p = {.n_arms = 0};
     struct map_entry *self = map_find(&s->routes, store_str(r, i, 1));
     if (!self || json_parse(store_str(r, i, 2), s->arena, &json, NULL) != ERR_OK ||
         policy_read(json, s->arena, &p, NULL) != ERR_OK || p.n_fallbacks == 0)
