@@ -372,8 +372,8 @@ enum err retrieve_new(const struct catalog *const *catalogs, size_t n,
         err = set_vectors(r, &r->segments[s], arena, why);
     if (!err)
         err = set_dense(r, catalogs, n, arena, why);
-    for (size_t s = 0; !err && s < r->n_segments; s++)
-        index_rest(r->segments[s].index);
+    if (!err)
+        retrieve_rest(r);
 done:
     arena_free(arena);
     if (err)
@@ -381,6 +381,12 @@ done:
     else
         *out = r;
     return err;
+}
+
+void retrieve_rest(const struct retrieve *r)
+{
+    for (size_t s = 0; s < r->n_segments; s++)
+        index_rest(r->segments[s].index);
 }
 
 void retrieve_free(struct retrieve *r)

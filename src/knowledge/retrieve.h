@@ -32,6 +32,9 @@ ERR_MUST_USE enum err retrieve_new(const struct catalog *const *catalogs, size_t
                                    const struct rank_model *model, struct retrieve **out,
                                    struct why *why);
 void retrieve_free(struct retrieve *retrieve); /* NULL is fine */
+/* Gives the pages of its files back to the system; searches, also those under way, fetch them
+ * again. From any thread. retrieve_kb.c does so when nobody has searched for half a minute. */
+void retrieve_rest(const struct retrieve *retrieve);
 
 /*
  * The best query->limit passages. Filters are those of knowledge_query (kb is the caller's matter);

@@ -9,6 +9,7 @@
 
 #include "core/arena.h"
 #include "core/json.h"
+#include "core/time.h"
 #include "core/log.h"
 #include "core/utf8.h"
 #include "knowledge/dense.h"
@@ -16,7 +17,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#define REST_AFTER_S  30 /* without a search */
 #define VIEWS_KEPT    32
 #define MOST_WEIGHED  30   /* hits that a reranker is shown */
 #define WEIGHED_BYTES 1600 /* of each */
@@ -31,16 +34,63 @@ struct view {
 
 struct retrieve_cache {
     pthread_mutex_t lock;
+    pthread_cond_t ending;
     struct view *views[VIEWS_KEPT];
     uint64_t clock;
+    pthread_t keeper; /* runs when keeping */
+    bool keeping, closing, rested;
+    int64_t searched_ns; /* when a view was last asked for */
 };
 
 struct retrieve_cache *retrieve_cache_new(void)
 {
     struct retrieve_cache *cache = calloc(1, sizeof *cache);
-    if (cache)
-        (void)pthread_mutex_init(&cache->lock, NULL);
+    pthread_condattr_t clock;
+    if (!cache)
+        return NULL;
+    (void)pthread_mutex_init(&cache->lock, NULL);
+    (void)pthread_condattr_init(&clock);
+    (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&cache->ending, &clock);
+    (void)pthread_condattr_destroy(&clock);
     return cache;
+}
+
+/* With the lock held. Searches under way go on: what they need of the files comes back. */
+static void rest(struct retrieve_cache *cache)
+{
+    for (size_t i = 0; i < VIEWS_KEPT; i++)
+        if (cache->views[i])
+            retrieve_rest(cache->views[i]->retrieve);
+    cache->rested = true;
+}
+
+/* Gives the pages of the indexes back when nobody has searched for a while: they are the system's
+ * cache either way, but count as the centre's memory as long as they are mapped. */
+static void *keep_small(void *arg)
+{
+    struct retrieve_cache *cache = arg;
+    (void)pthread_mutex_lock(&cache->lock);
+    while (!cache->closing) {
+        struct timespec until;
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += REST_AFTER_S / 3;
+        (void)pthread_cond_timedwait(&cache->ending, &cache->lock, &until);
+        int64_t idle = time_mono_ns() - cache->searched_ns;
+        if (!cache->closing && !cache->rested && idle >= REST_AFTER_S * 1000000000ll)
+            rest(cache);
+    }
+    (void)pthread_mutex_unlock(&cache->lock);
+    return NULL;
+}
+
+/* With the lock held; without the thread the pages stay. */
+static void note_search(struct retrieve_cache *cache)
+{
+    cache->searched_ns = time_mono_ns();
+    cache->rested = false;
+    if (!cache->keeping && !cache->closing)
+        cache->keeping = pthread_create(&cache->keeper, NULL, keep_small, cache) == 0;
 }
 
 static void view_free(struct view *view)
@@ -63,9 +113,16 @@ void retrieve_cache_free(struct retrieve_cache *cache)
 {
     if (!cache)
         return;
+    (void)pthread_mutex_lock(&cache->lock);
+    cache->closing = true;
+    (void)pthread_cond_signal(&cache->ending);
+    (void)pthread_mutex_unlock(&cache->lock);
+    if (cache->keeping)
+        (void)pthread_join(cache->keeper, NULL);
     for (size_t i = 0; i < VIEWS_KEPT; i++)
         if (cache->views[i])
             view_drop(cache->views[i]);
+    (void)pthread_cond_destroy(&cache->ending);
     (void)pthread_mutex_destroy(&cache->lock);
     free(cache);
 }
@@ -151,6 +208,7 @@ static enum err view_of(struct retrieve_cache *cache, const struct catalog *cons
 {
     (void)pthread_mutex_lock(&cache->lock);
     enum err err = ERR_OK;
+    note_search(cache);
     *out = view_find(cache, catalogs, n);
     if (*out) {
         for (size_t i = 0; i < n; i++)

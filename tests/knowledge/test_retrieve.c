@@ -203,6 +203,30 @@ TEST(several_bases_are_weighed_by_one_scale)
     kb_done(&kb);
 }
 
+TEST(rested_files_are_fetched_again)
+{
+    struct kb kb;
+    fill(&kb);
+    const struct catalog *catalog = NULL;
+    struct retrieve *retrieve = NULL;
+    struct knowledge_hit *before, *after;
+    size_t n = 0, m = 0;
+    struct knowledge_query q = ask("老板拖欠工资，我可以辞职吗");
+    CHECK_OK(catalog_of(kb.knowledge, &kb.system, STR("test"), &catalog, &kb.why), &kb.why);
+    CHECK_OK(retrieve_new(&catalog, 1, NULL, &retrieve, &kb.why), &kb.why);
+    CHECK_OK(retrieve_search(retrieve, &q, &kb.system, NULL, kb.arena, &before, &n, &kb.why),
+             &kb.why);
+    retrieve_rest(retrieve);
+    CHECK_OK(retrieve_search(retrieve, &q, &kb.system, NULL, kb.arena, &after, &m, &kb.why),
+             &kb.why);
+    CHECK(n > 0 && n == m);
+    for (size_t i = 0; i < n && i < m; i++)
+        CHECK(str_eq(before[i].text, after[i].text) && before[i].score == after[i].score);
+    retrieve_free(retrieve);
+    catalog_release(catalog);
+    kb_done(&kb);
+}
+
 TEST(filters_are_kept)
 {
     struct kb kb;
