@@ -1,6 +1,6 @@
 // engine.mjs YICHENG: tokens a second of `yicheng engine` and of llama-server, built from the same source, on the
 // same file with the same threads, at 1, 4 and 16 clients; the two take turns and the medians are compared.
-// ROUNDS, THREADS and TOKENS may be set. The model has random weights in the shape of Qwen2 0.5B (Q4_0).
+// ROUNDS, THREADS, TOKENS and CLIENTS may be set. The model has random weights in the shape of Qwen2 0.5B (Q4_0).
 import { spawn, execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir, homedir } from 'node:os';
@@ -61,16 +61,24 @@ function prompt() {
 }
 
 async function round(target, clients) {
+  const finished = Array.from({ length: 2 * clients }, () => {
+    const f = {};
+    f.promise = new Promise((done) => (f.done = done));
+    return f;
+  });
   const begun = performance.now();
   const before = processor(target.child.pid);
-  const used = await Promise.all(Array.from({ length: clients }, async () => {
+  // Each client asks twice, for answers of different lengths: in step they would be only on a bench.
+  const used = await Promise.all(Array.from({ length: 2 * clients }, (_, i) => i).map(async (i) => {
+    if (i >= clients) await finished[i - clients].promise;
     const response = await fetch(`${target.url}/v1/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ model: 'bench', prompt: prompt(), max_tokens: tokens, temperature: 0, ignore_eos: true }),
+      body: JSON.stringify({ model: 'bench', prompt: prompt(), max_tokens: Math.round(tokens * (0.5 + ((i * 7) % 16) / 16)), temperature: 0, ignore_eos: true }),
     });
     const body = await response.json();
     if (!response.ok) throw new Error(`${target.name}: ${JSON.stringify(body)}`);
+    finished[i].done();
     return body.usage.completion_tokens;
   }));
   const n = used.reduce((a, b) => a + b, 0);
@@ -84,7 +92,7 @@ try {
   const ours = await start('yicheng engine', yicheng, ['engine', '--model', model, '--alias', 'bench', ...args, '--slots', '16', '--context', '8192']);
   const theirs = await start('llama-server', server, ['-m', model, ...args, '--parallel', '16', '-c', '8192', '--kv-unified', '--host', '127.0.0.1', '--no-webui']);
   for (const target of [ours, theirs]) await round(target, 1);
-  for (const clients of [1, 4, 16]) {
+  for (const clients of (process.env.CLIENTS ?? '1,4,16').split(',').map(Number)) {
     const rates = new Map([[ours, []], [theirs, []]]);
     for (let i = 0; i < rounds; i++) for (const target of i % 2 ? [theirs, ours] : [ours, theirs]) rates.get(target).push(await round(target, clients));
     const of = (target, what) => median(rates.get(target).map((r) => r[what]));

@@ -66,7 +66,7 @@ struct run_opts {
     uint32_t threads; /* 0: all cores */
     uint32_t queue;   /* requests that may wait, 0: 256 */
     uint32_t prompt_ms; /* how long a step may keep those who write waiting for the prompts of
-                           others, 0: 500; longer, up to 1000, when more read than write */
+                           others, 0: 500; longer, up to 2000, when more read than write */
     bool split_kv;      /* a cache of context / slots for each slot instead of one for all */
     const char
         *cache_k; /* "f16" (default), "f32", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0" */

@@ -8,7 +8,7 @@
 #include "engine/run_in.h"
 
 #define READ_LEAST 64   /* tokens of prompts in a step, however slow the machine */
-#define STEP_MS    1000 /* a step that only reads: about so long, so that a cancel is heard */
+#define STEP_MS    2000 /* the longest step, about: who comes in meanwhile waits for its end */
 
 /* ---- one step of text ---- */
 
