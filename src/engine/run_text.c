@@ -135,7 +135,7 @@ static enum err harmless(const struct run *run, struct str text, struct arena *a
                          struct str *out, struct why *why)
 {
     int32_t *ids;
-    size_t n, m;
+    size_t n = 0, m = 0;
     struct buf buf;
     enum err err = run_tokenize(run, text, false, true, arena, &ids, &n, why);
     if (!err)

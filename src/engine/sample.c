@@ -315,9 +315,10 @@ double sample_log_sum(const float *logits, size_t n)
     int32_t best = greatest(logits, n);
     if (best < 0)
         return -INFINITY;
-    double sum = 0;
+    double sum = 1; /* the greatest itself */
     for (size_t i = 0; i < n; i++)
-        sum += (double)expf(logits[i] - logits[best]);
+        if ((int32_t)i != best)
+            sum += (double)expf(logits[i] - logits[best]);
     return (double)logits[best] + log(sum);
 }
 
