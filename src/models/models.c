@@ -121,18 +121,18 @@ void models_close(struct models *m)
 
 enum err models_start(struct models *m, struct why *why)
 {
-    enum err err = models_watch_start(m, why);
+    enum err err = supervisor_start(m, why);
     if (!err)
-        err = supervisor_start(m, why);
+        err = models_watch_start(m, why);
     if (err)
-        models_watch_stop(m);
+        supervisor_stop(m, 0);
     return err;
 }
 
 void models_stop(struct models *m, int64_t wait_ms)
 {
+    models_watch_stop(m); /* first: it would take the supervision over again */
     supervisor_stop(m, wait_ms);
-    models_watch_stop(m);
 }
 
 /* ---- the door ---- */

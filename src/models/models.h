@@ -61,8 +61,9 @@ void models_close(struct models *models); /* NULL is fine */
 /*
  * In `serve`: starts the thread that keeps the snapshot fresh and, unless another process of this
  * data directory supervises already (a lock file), the supervisor of the deployments. Engines are
- * children that die with this process, however it ends. models_stop() takes all replicas out of the
- * routes, waits up to wait_ms for what they are answering, and ends them.
+ * children that die with this process, however it ends; another process then takes over.
+ * models_stop() takes all replicas out of the routes, waits up to wait_ms for what they are
+ * answering, and ends them.
  */
 ERR_MUST_USE enum err models_start(struct models *models, struct why *why);
 void models_stop(struct models *models, int64_t wait_ms);

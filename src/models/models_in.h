@@ -50,7 +50,7 @@ struct models {
     pthread_cond_t watch_wake;
     bool watch_stop;
 
-    struct supervisor *supervisor; /* NULL when it does not run here */
+    _Atomic(struct supervisor *) supervisor; /* NULL when it does not run here */
     struct vocabularies *vocabularies;
 };
 
@@ -288,6 +288,8 @@ void snapshot_drop_all(struct models *models);
 /* ---- supervise.c ---- */
 enum err supervisor_start(struct models *models, struct why *why);
 void supervisor_stop(struct models *models, int64_t wait_ms);
+/* When another process supervised and is gone: this one does it from now on. */
+void supervisor_take_over(struct models *models);
 void supervisor_poke(struct models *models);
 const char *engine_log_path(const struct models *models, struct str deployment,
                             char out[MODELS_PATH]);

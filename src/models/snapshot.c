@@ -17,6 +17,7 @@
 
 #define SNAPSHOT_MEMORY ((size_t)256 << 20)
 #define LOOK_MS         250
+#define TAKE_OVER       8 /* looks between tries to supervise, when another process does */
 #define LOOK_NS         1000000000LL /* without the thread */
 #define MOST_ROUTES     100000
 
@@ -793,6 +794,7 @@ int64_t models_generation(struct models *m)
 static void *watch(void *arg)
 {
     struct models *m = arg;
+    unsigned round = 0;
     (void)pthread_mutex_lock(&m->watch_lock);
     while (!m->watch_stop) {
         struct timespec until;
@@ -818,6 +820,8 @@ static void *watch(void *arg)
             (void)pthread_cond_broadcast(&m->built);
             (void)pthread_mutex_unlock(&m->lock);
         }
+        if (++round % TAKE_OVER == 0)
+            supervisor_take_over(m);
         (void)pthread_mutex_lock(&m->watch_lock);
     }
     (void)pthread_mutex_unlock(&m->watch_lock);

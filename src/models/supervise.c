@@ -1163,8 +1163,7 @@ enum err supervisor_start(struct models *m, struct why *why)
     enum err err = file_make_dirs(x->dir, why);
     if (!err)
         err = file_lock(path, &x->lock_fd, &said);
-    if (err == ERR_BUSY) { /* another process of this data directory does it */
-        LOG_INFO("another process supervises the engines", LOG_S("data", m->data_dir));
+    if (err == ERR_BUSY) { /* another process of this data directory does it, until it ends */
         free(x);
         return ERR_OK;
     }
@@ -1185,6 +1184,17 @@ enum err supervisor_start(struct models *m, struct why *why)
     }
     m->supervisor = x;
     return ERR_OK;
+}
+
+void supervisor_take_over(struct models *m)
+{
+    struct why why = {0};
+    if (m->supervisor)
+        return;
+    if (supervisor_start(m, &why) != ERR_OK)
+        LOG_WARN("the engines could not be taken over", LOG_WHY(&why));
+    else if (m->supervisor)
+        LOG_INFO("this process supervises the engines now", LOG_S("data", m->data_dir));
 }
 
 void supervisor_stop(struct models *m, int64_t wait_ms)

@@ -382,7 +382,13 @@ TEST(of_two_centres_on_one_data_directory_one_supervises)
         time_sleep_ms(20);
     }
     CHECK(pid > 0);
+    /* When the first one ends, the second does its work. */
+    models_stop(r.models, 1000);
+    CHECK(gone(pid));
+    d = until_ready(&r, "d", 2);
+    CHECK(lives(json_get_int(replica(d, 0), "pid", 0)));
     models_close(other);
+    CHECK(gone(json_get_int(replica(d, 0), "pid", 0)));
     store_close(store);
     registry_close(&r);
 }
