@@ -4,12 +4,13 @@ import { tr } from '../shared/language';
 export const PERMISSIONS = [
   'ops.tenant.manage', 'ops.every_tenant', 'ops.user.read', 'ops.user.manage', 'ops.role.grant', 'ops.key.manage',
   'ops.audit.read', 'ops.metrics', 'jobs.read', 'jobs.manage', 'knowledge.read', 'knowledge.ask', 'knowledge.write',
-  'knowledge.review', 'eval.run', 'system.manage', 'meter.read', 'meter.limit', 'meter.price', 'meter.bill',
+  'knowledge.review', 'eval.run', 'model.use', 'model.read', 'model.manage', 'meter.read', 'meter.limit', 'meter.price', 'meter.bill',
+  'system.manage',
 ] as const;
 
 /** What an API key may carry; the server decides. */
 export const KEY_PERMISSIONS = [
-  'knowledge.ask', 'knowledge.read', 'knowledge.write', 'knowledge.review', 'eval.run', 'jobs.read', 'jobs.manage', 'ops.metrics', 'meter.read',
+  'knowledge.ask', 'knowledge.read', 'knowledge.write', 'knowledge.review', 'model.use', 'model.read', 'model.manage', 'eval.run', 'jobs.read', 'jobs.manage', 'ops.metrics', 'meter.read',
 ] as const;
 
 export function permissionWords(name: string): string {
@@ -29,6 +30,9 @@ export function permissionWords(name: string): string {
     'knowledge.write': tr('维护知识', 'Import and change documents'),
     'knowledge.review': tr('处理反馈', 'Work on feedback'),
     'eval.run': tr('运行评测', 'Run evaluations'),
+    'model.use': tr('调用模型', 'Call models'),
+    'model.read': tr('查看模型', 'See models and where they run'),
+    'model.manage': tr('管理模型', 'Import and run models, change routes'),
     'meter.read': tr('查看用量、价格与账单', 'See usage, prices, limits and bills'),
     'meter.limit': tr('设置限额', 'Set limits'),
     'meter.price': tr('设置价格', 'Set prices'),

@@ -38,6 +38,11 @@ export function setCsrf(token: string): void {
 }
 
 /** Called when the server says that nobody is signed in any more. */
+/** For the few calls that do not go through here (streams). */
+export function csrfToken(): string {
+  return csrf;
+}
+
 export function whenSignedOut(then: () => void): void {
   onSignedOut = then;
 }
