@@ -308,7 +308,7 @@ static enum err read_deployments(struct snapshot *s, struct store_tx *tx, struct
     struct store_rows d, r;
     enum err err = store_query(tx,
                                "SELECT id, name, version, weight, on_demand, replicas, queue,"
-                               " slots FROM models_deployments WHERE wanted = 'running'"
+                               " slots, state FROM models_deployments WHERE wanted = 'running'"
                                " ORDER BY name",
                                STORE_NO_ARGS, s->arena, &d, why);
     if (!err)
@@ -344,7 +344,8 @@ static enum err read_deployments(struct snapshot *s, struct store_tx *tx, struct
         bool up = false;
         for (size_t k = 0; k < r.n_rows && !up; k++)
             up = str_eq(store_str(&r, k, 1), store_str(&d, i, 0));
-        if (up)
+        /* One that cannot be started is no target: nobody waits for it, the fallbacks are asked. */
+        if (up || str_eq_c(store_str(&d, i, 8), "failed"))
             continue;
         struct models_target t = {.id = store_str(&d, i, 0),
                                   .name = store_str(&d, i, 1),

@@ -677,6 +677,29 @@ static void look_idle(struct supervisor *x, struct deployment *d)
     }
 }
 
+/* A deployment that has failed is no target any more, so that its coming and going changes routes.
+ */
+static enum err write_state(struct supervisor *x, const struct deployment *d, const char *state,
+                            const char *words, struct why *why)
+{
+    struct store_tx *tx = NULL;
+    bool routes = (strcmp(state, "failed") == 0) != (strcmp(d->told_state, "failed") == 0);
+    enum err err = store_begin(x->models->store, STORE_WRITE, &tx, why);
+    if (!err)
+        err = store_exec(tx, "UPDATE models_deployments SET state = ?, why = ? WHERE id = ?",
+                         STORE_ARGS(SV_C(state), SV_C(words), SV_C(d->id)), NULL, why);
+    if (!err && routes)
+        err = models_generation_raise(tx, why);
+    if (err) {
+        store_rollback(tx);
+        return err;
+    }
+    err = store_commit(tx, why);
+    if (!err && routes)
+        snapshot_wake(x->models);
+    return err;
+}
+
 static void tell_deployment(struct supervisor *x, struct deployment *d)
 {
     struct tally t = count(x, d);
@@ -716,8 +739,7 @@ static void tell_deployment(struct supervisor *x, struct deployment *d)
     if (strcmp(state, d->told_state) == 0 && strcmp(why, d->told_why) == 0)
         return;
     struct why said = {0};
-    if (store_run(x->models->store, "UPDATE models_deployments SET state = ?, why = ? WHERE id = ?",
-                  STORE_ARGS(SV_C(state), SV_C(why), SV_C(d->id)), NULL, &said) != ERR_OK) {
+    if (write_state(x, d, state, why, &said) != ERR_OK) {
         LOG_WARN("could not write how a deployment is", LOG_S("deployment", d->name),
                  LOG_WHY(&said));
         return;
