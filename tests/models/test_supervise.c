@@ -322,14 +322,18 @@ TEST(on_demand_it_wakes_with_a_call_and_sleeps_again)
 TEST(what_cannot_start_says_why)
 {
     STARTED(r);
-    struct why why = {0};
     deploy(&r, "refuse", ",\"on_demand\":true");
     const struct json *d = until(&r, "refuse", "state", "failed");
     CHECK_STR(text_at(d, "why"), "tensor blk.0 has no shape");
-    const struct models_route *route = route_of(&r, "tiny");
-    CHECK_EQ(models_wake(r.models, &route->targets[0], 500, &why), ERR_UNAVAILABLE);
-    CHECK(strstr(why.text, "no shape") != NULL);
-    models_route_free(route);
+    /* What cannot be started is no target: nobody waits for it. */
+    size_t n = 1;
+    for (int i = 0; i < 500 && n > 0; i++) {
+        const struct models_route *route = route_of(&r, "tiny");
+        n = route->n_targets;
+        models_route_free(route);
+        time_sleep_ms(n > 0 ? 20 : 0);
+    }
+    CHECK_EQ(n, 0);
     deploy(&r, "crash", ",\"threads\":1");
     for (int i = 0; i < 500 && str_find(text_at(d, "why"), STR("ended")) == STR_NPOS; i++) {
         time_sleep_ms(20);
