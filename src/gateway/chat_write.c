@@ -46,6 +46,7 @@ static enum err put_notes(const struct knowledge_answer *answer, struct str orig
                           struct arena *arena, struct chat_reply *out, struct why *why)
 {
     size_t from = 0, n = answer->refused ? 0 : answer->n_quotes;
+    bool written = !answer->refused && answer->method && strcmp(answer->method, "model") == 0;
     out->notes = arena_array(arena, struct chat_note, n ? n : 1);
     if (!out->notes)
         return err_set(why, ERR_NO_MEMORY, "could not hold the citations");
@@ -53,7 +54,13 @@ static enum err put_notes(const struct knowledge_answer *answer, struct str orig
         const struct knowledge_quote *quote = &answer->quotes[i];
         const struct knowledge_hit *hit = &answer->hits[quote->hit];
         struct chat_note *note = &out->notes[out->n_notes++];
-        place(out->content, quote->text, &from, note);
+        if (written) { /* a written answer names its quotes by number: "...。[1]" */
+            char mark[24];
+            (void)snprintf(mark, sizeof mark, "[%zu]", i + 1);
+            place(out->content, str_c(mark), &from, note);
+        } else {
+            place(out->content, quote->text, &from, note);
+        }
         note->title = str_printf(arena, "%.*s%s%.*s", STR_FMT(hit->title),
                                  hit->article.len ? " " : "", STR_FMT(hit->article));
         note->url = str_printf(arena, "%.*s/doc/%.*s?passage=%.*s&start=%zu&len=%zu",

@@ -1,4 +1,4 @@
-// The centre killed in the middle of its streams, KILLS times (5; the promise was tried with 1,000): what was charged is at
+// The centre killed in the middle of its streams, KILLS times (5 unless set): what was charged is at
 // least what clients received and at most what the upstream sent, no call is open for ever, and `yicheng check` is clean.
 import { equal, main, ok, run, scratch, serve, test } from '../support/tap.mjs';
 import { fakeUpstream, gatewayCentre } from '../support/gateway.mjs';

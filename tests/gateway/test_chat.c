@@ -281,4 +281,28 @@ TEST(the_shapes_say_so_when_memory_runs_out)
     CHECK(limit > 64);
 }
 
+TEST(a_written_answer_is_annotated_at_the_numbers_of_its_quotes)
+{
+    struct arena *arena = arena_new(1 << 20);
+    struct knowledge_hit hit = {
+        .title = STR("养犬管理条例"), .version_id = STR("v"), .passage_id = STR("p")};
+    struct knowledge_quote cited[] = {{0, 0, 3, STR("一"), STR("")},
+                                       {0, 9, 3, STR("四"), STR("")}};
+    struct knowledge_answer answer = {.method = "model",
+                                      .text = STR("要登记。[1]不收费。[2]"),
+                                      .quotes = cited,
+                                      .n_quotes = 2,
+                                      .hits = &hit,
+                                      .n_hits = 1};
+    struct chat_request request = {.model = STR("kb:rules")};
+    struct chat_reply reply;
+    CHECK_OK(chat_reply_of(&answer, &request, STR("http://h"), arena, &reply, NULL), NULL);
+    CHECK_EQ(reply.n_notes, 2);
+    CHECK_EQ(reply.notes[0].start, 4);
+    CHECK_EQ(reply.notes[0].end, 7);
+    CHECK_EQ(reply.notes[1].start, 11);
+    CHECK_EQ(reply.notes[1].end, 14);
+    arena_free(arena);
+}
+
 TESTS_MAIN()

@@ -5,12 +5,12 @@ export const PERMISSIONS = [
   'ops.tenant.manage', 'ops.every_tenant', 'ops.user.read', 'ops.user.manage', 'ops.role.grant', 'ops.key.manage',
   'ops.audit.read', 'ops.metrics', 'jobs.read', 'jobs.manage', 'knowledge.read', 'knowledge.ask', 'knowledge.write',
   'knowledge.review', 'eval.run', 'model.use', 'model.read', 'model.manage', 'meter.read', 'meter.limit', 'meter.price', 'meter.bill',
-  'system.manage',
+  'data.read', 'data.write', 'data.manage', 'gateway.requests', 'model.priority', 'system.manage',
 ] as const;
 
 /** What an API key may carry; the server decides. */
 export const KEY_PERMISSIONS = [
-  'knowledge.ask', 'knowledge.read', 'knowledge.write', 'knowledge.review', 'model.use', 'model.read', 'model.manage', 'eval.run', 'jobs.read', 'jobs.manage', 'ops.metrics', 'meter.read',
+  'knowledge.ask', 'knowledge.read', 'knowledge.write', 'knowledge.review', 'model.use', 'model.read', 'model.manage', 'eval.run', 'data.read', 'data.write', 'jobs.read', 'jobs.manage', 'ops.metrics', 'meter.read',
 ] as const;
 
 export function permissionWords(name: string): string {
@@ -37,6 +37,11 @@ export function permissionWords(name: string): string {
     'meter.limit': tr('设置限额', 'Set limits'),
     'meter.price': tr('设置价格', 'Set prices'),
     'meter.bill': tr('月结账单', 'Close bills'),
+    'data.read': tr('查看数据集', 'See data sets and lineage'),
+    'data.write': tr('采集与处理数据', 'Import and run pipelines'),
+    'data.manage': tr('管理数据集', 'Change cards, withdraw sources'),
+    'gateway.requests': tr('查看调用记录', 'See the log of model calls'),
+    'model.priority': tr('优先调用', 'Call before others'),
     'system.manage': tr('系统维护', 'Maintain the system'),
   };
   return words[name] ?? name;
