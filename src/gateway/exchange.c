@@ -155,10 +155,12 @@ static bool does(enum models_modality modality, enum ask_door_id door)
 static enum err find_route(struct exchange *x, struct why *why)
 {
     struct models *models = x->gateway->opts.models;
-    enum err err = ERR_NOT_FOUND;
+    struct http_client *client; /* who has to wait for a place needs the keeper to run */
+    enum err err = gateway_ready(x->gateway, &client, why);
     x->generation = models ? models_generation(models) : 0;
-    if (models)
-        err = models_resolve(models, x->who.tenant, x->ask.model, &x->root, why);
+    if (!err)
+        err = models ? models_resolve(models, x->who.tenant, x->ask.model, &x->root, why)
+                     : ERR_NOT_FOUND;
     if (err == ERR_NOT_FOUND) {
         fault_set(&x->fault, 404, "model_not_found",
                   "the model \"%.80s\" does not exist or you may not use it", x->turn.model.ptr);
