@@ -5,6 +5,7 @@ import { browserMissing, openBrowser } from './browser.mjs';
 import { contract } from './contract.mjs';
 import { DEMO_PASSWORD, missing, startCenter } from './center.mjs';
 import { metering } from './metering.mjs';
+import { models } from './models.mjs';
 import { residents } from './residents.mjs';
 import { stewards } from './stewards.mjs';
 
@@ -20,6 +21,7 @@ if (why) {
   });
   contract(world);
   metering(world);
+  models(world);
   residents(world);
   administrators(world);
   stewards(world);
