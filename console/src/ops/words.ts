@@ -6,11 +6,13 @@ export const PERMISSIONS = [
   'ops.audit.read', 'ops.metrics', 'jobs.read', 'jobs.manage', 'knowledge.read', 'knowledge.ask', 'knowledge.write',
   'knowledge.review', 'eval.run', 'model.use', 'model.read', 'model.manage', 'meter.read', 'meter.limit', 'meter.price', 'meter.bill',
   'data.read', 'data.write', 'data.manage', 'gateway.requests', 'model.priority', 'system.manage',
+  'privacy.manage', 'privacy.reveal', 'annotate.work', 'annotate.review', 'annotate.manage',
+  'release.make', 'release.approve', 'release.use',
 ] as const;
 
 /** What an API key may carry; the server decides. */
 export const KEY_PERMISSIONS = [
-  'knowledge.ask', 'knowledge.read', 'knowledge.write', 'knowledge.review', 'model.use', 'model.read', 'model.manage', 'eval.run', 'data.read', 'data.write', 'jobs.read', 'jobs.manage', 'ops.metrics', 'meter.read',
+  'knowledge.ask', 'knowledge.read', 'knowledge.write', 'knowledge.review', 'model.use', 'model.read', 'model.manage', 'eval.run', 'data.read', 'data.write', 'jobs.read', 'jobs.manage', 'ops.metrics', 'meter.read', 'release.use',
 ] as const;
 
 export function permissionWords(name: string): string {
@@ -42,6 +44,14 @@ export function permissionWords(name: string): string {
     'data.manage': tr('管理数据集', 'Change cards, withdraw sources'),
     'gateway.requests': tr('查看调用记录', 'See the log of model calls'),
     'model.priority': tr('优先调用', 'Call before others'),
+    'privacy.manage': tr('管理脱敏密钥', 'Manage the keys of masking and the vault'),
+    'privacy.reveal': tr('还原个人信息', 'Reveal masked personal data'),
+    'annotate.work': tr('标注数据', 'Annotate'),
+    'annotate.review': tr('审核标注', 'Review annotations'),
+    'annotate.manage': tr('管理标注项目', 'Make and assign annotation projects'),
+    'release.make': tr('送审与发布数据集', 'Put data sets through the gate and release them'),
+    'release.approve': tr('批准数据订阅', 'Approve subscriptions to releases'),
+    'release.use': tr('订阅和使用数据集', 'Subscribe to releases and use them'),
     'system.manage': tr('系统维护', 'Maintain the system'),
   };
   return words[name] ?? name;
