@@ -1,4 +1,5 @@
 /* data - opening and closing, and what all files use. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,6 +42,13 @@ void data_close(struct data *data)
         return;
     free(data->made_models);
     free(data);
+}
+
+void data_listen(struct data *data, data_withdrawn_fn *withdrawn, void *ctx)
+{
+    assert(data->n_listeners < sizeof data->listeners / sizeof data->listeners[0]);
+    data->listeners[data->n_listeners].withdrawn = withdrawn;
+    data->listeners[data->n_listeners++].ctx = ctx;
 }
 
 void data_kv_time(struct json_out *out, const char *key, int64_t ms)

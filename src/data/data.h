@@ -148,6 +148,60 @@ void data_ops_json(struct json_out *out);
 /* docs/operators.md */
 ERR_MUST_USE enum err data_ops_reference(struct buf *out, struct why *why);
 
+/* ---- for the rooms above: records and operators without a pipeline ---- */
+
+/*
+ * What a record says, in one scan. Cheap beside json_parse(). ERR_INVALID when the line is no
+ * record; `fault` says what the kind asks for and this record has not ("" when it is whole).
+ */
+struct data_view {
+    struct str id, source; /* the key of the source: what stands before the first '-' of the id */
+    struct str text;       /* its texts (of the usual members of its kind), joined by "\n" */
+    size_t n_texts;
+    struct str label, split; /* empty when there are none */
+    struct str meta;         /* JSON object, or empty */
+    char fault[200];
+};
+ERR_MUST_USE enum err data_view(struct str kind, struct str line, struct arena *arena,
+                                struct data_view *out, struct why *why);
+
+/*
+ * One operator of the kind that measures, prepared once: length, language, flagged_words ... with
+ * its parameters as a JSON object ("" for none). ERR_NOT_FOUND when there is no such operator,
+ * ERR_UNAVAILABLE when its model is not there. data_gauge_read() may be called from many threads;
+ * *out is NaN when it cannot be said of this text.
+ */
+struct data_gauge;
+ERR_MUST_USE enum err data_gauge_open(struct data *data, const char *op, struct str args,
+                                      struct data_gauge **out, struct why *why);
+ERR_MUST_USE enum err data_gauge_read(const struct data_gauge *gauge, struct str text,
+                                      struct arena *arena, double *out, struct why *why);
+void data_gauge_close(struct data_gauge *gauge); /* NULL is fine */
+
+/*
+ * Lines of records of `kind` through record-wise steps ("steps" of a pipeline, a JSON list),
+ * written to fd as JSON lines; what a step drops or cannot take is left out and counted. With
+ * `member` only the value of that member of each record is written ("row": what chat_to makes, as
+ * trainers read it); who has none is left out. Memory: one record and its parts, and with `member`
+ * all lines.
+ */
+struct data_shaped {
+    int64_t n_in, n_out, n_left_out;
+};
+ERR_MUST_USE enum err data_shape(struct data *data, struct str kind, struct str steps_json,
+                                 struct str lines, const char *member, int fd,
+                                 struct data_shaped *out, struct why *why);
+
+/*
+ * News of a withdrawal: called in its transaction, once for each room that listens, with the
+ * versions (ids) that hold the source; an error undoes the withdrawal. At most 4 listeners; before
+ * any thread uses `data`.
+ */
+typedef enum err data_withdrawn_fn(void *ctx, struct store_tx *tx, const struct ops_identity *who,
+                                   struct str source, struct str reason, const struct str *versions,
+                                   size_t n, struct arena *arena, struct why *why);
+void data_listen(struct data *data, data_withdrawn_fn *withdrawn, void *ctx);
+
 /* Manifests and shards of every version are there and fit the table; `bad` for each that is not. */
 typedef void data_bad_fn(void *ctx, const char *what, const char *words);
 ERR_MUST_USE enum err data_check(struct data *data, data_bad_fn *bad, void *ctx, size_t *n,

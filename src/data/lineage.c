@@ -405,9 +405,24 @@ static enum err mark(struct store_tx *tx, const struct ops_identity *who, struct
     return err ? err : ops_audit(tx, who, "data.source.withdraw", id, "ok", buf_str(&buf), why);
 }
 
-static enum err withdraw_in(struct store_tx *tx, const struct ops_identity *who, struct str source,
-                            struct str reason, bool dry, struct arena *arena, struct json_out *out,
-                            struct why *why)
+/* The rooms above mark what they made of these versions. */
+static enum err tell(struct data *data, struct store_tx *tx, const struct ops_identity *who,
+                     struct str source, struct str reason, const struct store_rows *holders,
+                     struct arena *arena, struct why *why)
+{
+    struct str *versions = arena_array(arena, struct str, holders->n_rows + 1);
+    enum err err = versions ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not list the versions");
+    for (size_t i = 0; !err && i < holders->n_rows; i++)
+        versions[i] = store_str(holders, i, 0);
+    for (size_t i = 0; !err && i < data->n_listeners; i++)
+        err = data->listeners[i].withdrawn(data->listeners[i].ctx, tx, who, source, reason,
+                                           versions, holders->n_rows, arena, why);
+    return err;
+}
+
+static enum err withdraw_in(struct data *data, struct store_tx *tx, const struct ops_identity *who,
+                            struct str source, struct str reason, bool dry, struct arena *arena,
+                            struct json_out *out, struct why *why)
 {
     struct store_rows rows, holders;
     enum err err =
@@ -421,6 +436,8 @@ static enum err withdraw_in(struct store_tx *tx, const struct ops_identity *who,
             STORE_ARGS(SV_STR(source), SV_STR(who->tenant)), arena, &holders, why);
     if (!err && !dry)
         err = mark(tx, who, source, reason, &holders, arena, why);
+    if (!err && !dry)
+        err = tell(data, tx, who, source, reason, &holders, arena, why);
     if (err)
         return err;
     json_begin_object(out);
@@ -455,7 +472,7 @@ enum err data_withdraw(struct data *data, const struct ops_identity *who, struct
         err = store_begin(data->opts.store, dry ? STORE_READ : STORE_WRITE, &tx, why);
     if (err)
         return err;
-    err = withdraw_in(tx, who, source, reason, dry, arena, out, why);
+    err = withdraw_in(data, tx, who, source, reason, dry, arena, out, why);
     if (err || dry) {
         store_rollback(tx);
         return err;

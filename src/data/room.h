@@ -13,6 +13,11 @@ struct data {
     const char *models; /* folder of models and word lists for operators */
     char *made_models;  /* the same when it was made here */
     struct http_table table;
+    struct {
+        data_withdrawn_fn *withdrawn;
+        void *ctx;
+    } listeners[4]; /* n_listeners of them */
+    size_t n_listeners;
 };
 
 /* For %.*s of what came from outside: at most 120 bytes of it. */
