@@ -106,7 +106,8 @@ struct data_whole {
 };
 
 /* Note number i, from any thread. Only with note_bytes > 0. Mapped from a file: reading in order
- * is cheap, in random order it costs page faults when the notes do not fit into memory. */
+ * is cheap, in random order it costs page faults when the notes do not fit into memory. What was
+ * read is given back to the system now and then, so that it does not stay resident. */
 struct str data_note(const struct data_whole *whole, uint64_t i);
 /* The notes in order, of any length; *at starts zeroed. False at the end. */
 struct data_note_at {
@@ -118,6 +119,14 @@ ERR_MUST_USE enum err data_verdict(const struct data_whole *whole, struct str ve
                                    struct why *why);
 /* To be asked often; then return ERR_CANCELLED. */
 bool data_whole_cancelled(const struct data_whole *whole);
+/* How far decide() is: done of total, for people. From any thread. */
+void data_whole_went(const struct data_whole *whole, uint64_t done, uint64_t total);
+/* The texts of record number i joined as note() saw them (data_all_texts), and its id, read anew
+ * from its line; either may be NULL. From any thread. In random order it costs what reading a line
+ * costs, and its shard is looked through once for where the lines begin. */
+ERR_MUST_USE enum err data_whole_text(const struct data_whole *whole, uint64_t i,
+                                      struct arena *arena, struct str *id, struct str *text,
+                                      struct why *why);
 
 /* ---- the operator ---- */
 
@@ -174,6 +183,7 @@ struct data_op {
                        struct why *why);
 
     size_t note_bytes; /* 0: of any length */
+    size_t (*note_size)(const struct data_arg *args); /* instead, when the arguments tell; or NULL */
     enum err (*note)(const struct data_call *call, struct record *record, struct buf *note,
                      struct why *why);
     enum err (*decide)(const struct data_whole *whole, const struct data_arg *args,

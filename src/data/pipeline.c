@@ -153,6 +153,9 @@ static enum err read_step(struct pipeline *p, const struct json *json, enum reco
     struct data_prepare prepare = {step->args, p->arena, models ? models : ""};
     if (!err && step->op->prepare)
         err = step->op->prepare(&prepare, &step->made, why);
+    if (!err)
+        step->note_bytes =
+            step->op->note_size ? step->op->note_size(step->args) : step->op->note_bytes;
     return err;
 }
 

@@ -33,6 +33,7 @@ struct pipeline_step {
     const void *made;
     struct str *paths; /* n_paths */
     size_t n_paths;
+    size_t note_bytes;             /* of a DATA_WHOLE with these arguments; 0: of any length */
     enum record_kind takes, gives; /* here */
 };
 

@@ -354,15 +354,15 @@ static enum err leave_note(struct run *run, struct trip *trip, bool *gone, struc
     enum err err = step->op->note(&call, &trip->record, &note, &own);
     if (!err)
         err = buf_err(&note, &own);
-    if (!err && step->op->note_bytes && note.len != step->op->note_bytes)
+    if (!err && step->note_bytes && note.len != step->note_bytes)
         err = err_set(&own, ERR_INTERNAL, "a note of %zu bytes and not %zu", note.len,
-                      step->op->note_bytes);
+                      step->note_bytes);
     *gone = err;
     if (err)
         return failed(run, trip, i, err, &own, why);
     uint32_t len = (uint32_t)note.len;
     run->task->n_notes++;
-    if (!step->op->note_bytes)
+    if (!step->note_bytes)
         err = sink_add(&run->note, (struct str){(const char *)&len, sizeof len}, why);
     return err ? err : sink_add(&run->note, buf_str(&note), why);
 }

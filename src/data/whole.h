@@ -16,6 +16,7 @@ struct whole_form {
     size_t n_shards;
     size_t memory, threads;
     bool (*cancelled)(void *ctx);
+    void (*went)(void *ctx, uint64_t done, uint64_t total); /* or NULL */
     void *ctx;
 };
 

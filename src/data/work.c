@@ -386,6 +386,14 @@ static void drop_notes(const struct work *w, size_t stage)
     }
 }
 
+/* Shards of a stage are counted as records; what stands between is told by itself. */
+static void decide_went(void *ctx, uint64_t done, uint64_t total)
+{
+    const struct work *w = ctx;
+    if (w->progress)
+        w->progress(w->ctx, (int64_t)done, (int64_t)total, "decide");
+}
+
 enum err work_decide(const struct work *w, size_t stage, struct why *why)
 {
     char mark[NAME];
@@ -405,8 +413,9 @@ enum err work_decide(const struct work *w, size_t stage, struct why *why)
                               .n_shards = w->n_shards,
                               .memory = w->memory,
                               .threads = w->threads ? w->threads : pool_cores(),
-                              .cancelled = w->cancelled,
-                              .ctx = w->ctx};
+                              .cancelled = one_cancelled,
+                              .went = decide_went,
+                              .ctx = (void *)w};
     if (!err)
         err = whole_decide(&form, why);
     free(bounds);
