@@ -119,6 +119,174 @@ ERR_MUST_USE enum err data_diff_json(struct data *data, const struct ops_identit
 ERR_MUST_USE enum err data_export(struct data *data, const struct ops_identity *who,
                                   struct str name, int64_t version, int fd, struct why *why);
 
+/* ---- for the rooms above: reading a version ---- */
+
+/*
+ * A version's records in their order, or any of them by its number. Needs data.read and the access
+ * class of the set; a withdrawn version is read like any other (version->state says so), for it may
+ * be looked at, but nothing new is made of it.
+ *
+ *   Owner   what data_reader_version() gives lives as long as the reader; records live in the arena
+ *           that was passed
+ *   Threads one reader, one thread
+ *   Cost    next: one pass over mapped shards; at: the shard is indexed when it is first met (16
+ * MiB in some milliseconds), then at most 64 lines are passed over; find: a scan of all shards
+ */
+struct data_reader;
+struct data_version_info {
+    struct str id, dataset, title;
+    int64_t number;
+    const char *kind;        /* "text", "chat" ... */
+    enum ops_class access;   /* of the set */
+    struct str manifest;     /* SHA-256 of the manifest: the name of the version's content */
+    struct str state;        /* "ready" or "withdrawn" */
+    struct str card;         /* JSON object */
+    struct str run, made_by; /* the job that made it, and its kind: "import", "pipeline" ... */
+    int64_t n_records, n_bytes, created_ms;
+    size_t n_shards;
+};
+/* One source of the version with its papers. */
+struct data_source_info {
+    struct str key, uri, sha256; /* the key is what the ids of its records begin with */
+    struct str collection;       /* JSON: the collection record; empty when it is not known */
+    bool withdrawn;
+    int64_t n_records; /* in this version */
+};
+/* A record is one JSON object; its members by kind are told in docs/operators.md. */
+struct data_record {
+    int64_t number; /* 0 .. n_records - 1 */
+    struct str id;
+    struct str line; /* the whole record as JSON, without "\n"; ptr NULL: there is none */
+};
+
+/* number 0: the newest. */
+ERR_MUST_USE enum err data_reader_open(struct data *data, const struct ops_identity *who,
+                                       struct str name, int64_t number, struct data_reader **out,
+                                       struct why *why);
+void data_reader_close(struct data_reader *reader); /* NULL is fine */
+const struct data_version_info *data_reader_version(const struct data_reader *reader);
+int64_t data_reader_n(const struct data_reader *reader);
+/* The first record of a shard and how many it has; shards are numbered 0 .. n_shards - 1. */
+void data_reader_shard(const struct data_reader *reader, size_t shard, int64_t *first, int64_t *n);
+/* The next record, from 0 or from where seek went; out->line.ptr NULL behind the last. */
+ERR_MUST_USE enum err data_reader_next(struct data_reader *reader, struct arena *arena,
+                                       struct data_record *out, struct why *why);
+void data_reader_seek(struct data_reader *reader, int64_t number);
+/* ERR_NOT_FOUND outside 0 .. n - 1. Does not move what next gives. */
+ERR_MUST_USE enum err data_reader_at(struct data_reader *reader, int64_t number,
+                                     struct arena *arena, struct data_record *out, struct why *why);
+/* By its id: ERR_NOT_FOUND. */
+ERR_MUST_USE enum err data_reader_find(struct data_reader *reader, struct str id,
+                                       struct arena *arena, struct data_record *out,
+                                       struct why *why);
+/* In the order of their keys. */
+ERR_MUST_USE enum err data_reader_sources(struct data_reader *reader, struct arena *arena,
+                                          struct data_source_info **out, size_t *n,
+                                          struct why *why);
+
+/* ---- for the rooms above: making a version, in a job ---- */
+
+/*
+ * Records are added one by one and become a version in one step; before the commit nothing is seen
+ * of them. A mark makes what was added so far durable together with a text of the caller (how far
+ * it has read): who was killed opens the writer of the same run again, gets that text back and goes
+ * on from there; what came behind the mark is forgotten, so nothing is lost or doubled. The same
+ * calls give the same bytes, however often it was killed.
+ *
+ * With `append` the new version holds the records of the newest one, too, but for those that were
+ * added with the same id (they are replaced; the same content counts as nothing new), those that
+ * were dropped, and those of withdrawn sources. When nothing is new, no version is made. Without
+ * `append` it holds what was added, and is not made when the newest has the same content.
+ *
+ * A record whose source was withdrawn is refused. A record that is none is quarantined with words.
+ * Of two records with one id in one run the later counts.
+ *
+ *   Rights  data.write, and data.read for inputs; the set's access class and that of the inputs: a
+ *           new set has at least the highest class of its inputs, an older one must have it
+ *   Memory  about 40 bytes a record that is added, and one record
+ *   Threads one writer, one thread; one writer for a run at a time (the lock of the job sees to it)
+ *   Ledger  data.version.create, as every version; lineage edges and papers are written here
+ */
+struct data_writer;
+struct data_writer_spec {
+    struct str dataset, title; /* title: of a set that is made now; may be empty */
+    struct str kind;           /* "text", "qa" ... of all records */
+    enum ops_class access;     /* of a set that is made now */
+    bool append;
+    const char *made_by;      /* "acquire", "synth", "annotate" ...: the kind of the run */
+    struct str run;           /* id of the job; one run makes one version */
+    const char *dir;          /* job_dir(): a folder "version" is made in it */
+    struct str spec;          /* JSON: what was asked for, kept with the run; no secrets in it */
+    struct str card;          /* JSON object, or empty: that of the set */
+    const struct str *inputs; /* n_inputs ids of versions that it descends from */
+    size_t n_inputs;
+};
+struct data_written {
+    bool made;          /* a new version was made; else the rest tells of the newest one */
+    struct str version; /* its id; empty when there is none yet */
+    int64_t number;     /* 0: there is none yet */
+    struct str manifest;
+    int64_t n_records;                                  /* of the version */
+    int64_t n_new, n_changed, n_same, n_dropped, n_bad; /* by this run */
+};
+struct data_writer_counts {
+    int64_t n_added, n_dropped, n_bad; /* so far, in all starts of the run */
+};
+
+/* ERR_CONFLICT when the set holds another kind. */
+ERR_MUST_USE enum err data_writer_open(struct data *data, const struct ops_identity *who,
+                                       const struct data_writer_spec *spec,
+                                       struct data_writer **out, struct why *why);
+void data_writer_close(struct data_writer *writer); /* what was marked stays; NULL is fine */
+/* Whether this run has ended already (killed behind its commit); then *out as commit gave it. */
+bool data_writer_ended(const struct data_writer *writer, struct data_written *out);
+/* The text of the last mark; empty in the beginning. Lives as long as the writer. */
+struct str data_writer_cursor(const struct data_writer *writer);
+struct data_writer_counts data_writer_counts(const struct data_writer *writer);
+
+#define DATA_SOURCE_KEY 17 /* 16 hex digits and '\0' */
+/*
+ * Names a source: `uri` is its address for good ("https://host/page",
+ * "postgresql://host/db/table"), and the key comes from it and the tenant alone, so that the same
+ * item of it has the same id in every run. sha256 (of the content that was read) may be empty.
+ * `collection` is a JSON object with licence, authority, owner, industry, grade ...; job, by and
+ * collected_at are added. When the source is known already its papers are brought up to date by the
+ * commit (first_collected_at is kept), which is in the ledger when the licence or the authority
+ * became another. ERR_CONFLICT when it was withdrawn. Cheap when it was named before in this run.
+ */
+ERR_MUST_USE enum err data_writer_source(struct data_writer *writer, struct str uri,
+                                         struct str sha256, int64_t n_bytes, struct str collection,
+                                         char key[DATA_SOURCE_KEY], struct why *why);
+/*
+ * A record of that source: `json` is an object with the members of its kind (a member "id" becomes
+ * "source_id"), `item` what it is called there: its id is "<key>-<item>", with a hash in the place
+ * of an item that is longer than 64 bytes or has other characters than letters, digits and '_'.
+ * A record that is none goes to quarantine and gives ERR_OK; *bad (may be NULL) then says true.
+ */
+ERR_MUST_USE enum err data_writer_add(struct data_writer *writer, const char *key, struct str item,
+                                      struct str json, bool *bad, struct why *why);
+/* A record made from another one (of an input or of this writer): its id is "<parent>.<n>". */
+ERR_MUST_USE enum err data_writer_add_part(struct data_writer *writer, struct str parent, size_t n,
+                                           struct str json, bool *bad, struct why *why);
+/* A record with the id that it has in an input: what annotating or correcting gives. */
+ERR_MUST_USE enum err data_writer_add_as(struct data_writer *writer, struct str id, struct str json,
+                                         bool *bad, struct why *why);
+/* What could not even become a record, with words: to quarantine. */
+ERR_MUST_USE enum err data_writer_bad(struct data_writer *writer, const char *key, struct str item,
+                                      const char *words, struct why *why);
+/* The record of that item is not there any more: left out of the new version. */
+ERR_MUST_USE enum err data_writer_drop(struct data_writer *writer, const char *key, struct str item,
+                                       struct why *why);
+/* Durable; some milliseconds. `cursor` is any text of at most 1 MiB. */
+ERR_MUST_USE enum err data_writer_mark(struct data_writer *writer, struct str cursor,
+                                       struct why *why);
+/* ERR_CONFLICT when it would hold a withdrawn source. Strings of *out live as long as the writer.
+ */
+ERR_MUST_USE enum err data_writer_commit(struct data_writer *writer, struct data_written *out,
+                                         struct why *why);
+/* Forgets all that was added, marks too; the writer is then closed. */
+void data_writer_abandon(struct data_writer *writer);
+
 /* ---- lineage ---- */
 
 /* Rooms above (release, training) hang what they make behind a version. Kinds: "source",

@@ -323,7 +323,7 @@ static enum err check_sources(struct store_tx *tx, const struct shard_stats *sta
                                STORE_NO_ARGS, arena, &rows, why);
     for (struct map_entry *e; !err && rows.n_rows && (e = map_each(&stats->sources, &at));)
         for (size_t i = 0; !err && i < rows.n_rows; i++)
-            if (str_eq(e->key, store_str(&rows, i, 0))) {
+            if (e->value.i && str_eq(e->key, store_str(&rows, i, 0))) {
                 err = err_set(why, ERR_CONFLICT,
                               "the version would hold %lld records of the withdrawn source %.*s",
                               (long long)e->value.i, SHOW(store_str(&rows, i, 1)));
@@ -339,9 +339,10 @@ static enum err put_contents(struct store_tx *tx, struct str version,
     size_t at = 0;
     enum err err = ERR_OK;
     for (struct map_entry *e; !err && (e = map_each(&stats->sources, &at));)
-        err = store_exec(
-            tx, "INSERT INTO data_contents (version, source, n_records) VALUES (?, ?, ?)",
-            STORE_ARGS(SV_STR(version), SV_STR(e->key), SV_INT(e->value.i)), NULL, why);
+        if (e->value.i)
+            err = store_exec(
+                tx, "INSERT INTO data_contents (version, source, n_records) VALUES (?, ?, ?)",
+                STORE_ARGS(SV_STR(version), SV_STR(e->key), SV_INT(e->value.i)), NULL, why);
     return err;
 }
 

@@ -27,18 +27,80 @@ void source_key(struct str tenant, struct str uri, struct str sha256, char out[S
     (void)hex_put(digest, (SOURCE_KEY - 1) / 2, out);
 }
 
+/* The members of the papers that say by which right a source is used. */
+static bool same_right(const struct json *a, const struct json *b)
+{
+    static const char *const names[] = {"licence", "authority", "owner", "grade", "consent"};
+    bool same = true;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        same &= str_eq(json_get_str(a, names[i], STR("")), json_get_str(b, names[i], STR("")));
+    return same;
+}
+
+/* The papers of now, with the time of the first collecting of `before`. */
+static enum err newer_papers(const struct json *now, const struct json *before, struct arena *arena,
+                             struct str *out, struct why *why)
+{
+    struct buf buf;
+    struct json_out json;
+    struct str key, first = json_get_str(before, "first_collected_at", STR(""));
+    const struct json *value;
+    void *iter = NULL;
+    if (!first.len)
+        first = json_get_str(before, "collected_at", STR(""));
+    buf_init(&buf, arena);
+    json_out_init(&json, &buf);
+    json_begin_object(&json);
+    while (json_each(now, &iter, &key, &value)) {
+        char *name = str_z(arena, key);
+        if (!name || !strcmp(name, "first_collected_at"))
+            continue;
+        json_key(&json, name);
+        json_put_value(&json, value);
+    }
+    if (first.len)
+        json_kv_str(&json, "first_collected_at", first);
+    json_end_object(&json);
+    *out = buf_str(&buf);
+    return buf_err(&buf, why);
+}
+
+static enum err refresh(struct store_tx *tx, const struct ops_identity *who,
+                        const struct data_source *source, struct str before, struct arena *arena,
+                        struct why *why)
+{
+    const struct json *now = NULL, *old = NULL;
+    struct str papers = STR("");
+    enum err err = json_parse(source->collection, arena, &now, why);
+    if (!err && before.len)
+        err = json_parse(before, arena, &old, why);
+    if (!err)
+        err = newer_papers(now, old, arena, &papers, why);
+    if (!err)
+        err = store_exec(
+            tx, "UPDATE data_sources SET collection = ?, sha256 = ?, n_bytes = ? WHERE id = ?",
+            STORE_ARGS(SV_STR(papers), SV_STR(source->sha256), SV_INT(source->n_bytes),
+                       SV_C(source->key)),
+            NULL, why);
+    if (err || same_right(now, old))
+        return err;
+    return ops_audit(tx, who, "data.source.papers", source->key, "ok",
+                     papers.len < 8000 ? papers : STR_NONE, why);
+}
+
 enum err source_put(struct store_tx *tx, const struct ops_identity *who,
                     const struct data_source *source, struct arena *arena, struct why *why)
 {
     struct store_rows rows;
-    enum err err = store_query(tx, "SELECT state FROM data_sources WHERE id = ?",
+    enum err err = store_query(tx, "SELECT state, collection FROM data_sources WHERE id = ?",
                                STORE_ARGS(SV_C(source->key)), arena, &rows, why);
     if (err)
         return err;
     if (rows.n_rows && str_eq_c(store_str(&rows, 0, 0), "withdrawn"))
         return err_set(why, ERR_CONFLICT, "the source \"%.*s\" was withdrawn", SHOW(source->uri));
     if (rows.n_rows)
-        return ERR_OK;
+        return source->lasting ? refresh(tx, who, source, store_str(&rows, 0, 1), arena, why)
+                               : ERR_OK;
     return store_exec(
         tx,
         "INSERT INTO data_sources (id, tenant, uri, sha256, n_bytes, collection, state, reason, "
@@ -146,7 +208,7 @@ static enum err near_edges(struct graph *g, size_t i, bool forwards, struct why 
  * through the runs. */
 #define ACQUIRED                                                                                   \
     "FROM data_contents c JOIN data_versions v ON v.id = c.version JOIN data_runs r ON r.id = "    \
-    "v.run WHERE r.kind = 'import' AND r.tenant = ? AND "
+    "v.run WHERE r.kind IN ('import', 'acquire') AND r.tenant = ? AND "
 
 static enum err near_sources(struct graph *g, size_t i, bool forwards, struct why *why)
 {

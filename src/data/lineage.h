@@ -15,7 +15,7 @@
 #include "data/data.h"
 #include "data/dataset.h"
 
-#define SOURCE_KEY 17 /* 16 hex digits and '\0' */
+#define SOURCE_KEY DATA_SOURCE_KEY
 
 /* What was acquired from where: one file, one table, one page. */
 struct data_source {
@@ -24,6 +24,7 @@ struct data_source {
     struct str sha256;    /* of the content */
     int64_t n_bytes;
     struct str collection; /* JSON: the collection record (who, when, licence, authority ...) */
+    bool lasting;          /* the key is of the address alone: its papers are brought up to date */
 };
 void source_key(struct str tenant, struct str uri, struct str sha256, char out[SOURCE_KEY]);
 /* Makes it, or leaves the one that is there. ERR_CONFLICT when that was withdrawn. */

@@ -310,22 +310,9 @@ struct marks {
 static bool mark_line(void *ctx, size_t shard, size_t offset, int64_t number, struct str line)
 {
     struct marks *m = ctx;
-    /* The id stands where a reader finds it first in nearly all lines; a full scan decides. */
-    struct arena *arena = NULL;
-    struct str id = STR_NONE;
+    struct arena *arena = arena_new((size_t)64 << 20);
+    struct str id = arena ? record_line_id(line, arena) : STR_NONE;
     (void)number;
-    if (str_starts(line, STR("{\"id\":\""))) {
-        const char *end = memchr(line.ptr + 7, '"', line.len - 7);
-        struct str inside = str_slice(line, 7, end ? (size_t)(end - line.ptr) : 7);
-        if (inside.len && !memchr(inside.ptr, '\\', inside.len))
-            id = inside;
-    }
-    struct record record;
-    if (!id.ptr) {
-        arena = arena_new((size_t)64 << 20);
-        if (arena && record_read(line, arena, &record, NULL) == ERR_OK)
-            id = record.id;
-    }
     m->items[m->n++] = (struct mark){hash64(id.ptr, id.len, 1), hash64(line.ptr, line.len, 2),
                                      (uint32_t)shard, (uint32_t)offset};
     arena_free(arena);

@@ -248,6 +248,20 @@ void record_remove(struct record *record, const char *key)
     record->changed = true;
 }
 
+struct str record_line_id(struct str line, struct arena *arena)
+{
+    static const char begin[] = "{\"id\":\"";
+    struct record record;
+    if (str_starts(line, str_c(begin))) { /* as record_write() lays it out */
+        struct str rest = str_from(line, sizeof begin - 1);
+        size_t end = str_find_char(rest, '"');
+        struct str id = str_slice(rest, 0, end == STR_NPOS ? 0 : end);
+        if (id.len && str_find_char(id, '\\') == STR_NPOS)
+            return id;
+    }
+    return record_read(line, arena, &record, NULL) == ERR_OK ? record.id : STR("");
+}
+
 void record_write(const struct record *record, struct buf *out)
 {
     if (!record->changed && record->line.ptr) {

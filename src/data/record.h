@@ -90,6 +90,8 @@ ERR_MUST_USE enum err record_new(struct str id, struct arena *arena, struct reco
                                  struct why *why);
 ERR_MUST_USE enum err record_part(const struct record *parent, size_t n, struct record *out,
                                   struct why *why);
+/* The id of a line that was checked before, mostly without reading all of it; empty: none. */
+struct str record_line_id(struct str line, struct arena *arena);
 /* The key of the source in an id: what stands before the first '-'. */
 struct str record_source(struct str id);
 

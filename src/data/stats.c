@@ -62,28 +62,40 @@ static int kind_of(struct str raw)
     }
 }
 
-enum err shard_stats_add(struct shard_stats *stats, const struct record *record, size_t line_bytes,
-                         struct why *why)
+static enum err count(struct shard_stats *stats, const struct record *record, size_t line_bytes,
+                      int64_t by, struct why *why)
 {
     for (size_t i = 0; i < record->n; i++) {
         const struct record_member *m = &record->members[i];
         int64_t *counts = m->raw.ptr ? kinds_of(stats, m->key) : NULL;
         if (counts)
-            counts[kind_of(m->raw)]++;
+            counts[kind_of(m->raw)] += by;
         else if (m->raw.ptr)
             return full(why);
     }
     struct str split = record_str(record, "split"), source = record_source(record->id);
     struct map_entry *e = split.ptr ? entry(stats, &stats->splits, split, true) : NULL;
     if (e)
-        e->value.i++;
+        e->value.i += by;
     e = entry(stats, &stats->sources, source, false);
     if (!e)
         return full(why);
-    e->value.i++;
-    stats->n_records++;
-    stats->n_bytes += (int64_t)line_bytes;
+    e->value.i += by;
+    stats->n_records += by;
+    stats->n_bytes += by * (int64_t)line_bytes;
     return ERR_OK;
+}
+
+enum err shard_stats_add(struct shard_stats *stats, const struct record *record, size_t line_bytes,
+                         struct why *why)
+{
+    return count(stats, record, line_bytes, 1, why);
+}
+
+enum err shard_stats_take(struct shard_stats *stats, const struct record *record, size_t line_bytes,
+                          struct why *why)
+{
+    return count(stats, record, line_bytes, -1, why);
 }
 
 static int by_key(const void *a, const void *b)
@@ -122,6 +134,8 @@ static enum err put_counts(const struct map *map, const char *name, struct json_
     json_key(out, name);
     json_begin_object(out);
     for (size_t i = 0; i < map->n; i++) {
+        if (!list[i]->value.i)
+            continue; /* all were taken out again */
         put_key(out, list[i]->key);
         json_put_int(out, list[i]->value.i);
     }
@@ -140,6 +154,11 @@ enum err shard_stats_json(const struct shard_stats *stats, struct json_out *out,
     json_begin_object(out);
     for (size_t i = 0; i < stats->members.n; i++) {
         const int64_t *counts = list[i]->value.p;
+        int64_t sum = 0;
+        for (int k = 0; k < STATS_KINDS; k++)
+            sum += counts[k];
+        if (!sum)
+            continue;
         put_key(out, list[i]->key);
         json_begin_object(out);
         for (int k = 0; k < STATS_KINDS; k++)

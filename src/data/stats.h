@@ -25,6 +25,9 @@ void shard_stats_init(struct shard_stats *stats, struct arena *arena);
 /* ERR_UNAVAILABLE when the arena is full: no run can go on without its counts. */
 ERR_MUST_USE enum err shard_stats_add(struct shard_stats *stats, const struct record *record,
                                       size_t line_bytes, struct why *why);
+/* The other way round, for a record that was counted before. */
+ERR_MUST_USE enum err shard_stats_take(struct shard_stats *stats, const struct record *record,
+                                       size_t line_bytes, struct why *why);
 /* "n_records", "n_bytes", "schema", "splits", "sources": members of the object that is open. */
 ERR_MUST_USE enum err shard_stats_json(const struct shard_stats *stats, struct json_out *out,
                                        struct why *why);
