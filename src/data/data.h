@@ -76,6 +76,34 @@ ERR_MUST_USE enum err data_dry_run_json(struct data *data, const struct ops_iden
                                         struct str spec, size_t sample, struct arena *arena,
                                         struct json_out *out, struct why *why);
 
+/*
+ * What a mixture of inputs would be made of, before the run: {"inputs": [{"dataset", "version"?,
+ * "weight"}], "by": "characters" | "records" | "bytes", "most_repeats", "total"} -> {"total",
+ * "limited_by", "estimated", "n_records", "n_characters", "n_tokens", "inputs": [{..., "share",
+ * "taken", "times"}], "languages", "licences", "industries", "grades": {name: characters}}.
+ * From the profiles of the versions (profile.h), so it costs milliseconds.
+ */
+ERR_MUST_USE enum err data_mix_preview_json(struct data *data, const struct ops_identity *who,
+                                            const struct json *ask, struct arena *arena,
+                                            struct json_out *out, struct why *why);
+
+/* ---- pipelines kept under a name ---- */
+
+ERR_MUST_USE enum err data_pipelines_json(struct data *data, const struct ops_identity *who,
+                                          struct arena *arena, struct json_out *out,
+                                          struct why *why);
+ERR_MUST_USE enum err data_pipeline_json(struct data *data, const struct ops_identity *who,
+                                         struct str id, struct arena *arena, struct json_out *out,
+                                         int64_t *revision, struct why *why);
+/* body: {"name", "note"?, "spec"}; a spec need not be finished. Empty id: a new one; *out (in
+ * `arena`) is its id. revision -1: whatever it is now. ERR_CONFLICT for a name that is taken. */
+ERR_MUST_USE enum err data_pipeline_save(struct data *data, const struct ops_identity *who,
+                                         struct str id, const struct json *body, int64_t revision,
+                                         struct arena *arena, struct str *out, struct why *why);
+ERR_MUST_USE enum err data_pipeline_remove(struct data *data, const struct ops_identity *who,
+                                           struct str id, int64_t revision, struct arena *arena,
+                                           struct why *why);
+
 /* ---- looking ---- */
 
 /* {"items": [set, ...]}; a set: id, name, title, kind, access, latest, n_records, n_bytes, state,
@@ -115,6 +143,34 @@ ERR_MUST_USE enum err data_record_json(struct data *data, const struct ops_ident
 ERR_MUST_USE enum err data_diff_json(struct data *data, const struct ops_identity *who,
                                      struct str name, int64_t a, int64_t b, struct arena *arena,
                                      struct json_out *out, struct why *why);
+/* What the records of a version are like (profile.h), with its 20 largest sources. */
+ERR_MUST_USE enum err data_profile_json(struct data *data, const struct ops_identity *who,
+                                        struct str name, int64_t number, struct arena *arena,
+                                        struct json_out *out, struct why *why);
+/* The run that made the version, over the record's ancestor once more, step by step: {"whole",
+ * "input": {"dataset", "number", "id"}, "record", "steps": [{"step", "op", "what", "id", "before",
+ * "after", "why"}], "cut"}. Steps in "whole" were decided with all records and are left out.
+ * ERR_UNSUPPORTED when no pipeline made it; ERR_NOT_FOUND when `who` may not see the input. */
+ERR_MUST_USE enum err data_replay_json(struct data *data, const struct ops_identity *who,
+                                       struct str name, int64_t version, struct str id,
+                                       struct arena *arena, struct json_out *out, struct why *why);
+/* What the making of a version dropped or put into quarantine: {"items": [{"id", "step", "what",
+ * "why"}], "next", "reasons": [{"what", "step", "why", "n"}]}. Step -1: it could not be read. */
+struct data_ended {
+    struct str what; /* "dropped", "failed", or empty: both */
+    int64_t step;    /* -2: all */
+    int64_t from;    /* as "next" gave it; reasons are counted when it is 0 */
+    size_t n;        /* 1 .. 1000 */
+};
+ERR_MUST_USE enum err data_ended_json(struct data *data, const struct ops_identity *who,
+                                      struct str name, int64_t number,
+                                      const struct data_ended *look, struct arena *arena,
+                                      struct json_out *out, struct why *why);
+/* The path of the picture that a record of kind caption names, in `arena`, and its media type.
+ * ERR_NOT_FOUND without one, ERR_UNSUPPORTED for what is no JPEG, PNG, GIF or WebP. */
+ERR_MUST_USE enum err data_image(struct data *data, const struct ops_identity *who, struct str name,
+                                 int64_t version, struct str id, struct arena *arena,
+                                 const char **path, const char **type, struct why *why);
 /* Writes a version's lines to fd. */
 ERR_MUST_USE enum err data_export(struct data *data, const struct ops_identity *who,
                                   struct str name, int64_t version, int fd, struct why *why);

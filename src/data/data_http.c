@@ -1,15 +1,19 @@
 /* data/data_http - the routes of data sets, pipelines, operators, sources and lineage. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/arena.h"
 #include "core/file.h"
+#include "data/pipeline.h"
 #include "data/room.h"
 #include "http/http.h"
 
 #define BODY   ((size_t)1 << 20)
 #define UPLOAD ((size_t)2 << 30)
+#define EXPORT ((int64_t)2 << 30)
 
 static struct data *room(struct http_request *req)
 {
@@ -36,14 +40,23 @@ static enum err show_set(struct http_request *req, struct http_response *res, st
                          why);
 }
 
+/* -1 without If-Match. */
+static enum err read_tag(struct http_request *req, int64_t *revision, struct why *why)
+{
+    struct str tag = str_trim(http_header(req, "If-Match"));
+    *revision = -1;
+    if (tag.len > 2 && tag.ptr[0] == '"' && !str_to_i64(str_slice(tag, 1, tag.len - 1), revision))
+        return err_set(why, ERR_PRECONDITION, "If-Match does not hold an ETag of what is changed");
+    return ERR_OK;
+}
+
 static enum err patch_set(struct http_request *req, struct http_response *res, struct why *why)
 {
     const struct json *body = NULL;
-    int64_t revision = -1;
-    struct str tag = str_trim(http_header(req, "If-Match"));
-    if (tag.len > 2 && tag.ptr[0] == '"' && !str_to_i64(str_slice(tag, 1, tag.len - 1), &revision))
-        return err_set(why, ERR_PRECONDITION, "If-Match does not hold an ETag of this data set");
-    enum err err = http_body_json(req, &body, why);
+    int64_t revision;
+    enum err err = read_tag(req, &revision, why);
+    if (!err)
+        err = http_body_json(req, &body, why);
     if (!err)
         err = data_set_change(room(req), http_identity(req), http_param(req, "name"), body,
                               revision, why);
@@ -80,6 +93,102 @@ static enum err show_diff(struct http_request *req, struct http_response *res, s
     return data_diff_json(room(req), http_identity(req), http_param(req, "name"),
                           http_param_int(req, "a", 0), http_param_int(req, "b", 0), http_arena(req),
                           http_json(res), why);
+}
+
+static enum err show_profile(struct http_request *req, struct http_response *res, struct why *why)
+{
+    return data_profile_json(room(req), http_identity(req), http_param(req, "name"),
+                             http_param_int(req, "number", 0), http_arena(req), http_json(res),
+                             why);
+}
+
+static enum err show_replay(struct http_request *req, struct http_response *res, struct why *why)
+{
+    return data_replay_json(room(req), http_identity(req), http_param(req, "name"),
+                            http_param_int(req, "version", 0), http_param(req, "id"),
+                            http_arena(req), http_json(res), why);
+}
+
+static enum err list_ended(struct http_request *req, struct http_response *res, struct why *why)
+{
+    struct data_ended look = {.what = http_param(req, "what"),
+                              .step = http_param_int(req, "step", -2),
+                              .from = http_param_int(req, "from", 0),
+                              .n = http_param_limit(req, 20, 1000)};
+    return data_ended_json(room(req), http_identity(req), http_param(req, "name"),
+                           http_param_int(req, "number", 0), &look, http_arena(req), http_json(res),
+                           why);
+}
+
+static enum err show_image(struct http_request *req, struct http_response *res, struct why *why)
+{
+    const char *path, *type;
+    enum err err = data_image(room(req), http_identity(req), http_param(req, "name"),
+                              http_param_int(req, "version", 0), http_param(req, "id"),
+                              http_arena(req), &path, &type, why);
+    return err ? err : http_send_file(res, path, type, NULL, why);
+}
+
+/* ---- taking out ---- */
+
+static enum err note_export(struct data *data, const struct ops_identity *who,
+                            const struct dataset_version *v, struct arena *arena, struct why *why)
+{
+    struct store_tx *tx = NULL;
+    char *id = str_z(arena, v->id);
+    struct str detail = str_printf(arena, "{\"number\":%lld,\"n_records\":%lld}",
+                                   (long long)v->number, (long long)v->n_records);
+    enum err err = id ? store_begin(data->opts.store, STORE_WRITE, &tx, why)
+                      : err_set(why, ERR_NO_MEMORY, "could not export");
+    if (err)
+        return err;
+    err = ops_audit(tx, who, "data.set.export", id, "ok", detail, why);
+    if (err) {
+        store_rollback(tx);
+        return err;
+    }
+    return store_commit(tx, why);
+}
+
+/* The file is gone from its folder before it is sent; its descriptor keeps it until then. */
+static enum err send_lines(struct http_request *req, struct http_response *res,
+                           const struct dataset_version *v, struct why *why)
+{
+    struct data *data = room(req);
+    struct arena *arena = http_arena(req);
+    char *path = str_z(arena, str_printf(arena, "%s/export-XXXXXX", data->opts.data_dir));
+    char *name = str_z(
+        arena, str_printf(arena, "%.*s-%lld.jsonl", STR_FMT(v->set_name), (long long)v->number));
+    if (!path || !name)
+        return err_set(why, ERR_NO_MEMORY, "could not export");
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(why, "could not make a file in \"%s\"", data->opts.data_dir);
+    enum err err = data_export(data, http_identity(req), v->set_name, v->number, fd, why);
+    (void)close(fd);
+    if (!err)
+        err = http_send_file(res, path, "application/jsonl", name, why);
+    enum err gone = file_remove(path, err ? NULL : why);
+    return err ? err : gone;
+}
+
+static enum err export_version(struct http_request *req, struct http_response *res, struct why *why)
+{
+    struct dataset set;
+    struct dataset_version v;
+    struct arena *arena = http_arena(req);
+    enum err err =
+        dataset_find(room(req), http_identity(req), http_param(req, "name"), arena, &set, why);
+    if (!err)
+        err =
+            dataset_version_find(room(req), &set, http_param_int(req, "number", 0), arena, &v, why);
+    if (!err && v.n_bytes > EXPORT) {
+        err_hint(why, "use the command: yicheng data export");
+        err = err_set(why, ERR_TOO_LARGE, "a version of more than 2 GiB is not exported here");
+    }
+    if (!err)
+        err = note_export(room(req), http_identity(req), &v, arena, why);
+    return err ? err : send_lines(req, res, &v, why);
 }
 
 /* ---- jobs ---- */
@@ -264,6 +373,98 @@ static enum err run_pipeline(struct http_request *req, struct http_response *res
     return err;
 }
 
+/* YAML or JSON as text -> JSON, without looking at operators and inputs. */
+static enum err parse_pipeline(struct http_request *req, struct http_response *res, struct why *why)
+{
+    const struct json *body = NULL, *spec = NULL;
+    struct str text;
+    struct json_out *out;
+    enum err err = body_spec(req, &body, &text, why);
+    if (!err)
+        err = pipeline_text(text, http_arena(req), &spec, why);
+    if (err)
+        return err;
+    out = http_json(res);
+    json_begin_object(out);
+    json_key(out, "spec");
+    json_put_value(out, spec);
+    json_end_object(out);
+    return ERR_OK;
+}
+
+static enum err preview_mix(struct http_request *req, struct http_response *res, struct why *why)
+{
+    const struct json *body = NULL;
+    enum err err = http_body_json(req, &body, why);
+    return err ? err
+               : data_mix_preview_json(room(req), http_identity(req), body, http_arena(req),
+                                       http_json(res), why);
+}
+
+/* ---- pipelines kept under a name ---- */
+
+static enum err list_pipelines(struct http_request *req, struct http_response *res, struct why *why)
+{
+    return data_pipelines_json(room(req), http_identity(req), http_arena(req), http_json(res), why);
+}
+
+static enum err put_pipeline(struct http_request *req, struct http_response *res, struct str id,
+                             struct why *why)
+{
+    char tag[40];
+    int64_t revision = 0;
+    enum err err = data_pipeline_json(room(req), http_identity(req), id, http_arena(req),
+                                      http_json(res), &revision, why);
+    (void)snprintf(tag, sizeof tag, "\"%lld\"", (long long)revision);
+    if (!err)
+        http_set_header(res, "ETag", tag);
+    return err;
+}
+
+static enum err show_pipeline(struct http_request *req, struct http_response *res, struct why *why)
+{
+    return put_pipeline(req, res, http_param(req, "id"), why);
+}
+
+static enum err save_pipeline(struct http_request *req, struct http_response *res, struct str id,
+                              struct why *why)
+{
+    const struct json *body = NULL;
+    int64_t revision;
+    enum err err = http_body_json(req, &body, why);
+    if (!err)
+        err = read_tag(req, &revision, why);
+    if (!err)
+        err = data_pipeline_save(room(req), http_identity(req), id, body, revision, http_arena(req),
+                                 &id, why);
+    return err ? err : put_pipeline(req, res, id, why);
+}
+
+static enum err make_pipeline(struct http_request *req, struct http_response *res, struct why *why)
+{
+    http_status(res, 201);
+    return save_pipeline(req, res, STR(""), why);
+}
+
+static enum err change_pipeline(struct http_request *req, struct http_response *res,
+                                struct why *why)
+{
+    return save_pipeline(req, res, http_param(req, "id"), why);
+}
+
+static enum err remove_pipeline(struct http_request *req, struct http_response *res,
+                                struct why *why)
+{
+    int64_t revision;
+    enum err err = read_tag(req, &revision, why);
+    if (!err)
+        err = data_pipeline_remove(room(req), http_identity(req), http_param(req, "id"), revision,
+                                   http_arena(req), why);
+    if (!err)
+        http_status(res, 204);
+    return err;
+}
+
 /* ---- operators, sources, lineage ---- */
 
 static enum err list_ops(struct http_request *req, struct http_response *res, struct why *why)
@@ -317,6 +518,16 @@ static enum err lineage(struct http_request *req, struct http_response *res, str
 #define SET_SCHEMA                                                                                 \
     "{\"type\":\"object\",\"properties\":{\"title\":{\"type\":\"string\"},\"access\":{\"enum\":["  \
     "\"public\",\"staff\",\"department\",\"restricted\"]},\"card\":{\"type\":\"object\"}}}"
+#define PIPELINE_SCHEMA                                                                            \
+    "{\"type\":\"object\",\"required\":[\"name\",\"spec\"],\"properties\":{\"name\":{"             \
+    "\"type\":\"string\"},\"note\":{\"type\":\"string\"},\"spec\":{\"type\":[\"object\","          \
+    "\"string\"]}}}"
+#define MIX_SCHEMA                                                                                 \
+    "{\"type\":\"object\",\"required\":[\"inputs\"],\"properties\":{\"inputs\":{\"type\":"         \
+    "\"array\",\"items\":{\"type\":\"object\",\"required\":[\"dataset\"],\"properties\":{"         \
+    "\"dataset\":{\"type\":\"string\"},\"version\":{\"type\":\"integer\"},\"weight\":{\"type\":"   \
+    "\"number\"}}}},\"by\":{\"enum\":[\"characters\",\"records\",\"bytes\"]},\"most_repeats\":{"   \
+    "\"type\":\"number\"},\"total\":{\"type\":\"number\"}}}"
 #define WITHDRAW_SCHEMA                                                                            \
     "{\"type\":\"object\",\"properties\":{\"reason\":{\"type\":\"string\"},\"dry\":{\"type\":"     \
     "\"boolean\"}}}"
@@ -367,6 +578,17 @@ static const struct http_param source_params[] = {
 static const struct http_param id_param[] = {
     {"id", "string", "The source", true, true},
 };
+static const struct http_param ended_params[] = {
+    {"name", "string", "The data set", true, true},
+    {"number", "integer", "The version; 0 is the newest", true, true},
+    {"what", "string", "dropped or failed; missing: both", false, false},
+    {"step", "integer", "Only of this step, counted from 0; -1: could not be read", false, false},
+    {"from", "integer", "As \"next\" gave it", false, false},
+    {"limit", "integer", "At most so many, 20 unless told", false, false},
+};
+static const struct http_param pipeline_param[] = {
+    {"id", "uuid", "The pipeline", true, true},
+};
 static const struct http_param lineage_params[] = {
     {"kind", "string", "source, version, run, release, training or model", false, true},
     {"id", "string", "Its id", false, true},
@@ -405,6 +627,24 @@ static const struct http_route routes[] = {
      PARAMS(version_params),
      .handle = show_version},
     {.method = "GET",
+     .path = "/api/datasets/{name}/versions/{number}/profile",
+     READS,
+     .summary = "What the records of a version are like: lengths, languages, labels, licences",
+     PARAMS(version_params),
+     .handle = show_profile},
+    {.method = "GET",
+     .path = "/api/datasets/{name}/versions/{number}/ended",
+     READS,
+     .summary = "Records that the making of a version dropped or put into quarantine, and why",
+     PARAMS(ended_params),
+     .handle = list_ended},
+    {.method = "GET",
+     .path = "/api/datasets/{name}/versions/{number}/export",
+     READS,
+     .summary = "A version as JSON lines, up to 2 GiB; noted in the ledger",
+     PARAMS(version_params),
+     .handle = export_version},
+    {.method = "GET",
      .path = "/api/datasets/{name}/records",
      READS,
      .summary = "Records of a version: a page, a sample, or those that hold a text",
@@ -416,6 +656,18 @@ static const struct http_route routes[] = {
      .summary = "A record with its history back to its source",
      PARAMS(record_params),
      .handle = show_record},
+    {.method = "GET",
+     .path = "/api/datasets/{name}/records/{id}/replay",
+     READS,
+     .summary = "The run that made a record once more, with before and after for each step",
+     PARAMS(record_params),
+     .handle = show_replay},
+    {.method = "GET",
+     .path = "/api/datasets/{name}/records/{id}/image",
+     READS,
+     .summary = "The picture of a record",
+     PARAMS(record_params),
+     .handle = show_image},
     {.method = "GET",
      .path = "/api/datasets/{name}/diff",
      READS,
@@ -442,6 +694,52 @@ static const struct http_route routes[] = {
      READS,
      .summary = "The operators with their parameters",
      .handle = list_ops},
+    {.method = "GET",
+     .path = "/api/pipelines",
+     READS,
+     .summary = "The pipelines that are kept",
+     .handle = list_pipelines},
+    {.method = "POST",
+     .path = "/api/pipelines",
+     WRITES,
+     .body_limit = BODY,
+     .summary = "Keep a pipeline under a name; it need not be finished",
+     .request_schema = PIPELINE_SCHEMA,
+     .handle = make_pipeline},
+    {.method = "GET",
+     .path = "/api/pipelines/{id}",
+     READS,
+     .summary = "A kept pipeline with its steps",
+     PARAMS(pipeline_param),
+     .handle = show_pipeline},
+    {.method = "PUT",
+     .path = "/api/pipelines/{id}",
+     WRITES,
+     .body_limit = BODY,
+     .summary = "Change a kept pipeline",
+     .request_schema = PIPELINE_SCHEMA,
+     PARAMS(pipeline_param),
+     .handle = change_pipeline},
+    {.method = "DELETE",
+     .path = "/api/pipelines/{id}",
+     WRITES,
+     .summary = "Remove a kept pipeline; what it made stays",
+     PARAMS(pipeline_param),
+     .handle = remove_pipeline},
+    {.method = "POST",
+     .path = "/api/mix_previews",
+     READS,
+     .body_limit = BODY,
+     .summary = "What a mixture of data sets would be made of, before the run",
+     .request_schema = MIX_SCHEMA,
+     .handle = preview_mix},
+    {.method = "POST",
+     .path = "/api/pipelines/parse",
+     READS,
+     .body_limit = BODY,
+     .summary = "A pipeline as YAML or JSON text, as JSON",
+     .request_schema = SPEC_SCHEMA,
+     .handle = parse_pipeline},
     {.method = "POST",
      .path = "/api/pipelines/check",
      READS,

@@ -33,6 +33,23 @@ private:
     std::string text;
 };
 
+std::string name_of(const std::string &label)
+{
+    return label.substr(0, 9) == "__label__" ? label.substr(9) : label;
+}
+
+// The likeliest labels of the first `most` bytes.
+bool predict(const struct lang *lang, struct str text, size_t most, int n,
+             std::vector<std::pair<fasttext::real, std::string>> &found)
+{
+    size_t len = text.len < most ? text.len : most;
+    while (len < text.len && len > 0 && (text.ptr[len] & 0xC0) == 0x80)
+        len--;
+    one_line buffer(text.ptr, len);
+    std::istream in(&buffer);
+    return lang->model.predictLine(in, found, n, 0.0f) && !found.empty();
+}
+
 } // namespace
 
 extern "C" struct lang *lang_open(const char *path, char *words, size_t n_words)
@@ -58,17 +75,12 @@ extern "C" double lang_probability(const struct lang *lang, struct str text, siz
                                    const struct str *labels, size_t n)
 {
     try {
-        size_t len = text.len < most ? text.len : most;
-        while (len < text.len && len > 0 && (text.ptr[len] & 0xC0) == 0x80)
-            len--;
-        one_line buffer(text.ptr, len);
-        std::istream in(&buffer);
         std::vector<std::pair<fasttext::real, std::string>> found;
-        if (!lang->model.predictLine(in, found, 8, 0.0f) || found.empty())
+        if (!predict(lang, text, most, 8, found))
             return -1;
         double sum = 0;
         for (const auto &one : found) {
-            std::string name = one.second.substr(0, 9) == "__label__" ? one.second.substr(9) : one.second;
+            std::string name = name_of(one.second);
             for (size_t i = 0; i < n; i++)
                 if (name.size() == labels[i].len && memcmp(name.data(), labels[i].ptr, labels[i].len) == 0)
                     sum += one.first;
@@ -76,5 +88,18 @@ extern "C" double lang_probability(const struct lang *lang, struct str text, siz
         return sum > 1 ? 1 : sum;
     } catch (...) {
         return -1;
+    }
+}
+
+extern "C" bool lang_best(const struct lang *lang, struct str text, size_t most, char out[LANG_CODE])
+{
+    try {
+        std::vector<std::pair<fasttext::real, std::string>> found;
+        if (!predict(lang, text, most, 1, found))
+            return false;
+        (void)snprintf(out, LANG_CODE, "%s", name_of(found[0].second).c_str());
+        return true;
+    } catch (...) {
+        return false;
     }
 }

@@ -6,6 +6,8 @@
 
 #include "core/str.h"
 
+#define LANG_CODE 16 /* bytes of a code with '\0' */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -20,6 +22,9 @@ void lang_close(struct lang *lang);
  * text has nothing to go by. Looks at the first `most` bytes. No exception leaves it. */
 double lang_probability(const struct lang *lang, struct str text, size_t most,
                         const struct str *labels, size_t n);
+
+/* The likeliest label of the text's first `most` bytes; false when there is nothing to go by. */
+bool lang_best(const struct lang *lang, struct str text, size_t most, char out[LANG_CODE]);
 
 #ifdef __cplusplus
 }

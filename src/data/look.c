@@ -160,8 +160,8 @@ static enum err line_of(struct data *data, struct str object, struct str id, str
     return err;
 }
 
-static enum err find_line(struct data *data, const struct dataset_version *v, struct str id,
-                          bool trail, struct arena *arena, struct str *out, struct why *why)
+enum err dataset_line(struct data *data, const struct dataset_version *v, struct str id, bool trail,
+                      struct arena *arena, struct str *out, struct why *why)
 {
     enum err err = ERR_OK;
     *out = STR_NONE;
@@ -179,7 +179,7 @@ static enum err put_passage(struct data *data, struct dataset_version *v, struct
     const struct json *said = NULL, *spec = NULL;
     enum err err = dataset_shards(data, v, arena, why);
     if (!err)
-        err = find_line(data, v, *id, true, arena, &trail, why);
+        err = dataset_line(data, v, *id, true, arena, &trail, why);
     if (!err)
         err = store_ask(data->opts.store, "SELECT kind, spec FROM data_runs WHERE id = ?",
                         STORE_ARGS(SV_STR(v->run)), arena, &rows, why);
@@ -227,7 +227,7 @@ static enum err step_back(struct data *data, struct dataset_version *v, struct s
         if (!err)
             err = dataset_shards(data, &before, arena, why);
         if (!err)
-            err = find_line(data, &before, id, false, arena, &line, why);
+            err = dataset_line(data, &before, id, false, arena, &line, why);
         if (!err && line.ptr) {
             *v = before;
             *found = true;
@@ -267,9 +267,9 @@ enum err data_record_json(struct data *data, const struct ops_identity *who, str
     struct str line = STR_NONE, dropped = STR_NONE;
     enum err err = open_version(data, who, name, version, arena, &v, why);
     if (!err)
-        err = find_line(data, &v, id, false, arena, &line, why);
+        err = dataset_line(data, &v, id, false, arena, &line, why);
     if (!err && !line.ptr)
-        err = find_line(data, &v, id, true, arena, &dropped, why);
+        err = dataset_line(data, &v, id, true, arena, &dropped, why);
     if (!err && !line.ptr && !dropped.ptr)
         err = err_set(why, ERR_NOT_FOUND, "version %lld knows no record \"%.*s\"",
                       (long long)v.number, SHOW(id));
@@ -292,6 +292,52 @@ enum err data_record_json(struct data *data, const struct ops_identity *who, str
         err = put_source(data, who, source, arena, out, why);
     json_end_object(out);
     return err;
+}
+
+/* ---- the picture of a record ---- */
+
+static const char *image_type(struct str head)
+{
+    if (str_starts(head, STR("\xFF\xD8\xFF")))
+        return "image/jpeg";
+    if (str_starts(head, STR("\x89PNG\r\n\x1A\n")))
+        return "image/png";
+    if (str_starts(head, STR("GIF87a")) || str_starts(head, STR("GIF89a")))
+        return "image/gif";
+    if (head.len >= 12 && str_starts(head, STR("RIFF")) && !memcmp(head.ptr + 8, "WEBP", 4))
+        return "image/webp";
+    return NULL;
+}
+
+enum err data_image(struct data *data, const struct ops_identity *who, struct str name,
+                    int64_t version, struct str id, struct arena *arena, const char **path,
+                    const char **type, struct why *why)
+{
+    struct dataset_version v;
+    struct str line = STR_NONE;
+    struct record record;
+    struct file_map map;
+    enum err err = open_version(data, who, name, version, arena, &v, why);
+    if (!err)
+        err = dataset_line(data, &v, id, false, arena, &line, why);
+    if (!err && !line.ptr)
+        err = err_set(why, ERR_NOT_FOUND, "version %lld knows no record \"%.*s\"",
+                      (long long)v.number, SHOW(id));
+    if (!err)
+        err = record_read(line, arena, &record, why);
+    struct str image = err ? STR_NONE : record_str(&record, "image");
+    char *object = image.len ? str_z(arena, image) : NULL;
+    if (!err && !object)
+        err = err_set(why, ERR_NOT_FOUND, "the record has no picture");
+    if (!err)
+        err = objects_path(data->opts.objects, object, arena, path, why);
+    if (!err)
+        err = file_map(*path, &map, why);
+    if (err)
+        return err;
+    *type = image_type(str_slice((struct str){(const char *)map.ptr, map.len}, 0, 16));
+    file_unmap(&map);
+    return *type ? ERR_OK : err_set(why, ERR_UNSUPPORTED, "the object is no picture");
 }
 
 /* ---- the difference of two versions ---- */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/arena.h"
+#include "data/mix.h"
 #include "data/op.h"
 #include "data/pick.h"
 #include "data/text.h"
@@ -81,28 +82,10 @@ static enum err find_weights(const struct data_whole *whole, const struct weight
     return ERR_OK;
 }
 
-/* How often all records of each input come: whole times, and a share once more. */
-static void find_times(const double *weights, const double *sizes, size_t n,
-                       const struct data_arg *args, double *times)
-{
-    double sum = 0, total = args[TOTAL].number, most = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += sizes[i] > 0 ? weights[i] : 0;
-    for (size_t i = 0; i < n; i++) {
-        double can = sizes[i] > 0 ? sizes[i] * args[CAP].number * sum / weights[i] : 0;
-        if (can > 0 && (most == 0 || can < most))
-            most = can;
-    }
-    if (total == 0 || total > most)
-        total = most;
-    for (size_t i = 0; i < n; i++)
-        times[i] = sizes[i] > 0 ? total * weights[i] / sum / sizes[i] : 0;
-}
-
 static enum err decide(const struct data_whole *whole, const struct data_arg *args,
                        const void *made, struct why *why)
 {
-    double weights[64], sizes[64] = {0}, times[64];
+    double weights[MIX_MOST], sizes[MIX_MOST] = {0}, times[MIX_MOST];
     enum err err = find_weights(whole, made, weights, why);
     struct one one;
     for (uint64_t i = 0; !err && i < whole->n; i++) {
@@ -110,7 +93,8 @@ static enum err decide(const struct data_whole *whole, const struct data_arg *ar
         sizes[one.input] += one.size;
     }
     if (!err)
-        find_times(weights, sizes, whole->n_inputs, args, times);
+        (void)mix_times(weights, sizes, whole->n_inputs, args[CAP].number, args[TOTAL].number,
+                        times, NULL);
     for (uint64_t i = 0; !err && i < whole->n; i++) {
         memcpy(&one, data_note(whole, i).ptr, sizeof one);
         double chance = (double)(one.number >> 11) * 0x1p-53,

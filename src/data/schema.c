@@ -27,5 +27,12 @@ const struct store_migration data_migrations[] = {
      "  created_ms INTEGER NOT NULL, PRIMARY KEY (from_kind, from_id, to_kind, to_id));\n"
      "CREATE INDEX data_edges_to ON data_edges (to_kind, to_id)",
      NULL},
+    {"data", 2,
+     "CREATE TABLE data_pipelines (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL,\n"
+     "  note TEXT NOT NULL, spec TEXT NOT NULL, revision INTEGER NOT NULL, actor TEXT NOT NULL,\n"
+     "  created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, UNIQUE (tenant, name));\n"
+     "CREATE TABLE data_profiles (version TEXT PRIMARY KEY, format INTEGER NOT NULL,\n"
+     "  profile TEXT NOT NULL)",
+     NULL},
 };
 const size_t data_n_migrations = sizeof data_migrations / sizeof data_migrations[0];
