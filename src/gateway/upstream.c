@@ -385,6 +385,7 @@ static enum err prepare(struct exchange *x, struct http_ask *ask, struct why *wh
                                                        : limits->whole_ms,
                              .between_ms = limit(target->between_ms, limits->between_ms),
                              .total_ms = limit(target->total_ms, limits->total_ms),
+                             .repeatable = true, /* a call changes nothing there */
                              .most = (size_t)1 << 40,
                              .arena = x->call_arena,
                              .head = on_head,

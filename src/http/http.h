@@ -24,6 +24,7 @@ struct conf;
 struct conf_table;
 struct http_request;
 struct http_response;
+struct http_loops;
 struct http_server;
 
 extern const struct conf_table http_conf; /* http.listen, http.port, http.tls_certificate ... */
@@ -177,6 +178,16 @@ void http_release(struct http_request *req, enum err err, const struct why *why)
  */
 void http_on_gone(struct http_request *req, void (*gone)(void *ctx), void *ctx);
 
+/* ---- event threads ---- */
+
+/*
+ * Threads that move bytes, for a server and for clients: a call that a handler begins on one of
+ * them stays on it, so that asking another server costs no change of thread. n: 1 to 64. Freed
+ * after the servers and clients that were given them.
+ */
+ERR_MUST_USE enum err http_loops_new(size_t n, struct http_loops **out, struct why *why);
+void http_loops_free(struct http_loops *loops);
+
 /* ---- the server ---- */
 
 /* An embedded file. The bytes are static. */
@@ -204,6 +215,7 @@ struct http_opts {
     /* For bodies to files; put it on the file system they end on. Made when missing; what a process
      * that died left in it an hour ago is removed. NULL: /tmp. */
     const char *temp_dir;
+    struct http_loops *loops; /* NULL: http.event_threads of its own */
 };
 
 ERR_MUST_USE enum err http_start(const struct http_opts *opts, struct http_server **out,
@@ -253,16 +265,19 @@ ERR_MUST_USE enum err http_fetch(const struct http_call *call, struct arena *are
 /*
  * Any number of calls at once on a few event threads. Connections are kept and used again; limits
  * hold for each call by itself. http and https only, HTTP/1.1, no redirects, no proxy from the
- * environment, certificates are checked.
+ * environment, certificates are checked. Plain http to an address in numbers goes over sockets of
+ * our own, everything else over libcurl; both keep the promises below. Content-Length, Connection
+ * and their like are ours: such headers of the caller are dropped.
  */
 struct http_client;
 struct http_asked; /* a call under way */
 
 struct http_client_opts {
-    size_t n_threads;    /* event threads; 0: 2 */
-    size_t most_calls;   /* under way at once, others get ERR_BUSY; 0: 10,000 */
-    size_t most_idle;    /* connections kept open by each thread; 0: 1,000 */
-    const char *ca_file; /* certificates to trust instead of the system's; NULL: the system's */
+    struct http_loops *loops; /* NULL: n_threads of its own */
+    size_t n_threads;         /* also for what only libcurl can do, begun when needed; 0: 2 */
+    size_t most_calls;        /* under way at once, others get ERR_BUSY; 0: 10,000 */
+    size_t most_idle;         /* connections kept open by each thread; 0: 1,000 */
+    const char *ca_file;      /* certificates to trust instead of the system's; NULL: those */
 };
 
 /* What to ask. url, headers and body are borrowed until end(). */
@@ -276,6 +291,10 @@ struct http_ask {
      * (or the end), `between` from one part to the next and is not counted while paused; both and
      * `total` are seen to within 50 ms. */
     int64_t connect_ms, first_ms, between_ms, total_ms;
+    /* A kept connection may turn out to be closed when the call was written to it. Nothing of an
+     * answer came, but the other side may have read it: is it sent again, once? GET, HEAD, PUT,
+     * DELETE and OPTIONS are in any case. */
+    bool repeatable;
     size_t most;         /* bytes of the body; headers: 64 KiB */
     struct arena *arena; /* for headers and body; the client's alone until end() */
     /* Status and headers are known (`body` is empty). May be NULL. */

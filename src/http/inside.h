@@ -23,16 +23,13 @@
 
 #include "core/metric.h"
 #include "http/http.h"
+#include "http/message.h"
 
 struct conns;
 struct conn;
 struct http_stream;
 struct queue;
 struct router;
-
-struct http_pair {
-    struct str name, value;
-};
 
 #define TARGET_MOST_SEGMENTS 24
 #define TARGET_MOST_QUERY    64

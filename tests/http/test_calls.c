@@ -61,7 +61,38 @@ static bool behave(int fd, const char *path)
         (void)say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n12345");
     else if (strcmp(path, "/bad_chunk") == 0)
         (void)say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n12345\r\n");
-    else if (strcmp(path, "/garbage") == 0)
+    else if (strcmp(path, "/two_lengths") == 0)
+        return say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok!");
+    else if (strcmp(path, "/length_and_chunks") == 0)
+        return say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+                       "2\r\nok\r\n0\r\n\r\n");
+    else if (strcmp(path, "/bad_length") == 0)
+        return say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\nok");
+    else if (strcmp(path, "/folded") == 0)
+        return say(fd, "HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\nok");
+    else if (strcmp(path, "/huge_chunk") == 0)
+        return say(fd,
+                   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff2\r\nok");
+    else if (strcmp(path, "/trailers") == 0)
+        return say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\no\r\n"
+                       "1\r\nk\r\n0\r\nX-Late: 1\r\n\r\n");
+    else if (strcmp(path, "/nothing") == 0)
+        return say(fd, "HTTP/1.1 204 No Content\r\n\r\n");
+    else if (strcmp(path, "/old") == 0)
+        (void)say(fd, "HTTP/1.0 200 OK\r\n\r\nuntil the end");
+    else if (strcmp(path, "/byte_by_byte") == 0) {
+        static const char text[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                   "2\r\nok\r\n0\r\n\r\n";
+        for (size_t i = 0; i + 1 < sizeof text; i++) {
+            if (!raw_send(fd, text + i, 1))
+                return false;
+            time_sleep_ms(1);
+        }
+        return true;
+    } else if (strcmp(path, "/once") == 0) { /* an answer that keeps the connection, then the end */
+        (void)keep_ok(fd);
+        time_sleep_ms(20);
+    } else if (strcmp(path, "/garbage") == 0)
         (void)say(fd, "220 mail.example.com ESMTP ready\r\n");
     else if (strcmp(path, "/interim") == 0)
         (void)(say(fd, "HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n") && keep_ok(fd));
@@ -161,6 +192,10 @@ static void hostile_stop(void)
 
 /* ---- a call and what came of it ---- */
 
+#ifndef CALLS_HOST
+#define CALLS_HOST "127.0.0.1" /* a name goes over libcurl */
+#endif
+
 struct result {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -216,7 +251,7 @@ static struct http_ask ask_for(struct result *r, const char *path)
     *r = (struct result){.arena = arena_new((size_t)64 << 20)};
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->changed, NULL);
-    (void)snprintf(r->url, sizeof r->url, "http://127.0.0.1:%d%s", hostile_port, path);
+    (void)snprintf(r->url, sizeof r->url, "http://" CALLS_HOST ":%d%s", hostile_port, path);
     return (struct http_ask){.method = "GET",
                              .url = r->url,
                              .connect_ms = 5000,
@@ -379,6 +414,73 @@ TEST(bad_answers_have_their_errors)
     drop(&r);
     close_client();
 }
+
+TEST(proper_answers_of_every_kind_are_taken)
+{
+    static const struct {
+        const char *path, *body;
+        int status;
+    } cases[] = {{"/trailers", "ok", 200},
+                 {"/nothing", "", 204},
+                 {"/old", "until the end", 200},
+                 {"/byte_by_byte", "ok", 200}};
+    open_client();
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+        struct result r;
+        struct http_ask ask = ask_for(&r, cases[i / 2].path);
+        fetch(&r, &ask);
+        CHECK_EQ(r.err, ERR_OK);
+        CHECK_EQ(r.answer.status, cases[i / 2].status);
+        CHECK_STR(r.answer.body, cases[i / 2].body);
+        CHECK_EQ(r.n_heads, 1);
+        drop(&r);
+    }
+    close_client();
+}
+
+/* A kept connection that the other side closes: found before it is used, or the call is made anew.
+ */
+TEST(a_connection_that_was_closed_meanwhile_costs_no_call)
+{
+    open_client();
+    for (int i = 0; i < 60; i++) {
+        struct result r;
+        struct http_ask ask = ask_for(&r, "/once");
+        ask.method = i % 2 ? "POST" : "GET";
+        ask.repeatable = true;
+        fetch(&r, &ask);
+        CHECK_EQ(r.err, ERR_OK);
+        CHECK_STR(r.answer.body, "ok");
+        drop(&r);
+        time_sleep_ms(i % 3 == 0 ? 20 : i % 3 == 1 ? 25 : 0);
+    }
+    close_client();
+}
+
+#ifndef CALLS_CURL /* libcurl takes the last length, or the chunks, and may keep the connection */
+TEST(answers_that_two_readers_could_understand_differently_are_refused)
+{
+    static const char *const paths[] = {"/two_lengths", "/length_and_chunks", "/bad_length",
+                                        "/folded", "/huge_chunk"};
+    open_client();
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct result r;
+        int before = atomic_load(&n_connections);
+        struct http_ask ask = ask_for(&r, paths[i]);
+        fetch(&r, &ask);
+        if (r.err != ERR_UNAVAILABLE)
+            printf("# %s: %s\n", paths[i], err_code(r.err));
+        CHECK_EQ(r.err, ERR_UNAVAILABLE);
+        drop(&r);
+        ask = ask_for(&r, "/ok"); /* never over the same connection */
+        fetch(&r, &ask);
+        CHECK_STR(r.answer.body, "ok");
+        CHECK(atomic_load(&n_connections) > before);
+        drop(&r);
+    }
+    close_client();
+}
+#endif
 
 TEST(each_limit_of_time_is_kept_and_named)
 {
