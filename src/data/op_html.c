@@ -15,17 +15,6 @@ static const char *const blocks[] = {
 /* What stands between these is no text. */
 static const char *const silent[] = {"script", "style", "noscript", "template", "svg", "head"};
 
-static const struct {
-    const char *name;
-    uint32_t c;
-} entities[] = {
-    {"nbsp", ' '},     {"amp", '&'},      {"lt", '<'},        {"gt", '>'},       {"quot", '"'},
-    {"apos", '\''},    {"ldquo", 0x201C}, {"rdquo", 0x201D},  {"lsquo", 0x2018}, {"rsquo", 0x2019},
-    {"mdash", 0x2014}, {"ndash", 0x2013}, {"hellip", 0x2026}, {"middot", 0xB7},  {"times", 0xD7},
-    {"copy", 0xA9},    {"reg", 0xAE},     {"deg", 0xB0},      {"yen", 0xA5},     {"bull", 0x2022},
-    {"emsp", ' '},     {"ensp", ' '},     {"laquo", 0xAB},    {"raquo", 0xBB},   {"permil", 0x2030},
-};
-
 static bool one_of(const char *name, const char *const *list, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -89,35 +78,6 @@ static size_t behind(struct str in, size_t at, const char *name)
     return in.len;
 }
 
-/* The character of the entity at `at`, and where it ends; 0: none. */
-static size_t read_entity(struct str in, size_t at, uint32_t *c)
-{
-    size_t end = at + 1;
-    while (end < in.len && end - at < 12 && in.ptr[end] != ';')
-        end++;
-    if (end >= in.len || in.ptr[end] != ';' || end == at + 1)
-        return 0;
-    struct str name = str_slice(in, at + 1, end);
-    if (name.ptr[0] == '#') {
-        bool hex = name.len > 1 && (name.ptr[1] | 32) == 'x';
-        uint32_t v = 0;
-        for (size_t i = 1 + hex; i < name.len; i++) {
-            int d = name.ptr[i] <= '9' ? name.ptr[i] - '0' : (name.ptr[i] | 32) - 'a' + 10;
-            if (d < 0 || d >= (hex ? 16 : 10) || v > 0x10FFFF)
-                return 0;
-            v = v * (hex ? 16u : 10u) + (uint32_t)d;
-        }
-        *c = v == 0xA0 ? ' ' : v;
-        return name.len > 1u + hex && v && v <= 0x10FFFF ? end + 1 : 0;
-    }
-    for (size_t i = 0; i < sizeof entities / sizeof entities[0]; i++)
-        if (str_eq_c(name, entities[i].name)) {
-            *c = entities[i].c;
-            return end + 1;
-        }
-    return 0;
-}
-
 static size_t take_tag(struct str in, size_t at, struct buf *out, bool *open)
 {
     char name[MOST_NAME];
@@ -154,7 +114,7 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
             break;
         if (in.ptr[i] == '<') {
             i = take_tag(in, i, &buf, &open);
-        } else if ((end = read_entity(in, i, &c))) {
+        } else if ((end = text_entity(in, i, &c))) {
             char put[UTF8_MAX_BYTES];
             buf_add(&buf, (struct str){put, utf8_put(put, c)});
             i = end;

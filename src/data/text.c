@@ -238,3 +238,42 @@ void text_add_line(struct buf *out, struct str line, bool *first)
     *first = false;
     buf_add(out, line);
 }
+
+static const struct {
+    const char *name;
+    uint32_t c;
+} entities[] = {
+    {"nbsp", ' '},     {"amp", '&'},      {"lt", '<'},        {"gt", '>'},       {"quot", '"'},
+    {"apos", '\''},    {"ldquo", 0x201C}, {"rdquo", 0x201D},  {"lsquo", 0x2018}, {"rsquo", 0x2019},
+    {"mdash", 0x2014}, {"ndash", 0x2013}, {"hellip", 0x2026}, {"middot", 0xB7},  {"times", 0xD7},
+    {"copy", 0xA9},    {"reg", 0xAE},     {"deg", 0xB0},      {"yen", 0xA5},     {"bull", 0x2022},
+    {"emsp", ' '},     {"ensp", ' '},     {"laquo", 0xAB},    {"raquo", 0xBB},   {"permil", 0x2030},
+};
+
+size_t text_entity(struct str in, size_t at, uint32_t *c)
+{
+    size_t end = at + 1;
+    while (end < in.len && end - at < 12 && in.ptr[end] != ';')
+        end++;
+    if (end >= in.len || in.ptr[end] != ';' || end == at + 1)
+        return 0;
+    struct str name = str_slice(in, at + 1, end);
+    if (name.ptr[0] == '#') {
+        bool hex = name.len > 1 && (name.ptr[1] | 32) == 'x';
+        uint32_t v = 0;
+        for (size_t i = 1 + hex; i < name.len; i++) {
+            int d = name.ptr[i] <= '9' ? name.ptr[i] - '0' : (name.ptr[i] | 32) - 'a' + 10;
+            if (d < 0 || d >= (hex ? 16 : 10) || v > 0x10FFFF)
+                return 0;
+            v = v * (hex ? 16u : 10u) + (uint32_t)d;
+        }
+        *c = v == 0xA0 ? ' ' : v;
+        return name.len > 1u + hex && v && v <= 0x10FFFF ? end + 1 : 0;
+    }
+    for (size_t i = 0; i < sizeof entities / sizeof entities[0]; i++)
+        if (str_eq_c(name, entities[i].name)) {
+            *c = entities[i].c;
+            return end + 1;
+        }
+    return 0;
+}

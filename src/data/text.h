@@ -54,6 +54,10 @@ size_t text_length(struct str s);
 size_t text_url(struct str s, size_t at);
 size_t text_email(struct str s, size_t at);
 
+/* The character that the HTML entity at `at` ("&amp;", "&#x4E00;") stands for; the end of the
+ * entity, 0: it is none. U+00A0 counts as a space. */
+size_t text_entity(struct str s, size_t at, uint32_t *c);
+
 /* Whether a line (without white space at its ends) is empty of letters, digits and Han. */
 bool text_is_blank(struct str line);
 /* 。！？.!?…；; and closing quotes or brackets behind them. */
