@@ -64,8 +64,8 @@ static size_t root_of(size_t *up, size_t i)
 }
 
 /* Clusters as the operator marks them: the number of a cluster for each record. */
-static enum err marked(struct set *s, const char *op, double t, struct str lines, size_t *cluster,
-                       struct why *why)
+static enum err marked(struct set *s, const char *op, const char *form_of, double t,
+                       struct str lines, size_t *cluster, struct why *why)
 {
     struct arena *arena = arena_new(ROOM);
     const struct json *spec;
@@ -76,8 +76,8 @@ static enum err marked(struct set *s, const char *op, double t, struct str lines
     struct str text = str_printf(
         arena,
         "{\"input\":{\"dataset\":\"in\"},\"output\":{\"dataset\":\"out\"},\"steps\":"
-        "[{\"op\":\"%s\",\"mode\":\"mark\",%s}]}",
-        op,
+        "[{\"op\":\"%s\",\"mode\":\"mark\",\"cluster\":\"%s\",%s}]}",
+        op, form_of,
         strcmp(op, "minhash_dedup") == 0 ? str_z(arena, str_printf(arena, "\"threshold\":%g", t))
                                          : str_z(arena, str_printf(arena, "\"distance\":%g", t)));
     enum err err = json_parse(text, arena, &spec, why);
@@ -87,7 +87,7 @@ static enum err marked(struct set *s, const char *op, double t, struct str lines
     double start = cpu_seconds();
     if (!err)
         err = try_run(&form, arena, &result, &out, NULL, why);
-    printf("%s %g: %.1f s of the processor\n", op, t, cpu_seconds() - start);
+    printf("%s %g, %s: %.1f s of the processor\n", op, t, form_of, cpu_seconds() - start);
     struct map names;
     map_init(&names, arena);
     for (size_t i = 0; !err && i < s->n && str_next_line(&out, &line); i++) {
@@ -189,13 +189,14 @@ int main(int argc, char **argv)
     if (!err && s.rows && cluster)
         err = pool_each(0, s.n, one_row, &s, &why);
     printf("%zu records, %.1f MB\n", s.n, (double)bytes / 1e6);
-    for (size_t i = 0; !err && i < 3; i++) {
-        err = marked(&s, "minhash_dedup", thresholds[i], lines, cluster, &why);
+    for (size_t i = 0; !err && i < 6; i++) {
+        err = marked(&s, "minhash_dedup", i % 2 ? "star" : "chain", thresholds[i / 2], lines,
+                     cluster, &why);
         if (!err)
-            compare(&s, thresholds[i], cluster);
+            compare(&s, thresholds[i / 2], cluster);
     }
     if (data_op_find(STR("simhash_dedup")) && !err) {
-        err = marked(&s, "simhash_dedup", 3, lines, cluster, &why);
+        err = marked(&s, "simhash_dedup", "chain", 3, lines, cluster, &why);
         if (!err)
             compare(&s, 0.9, cluster);
     }

@@ -24,12 +24,13 @@ struct near {
     struct spill *keys;
     struct data_table table; /* what the arrays below stand in */
     _Atomic uint32_t *up;    /* (n): the record that it is joined to, smaller or itself */
-    uint32_t *best;          /* (n): of a cluster's first record: who stays */
-    uint32_t *size;          /* (n): of a cluster's first record */
-    uint64_t *rank;          /* (n): of who stays */
+    uint32_t *stays;         /* (n): who stays of its cluster; NOBODY: it is alone */
+    uint32_t *size;          /* (n): first of a chain, at its first record; then at who stays */
     _Atomic uint64_t compared, alike;
     _Atomic size_t parts_done;
-    const struct near_compare *compare; /* while near_join() runs */
+    struct near_compare compare;
+    bool is_star;
+    uint64_t (*rank_of)(struct str note);
 };
 
 /* ---- arguments ---- */
@@ -150,16 +151,15 @@ enum err near_new(const struct data_whole *whole, uint64_t n_keys, struct near *
     if (n >= NOBODY)
         return err_set(why, ERR_TOO_LARGE, "%llu records are too many to be compared in one run",
                        (unsigned long long)n);
-    enum err err = data_table_open(&near->table, whole->dir, n * 20, whole->memory / 8, why);
+    enum err err = data_table_open(&near->table, whole->dir, n * 12, whole->memory / 8, why);
     if (err)
         return err;
-    near->rank = near->table.ptr;
-    near->up = (_Atomic uint32_t *)(near->rank + n);
-    near->best = (uint32_t *)(near->up + n);
-    near->size = near->best + n;
+    near->up = near->table.ptr;
+    near->stays = (uint32_t *)(near->up + n);
+    near->size = near->stays + n;
     for (uint64_t i = 0; i < n; i++) {
         atomic_init(&near->up[i], (uint32_t)i);
-        near->best[i] = NOBODY;
+        near->stays[i] = NOBODY;
     }
     size_t threads = whole->threads ? whole->threads : 1;
     return spill_new(whole->dir, "keys", n_keys, UINT64_MAX, whole->memory / 2 / threads,
@@ -184,7 +184,7 @@ enum err near_put(struct near *near, uint32_t table, uint32_t key, uint64_t i, s
 static enum err compare_one(struct near *near, void *own, const struct spill_entry *group, size_t k,
                             struct why *why)
 {
-    const struct near_compare *c = near->compare;
+    const struct near_compare *c = &near->compare;
     uint32_t b = (uint32_t)group[k].value;
     size_t least = k > c->window ? k - c->window : 0;
     for (size_t j = k; j-- > least;) {
@@ -207,7 +207,7 @@ static enum err compare_one(struct near *near, void *own, const struct spill_ent
 static enum err compare_part(void *ctx, size_t part, struct why *why)
 {
     struct near *near = ctx;
-    const struct near_compare *c = near->compare;
+    const struct near_compare *c = &near->compare;
     struct spill_entry *all;
     size_t n;
     enum err err = spill_part(near->keys, part, &all, &n, why);
@@ -234,7 +234,7 @@ static enum err compare_part(void *ctx, size_t part, struct why *why)
 
 enum err near_join(struct near *near, const struct near_compare *compare, struct why *why)
 {
-    near->compare = compare;
+    near->compare = *compare;
     enum err err = spill_end(near->keys, why);
     if (!err)
         err = pool_each(near->whole->threads, spill_n_parts(near->keys), compare_part, near, why);
@@ -249,35 +249,123 @@ void near_counts(const struct near *near, uint64_t *compared, uint64_t *alike)
 
 /* ---- who stays ---- */
 
-static void choose(struct near *near, uint64_t (*rank_of)(struct str note))
+struct member {
+    uint64_t rank;
+    uint32_t number;
+};
+
+/* The best first; of equals the first. */
+static int by_rank(const void *a, const void *b)
+{
+    const struct member *x = a, *y = b;
+    if (x->rank != y->rank)
+        return x->rank > y->rank ? -1 : 1;
+    return x->number < y->number ? -1 : 1;
+}
+
+/* list[0] stays; those of the others that are alike to it go. The rest moves to the front. */
+static enum err one_star(struct near *near, void *own, struct member *list, size_t *n,
+                         struct why *why)
+{
+    uint32_t center = list[0].number, size = 1;
+    size_t left = 0;
+    for (size_t i = 1; i < *n; i++) {
+        bool same = !near->is_star;
+        enum err err =
+            same ? ERR_OK
+                 : near->compare.same(near->compare.ctx, own, list[i].number, center, &same, why);
+        if (err)
+            return err;
+        if (i % 4096 == 0 && data_whole_cancelled(near->whole))
+            return err_set(why, ERR_CANCELLED, "the run was cancelled");
+        if (same)
+            near->stays[list[i].number] = center;
+        else
+            list[left++] = list[i];
+        size += same;
+    }
+    near->size[center] = size;
+    near->stays[center] = size > 1 ? center : NOBODY;
+    *n = left;
+    return ERR_OK;
+}
+
+static enum err one_chain(struct near *near, void *own, const struct spill_entry *group, size_t n,
+                          struct why *why)
+{
+    struct member *list = malloc(n * sizeof *list);
+    enum err err = list ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not choose who stays");
+    for (size_t i = 0; !err && i < n; i++) {
+        list[i].number = (uint32_t)group[i].value;
+        list[i].rank = near->rank_of(data_note(near->whole, list[i].number));
+    }
+    if (!err)
+        qsort(list, n, sizeof *list, by_rank);
+    for (int i = 0; !err && n && i < NEAR_STARS; i++)
+        err = one_star(near, own, list, &n, why);
+    free(list);
+    return err;
+}
+
+static enum err choose_part(void *ctx, size_t part, struct why *why)
+{
+    struct near *near = ctx;
+    struct spill_entry *all;
+    size_t n;
+    enum err err = spill_part(near->keys, part, &all, &n, why);
+    void *own = !err && near->compare.begin ? near->compare.begin(near->compare.ctx) : NULL;
+    if (!err && near->compare.begin && !own)
+        err = err_set(why, ERR_NO_MEMORY, "could not begin to choose");
+    for (size_t i = 0, end; !err && i < n; i = end) {
+        end = spill_run(all, n, i);
+        err = one_chain(near, own, all + i, end - i, why);
+    }
+    if (own && near->compare.end)
+        near->compare.end(own);
+    free(all);
+    return err;
+}
+
+/* Records of chains by the first of each; those that are alone stay without a word. */
+static enum err choose(struct near *near, struct why *why)
 {
     const struct data_whole *whole = near->whole;
-    struct data_note_at at = {0};
-    struct str note;
-    for (uint32_t i = 0; data_note_next(whole, &at, &note); i++) {
+    uint32_t n = (uint32_t)whole->n;
+    spill_free(near->keys);
+    near->keys = NULL;
+    uint64_t joined = 0;
+    for (uint32_t i = 0; i < n; i++)
+        near->size[root_of(near, i)]++;
+    for (uint32_t i = 0; i < n; i++)
+        joined += near->size[root_of(near, i)] > 1;
+    size_t threads = whole->threads ? whole->threads : 1;
+    enum err err =
+        spill_new(whole->dir, "chains", joined, n, whole->memory / 2 / threads, &near->keys, why);
+    for (uint32_t i = 0; !err && i < n; i++) {
         uint32_t root = root_of(near, i);
-        uint64_t rank = rank_of(note);
-        near->size[root]++;
-        if (near->best[root] == NOBODY || rank > near->rank[root]) {
-            near->best[root] = i;
-            near->rank[root] = rank;
-        }
+        if (near->size[root] > 1)
+            err = spill_put(near->keys, root, i, why);
     }
+    if (!err)
+        err = spill_end(near->keys, why);
+    if (!err)
+        err = pool_each(whole->threads, spill_n_parts(near->keys), choose_part, near, why);
+    return err;
 }
 
 /* A verdict: whether the record stays, the size of its cluster (4 bytes), the id of who stays. */
 static enum err verdict_of(struct near *near, uint32_t i, int mode, struct arena *arena,
                            struct buf *out, struct why *why)
 {
-    uint32_t root = root_of(near, i), best = near->best[root], size = near->size[root];
+    uint32_t stays = near->stays[i];
     struct str id;
-    if (size == 1 || (mode == DROP && best == i))
+    if (stays == NOBODY || (mode == DROP && stays == i))
         return ERR_OK;
-    enum err err = data_whole_text(near->whole, best, arena, &id, NULL, why);
+    enum err err = data_whole_text(near->whole, stays, arena, &id, NULL, why);
     if (err)
         return err;
-    buf_char(out, best == i ? 's' : 'd');
-    buf_add(out, (struct str){(const char *)&size, sizeof size});
+    buf_char(out, stays == i ? 's' : 'd');
+    buf_add(out, (struct str){(const char *)&near->size[stays], sizeof near->size[stays]});
     buf_add(out, id);
     return buf_err(out, why);
 }
@@ -288,8 +376,10 @@ enum err near_verdicts(struct near *near, const struct data_arg *args,
     int mode = (int)args[NEAR_MODE].number;
     struct arena *arena = arena_new((size_t)128 << 20);
     enum err err = arena ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not choose who stays");
+    near->is_star = args[NEAR_CLUSTER].number < 1;
+    near->rank_of = rank_of;
     if (!err)
-        choose(near, rank_of);
+        err = choose(near, why);
     for (uint32_t i = 0; !err && i < near->whole->n; i++) {
         struct buf verdict;
         buf_init(&verdict, arena);

@@ -4,10 +4,11 @@
  * note() of an operator -> keys of tables (bands, blocks) -> [near]: records with the same key in a
  * table are compared, those that are alike are joined, of every cluster one stays -> apply()
  *
- * A cluster is what hangs together by pairs that are alike: its ends may be less alike than the
- * threshold. Who stays depends on the records alone, not on threads or tables.
+ * What hangs together by pairs that are alike is one cluster ("chain"), though its ends may be less
+ * alike than the threshold; or it is parted so that each is alike to the one that stays ("star").
+ * Who stays depends on the records alone, not on threads or tables.
  *
- * Memory: 20 bytes a record (a file of the run beyond an eighth of what decide() may hold), and
+ * Memory: 12 bytes a record (a file of the run beyond an eighth of what decide() may hold), and
  * parts of the keys, which are sorted through files (spill.h).
  */
 #ifndef DATA_NEAR_H
@@ -16,7 +17,7 @@
 #include "data/op.h"
 
 /* The first parameters of every operator that finds what is alike. */
-enum { NEAR_KEEP, NEAR_BY, NEAR_ORDER, NEAR_MODE, NEAR_INTO, NEAR_OWN };
+enum { NEAR_KEEP, NEAR_BY, NEAR_ORDER, NEAR_CLUSTER, NEAR_MODE, NEAR_INTO, NEAR_OWN };
 #define NEAR_PARAMS                                                                                \
     [NEAR_KEEP] = {"keep",                                                                         \
                    DATA_CHOICE,                                                                    \
@@ -45,6 +46,16 @@ enum { NEAR_KEEP, NEAR_BY, NEAR_ORDER, NEAR_MODE, NEAR_INTO, NEAR_OWN };
                     "",                                                                            \
                     "Values of \"by\", the one to keep first",                                     \
                     "by 字段各取值的优先次序，排在前面的优先保留"},                                \
+    [NEAR_CLUSTER] =                                                                               \
+        {"cluster",                                                                                \
+         DATA_CHOICE,                                                                              \
+         0,                                                                                        \
+         0,                                                                                        \
+         0,                                                                                        \
+         "star|chain",                                                                             \
+         "",                                                                                       \
+         "star: each is alike to the one that stays; chain: alike to another that is",             \
+         "star 每条都与保留的那条相似；chain 相似关系可以传递"},                                   \
     [NEAR_MODE] = {"mode",                                                                         \
                    DATA_CHOICE,                                                                    \
                    0,                                                                              \
@@ -101,7 +112,9 @@ ERR_MUST_USE enum err near_join(struct near *near, const struct near_compare *co
 /* Pairs that were compared and that were alike, so far. */
 void near_counts(const struct near *near, uint64_t *compared, uint64_t *alike);
 
-/* One verdict for every record. `rank_of` gives near_rank() from a note. */
+/* One verdict for every record, after near_join(). `rank_of` gives near_rank() from a note, which
+ * must have a size. A chain with more than NEAR_STARS stars keeps what is left of it. */
+#define NEAR_STARS 100
 ERR_MUST_USE enum err near_verdicts(struct near *near, const struct data_arg *args,
                                     uint64_t (*rank_of)(struct str note), struct why *why);
 
