@@ -159,7 +159,8 @@ static void sort_part(const struct spill_entry *from, struct spill_entry *to, si
                       uint64_t low, uint64_t width, uint32_t *ends)
 {
     size_t groups = n / 8 + 1 < MOST_GROUPS ? n / 8 + 1 : MOST_GROUPS;
-    uint64_t step = (width - 1) / groups + 1; /* width 0 stands for 2^64 */
+    uint64_t step = (width - 1) / groups; /* width 0 stands for 2^64 */
+    step += step < UINT64_MAX;
     memset(ends, 0, (groups + 1) * sizeof *ends);
 #define GROUP(k) (((k)-low) / step < groups ? ((k)-low) / step : groups - 1)
     for (size_t i = 0; i < n; i++)
