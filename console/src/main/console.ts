@@ -9,6 +9,7 @@ import { tr, useLanguageSource, type Language } from '../shared/language';
 import { forget, resume, session } from '../shared/session';
 import ConsoleFrame from './ConsoleFrame.vue';
 import './console.css';
+import '../data/data.css';
 import { allowed, pages } from './pages';
 
 useLanguageSource(reactive<{ language: Language }>({ language: 'zh' }));

@@ -8,7 +8,7 @@ export interface ConsolePage {
   title: () => string;
   /** One of these permissions is needed; none: anybody signed in. */
   needs: string[];
-  group: 'home' | 'knowledge' | 'models' | 'run' | 'manage' | 'help' | '';
+  group: 'home' | 'knowledge' | 'data' | 'models' | 'run' | 'manage' | 'help' | '';
   component: () => Promise<Component>;
 }
 
@@ -22,6 +22,9 @@ export const pages: ConsolePage[] = [
   { path: '/reviews', title: () => tr('复核纠错', 'Corrections'), needs: ['knowledge.review'], group: 'knowledge', component: () => import('../knowledge/Reviews.vue') },
   { path: '/unanswered', title: () => tr('未能答复', 'Unanswered'), needs: ['knowledge.review'], group: 'knowledge', component: () => import('../knowledge/Unanswered.vue') },
   { path: '/expiring', title: () => tr('生效与到期', 'Coming changes'), needs: ['knowledge.read'], group: 'knowledge', component: () => import('../knowledge/ExpiringDocuments.vue') },
+  { path: '/datasets', title: () => tr('数据集', 'Data sets'), needs: ['data.read'], group: 'data', component: () => import('../data/Datasets.vue') },
+  { path: '/datasets/:name', title: () => tr('数据集', 'Data set'), needs: ['data.read'], group: '', component: () => import('../data/DatasetPage.vue') },
+  { path: '/datasets/:name/records/:id', title: () => tr('记录', 'Record'), needs: ['data.read'], group: '', component: () => import('../data/RecordPage.vue') },
   { path: '/playground', title: () => tr('对比试用', 'Playground'), needs: ['model.use'], group: 'models', component: () => import('../gateway/Playground.vue') },
   { path: '/models', title: () => tr('模型', 'Models'), needs: ['model.read'], group: 'models', component: () => import('../models/Models.vue') },
   { path: '/models/:name', title: () => tr('模型', 'Model'), needs: ['model.read'], group: '', component: () => import('../models/ModelPage.vue') },
@@ -51,6 +54,7 @@ export function groupWords(group: ConsolePage['group']): string {
     '': '',
     home: '',
     knowledge: tr('知识', 'Knowledge'),
+    data: tr('数据', 'Data'),
     models: tr('模型', 'Models'),
     run: tr('运行', 'Running'),
     manage: tr('管理', 'Administration'),
