@@ -31,6 +31,7 @@ static const struct {
     {"field_filter", ",\"path\":\"meta.format\",\"is\":[\"md\"]"},
     {"drop_sources", ",\"sources\":[\"0\"]"},
     {"mix", ",\"ratios\":[\"in=1\"]"},
+    {"decontaminate", NULL},
     {"chat_check", NULL},
     {"chat_to", NULL},
     {"to_chat", NULL},

@@ -151,11 +151,24 @@ enum data_group { /* where the reference and the console list it */
 #define DATA_KIND(k)   (1u << (k))
 #define DATA_SAME_KIND RECORD_KINDS
 
+/* A version that records are compared with and that gives none: a test set, say. The pipeline names
+ * it under "references"; the number is fixed when the run is queued, so that the same spec gives
+ * the same bytes, and the lineage leads from it to the run. */
+struct data_reference {
+    struct str dataset;
+    int64_t number;
+    enum record_kind kind;
+    const char *const *paths; /* of the files with its lines, n_paths of them */
+    size_t n_paths;
+};
+
 /* For prepare(): what outlives the call goes into the arena (arena_defer for foreign things). */
 struct data_prepare {
     const struct data_arg *args;
     struct arena *arena;
     const char *models; /* folder of shipped and configured models and word lists; may be "" */
+    const struct data_reference *references; /* n_references of them */
+    size_t n_references;
 };
 
 struct data_op {
@@ -183,7 +196,8 @@ struct data_op {
                        struct why *why);
 
     size_t note_bytes; /* 0: of any length */
-    size_t (*note_size)(const struct data_arg *args); /* instead, when the arguments tell; or NULL */
+    size_t (*note_size)(
+        const struct data_arg *args); /* instead, when the arguments tell; or NULL */
     enum err (*note)(const struct data_call *call, struct record *record, struct buf *note,
                      struct why *why);
     enum err (*decide)(const struct data_whole *whole, const struct data_arg *args,

@@ -58,6 +58,23 @@ enum err pipeline_inputs(const struct json *spec, struct arena *arena, struct pi
     return err;
 }
 
+enum err pipeline_references(const struct json *spec, struct arena *arena,
+                             struct pipeline_input **out, size_t *n, struct why *why)
+{
+    const struct json *many = json_get(spec, "references");
+    *n = json_len(many);
+    if (many && (json_kind(many) != JSON_KIND_ARRAY || *n > PIPELINE_MOST_INPUTS))
+        return err_set(why, ERR_INVALID, "\"references\" is a list of at most %d",
+                       PIPELINE_MOST_INPUTS);
+    *out = arena_array(arena, struct pipeline_input, *n + 1);
+    if (!*out)
+        return err_set(why, ERR_NO_MEMORY, "could not hold the references");
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < *n && !err; i++)
+        err = one_input(json_at(many, i), &(*out)[i], why);
+    return err;
+}
+
 static enum err read_output(const struct json *spec, struct pipeline *p, struct why *why)
 {
     const struct json *output = json_get(spec, "output"), *card = json_get(output, "card"), *value;
@@ -80,7 +97,7 @@ static enum err read_output(const struct json *spec, struct pipeline *p, struct 
 static enum err check_members(const struct json *spec, struct why *why)
 {
     static const char *const names[] = {"name", "input", "inputs", "output",
-                                        "seed", "steps", "note"};
+                                        "seed", "steps", "note",   "references"};
     void *iter = NULL;
     struct str key;
     const struct json *value;
@@ -91,7 +108,8 @@ static enum err check_members(const struct json *spec, struct why *why)
         if (!known) {
             enum err err =
                 err_set(why, ERR_INVALID, "a pipeline has no member \"%.*s\"", SHOWN(key));
-            err_hint(why, "it may have name, note, input or inputs, output, seed, steps");
+            err_hint(why,
+                     "it may have name, note, input or inputs, references, output, seed, steps");
             return err;
         }
     }
@@ -131,8 +149,15 @@ static enum err check_kind(const struct data_op *op, enum record_kind kind, stru
     return ERR_OK;
 }
 
+/* What operators are prepared with, besides their arguments. */
+struct given {
+    const char *models;
+    const struct data_reference *references;
+    size_t n_references;
+};
+
 static enum err read_step(struct pipeline *p, const struct json *json, enum record_kind kind,
-                          const char *models, struct pipeline_step *step, struct why *why)
+                          const struct given *given, struct pipeline_step *step, struct why *why)
 {
     struct str name = json_get_str(json, "op", STR(""));
     if (!name.len)
@@ -150,7 +175,8 @@ static enum err read_step(struct pipeline *p, const struct json *json, enum reco
         err = spec_args(step->op, json, p->arena, &step->args, why);
     if (!err)
         err = read_paths(p, json_get(json, "on"), kind, step, why);
-    struct data_prepare prepare = {step->args, p->arena, models ? models : ""};
+    struct data_prepare prepare = {step->args, p->arena, given->models, given->references,
+                                   given->n_references};
     if (!err && step->op->prepare)
         err = step->op->prepare(&prepare, &step->made, why);
     if (!err)
@@ -159,7 +185,7 @@ static enum err read_step(struct pipeline *p, const struct json *json, enum reco
     return err;
 }
 
-static enum err read_steps(struct pipeline *p, const struct json *list, const char *models,
+static enum err read_steps(struct pipeline *p, const struct json *list, const struct given *given,
                            struct why *why)
 {
     size_t n = json_len(list);
@@ -171,7 +197,7 @@ static enum err read_steps(struct pipeline *p, const struct json *list, const ch
     enum record_kind kind = p->takes;
     for (size_t i = 0; i < n; i++) {
         struct why own = {0};
-        enum err err = read_step(p, json_at(list, i), kind, models, &p->steps[i], &own);
+        enum err err = read_step(p, json_at(list, i), kind, given, &p->steps[i], &own);
         if (err) {
             err_note(why, "step %zu: %s", i + 1, why_text(&own, err));
             if (own.hint[0])
@@ -188,6 +214,14 @@ static enum err read_steps(struct pipeline *p, const struct json *list, const ch
 enum err pipeline_read(const struct json *spec, enum record_kind kind, const char *models,
                        struct arena *arena, struct pipeline *out, struct why *why)
 {
+    return pipeline_read_with(spec, kind, models, NULL, 0, arena, out, why);
+}
+
+enum err pipeline_read_with(const struct json *spec, enum record_kind kind, const char *models,
+                            const struct data_reference *references, size_t n_references,
+                            struct arena *arena, struct pipeline *out, struct why *why)
+{
+    struct given given = {models ? models : "", references, n_references};
     struct pipeline p = {.arena = arena,
                          .name = json_get_str(spec, "name", STR("")),
                          .seed = (uint64_t)json_get_int(spec, "seed", 0),
@@ -196,9 +230,11 @@ enum err pipeline_read(const struct json *spec, enum record_kind kind, const cha
     if (!err)
         err = pipeline_inputs(spec, arena, &p.inputs, &p.n_inputs, why);
     if (!err)
+        err = pipeline_references(spec, arena, &p.references, &p.n_references, why);
+    if (!err)
         err = read_output(spec, &p, why);
     if (!err)
-        err = read_steps(&p, json_get(spec, "steps"), models, why);
+        err = read_steps(&p, json_get(spec, "steps"), &given, why);
     if (!err)
         *out = p;
     return err;

@@ -6,6 +6,7 @@
  * A spec:
  *     {"name": "laws for pre-training",
  *      "inputs": [{"dataset": "laws", "version": 2}, ...],      or "input": {...}
+ *      "references": [{"dataset": "exam", "version": 1}, ...],  compared with, never put out
  *      "output": {"dataset": "laws-clean", "title": "...", "card": {...}},
  *      "seed": 7,
  *      "steps": [{"op": "unicode_nfc"}, {"op": "length", "least": 200, "on": ["text"]}, ...]}
@@ -44,6 +45,8 @@ struct pipeline {
     uint64_t seed;
     struct pipeline_input *inputs;
     size_t n_inputs;
+    struct pipeline_input *references;
+    size_t n_references;
     struct pipeline_step *steps;
     size_t n_steps;
     enum record_kind takes, gives;
@@ -61,6 +64,16 @@ struct pipeline {
 ERR_MUST_USE enum err pipeline_read(const struct json *spec, enum record_kind kind,
                                     const char *models, struct arena *arena, struct pipeline *out,
                                     struct why *why);
+/* The same with what operators compare with: one for each of the spec's "references", in order.
+ * pipeline_read() has none, which operators that need them refuse. */
+ERR_MUST_USE enum err pipeline_read_with(const struct json *spec, enum record_kind kind,
+                                         const char *models,
+                                         const struct data_reference *references,
+                                         size_t n_references, struct arena *arena,
+                                         struct pipeline *out, struct why *why);
+/* The references alone; none is fine. */
+ERR_MUST_USE enum err pipeline_references(const struct json *spec, struct arena *arena,
+                                          struct pipeline_input **out, size_t *n, struct why *why);
 /* The inputs alone: needed to know the kind. */
 ERR_MUST_USE enum err pipeline_inputs(const struct json *spec, struct arena *arena,
                                       struct pipeline_input **out, size_t *n, struct why *why);

@@ -172,6 +172,33 @@ static enum err read_run(struct data *data, const struct dataset_version *v, str
     return err ? err : json_parse(store_str(&rows, 0, 0), arena, spec, why);
 }
 
+/* The references are those that the run had: their numbers stand in the spec. */
+static enum err read_spec(struct data *data, const struct ops_identity *who,
+                          const struct json *spec, const struct origin *origin, struct arena *arena,
+                          struct pipeline *out, struct why *why)
+{
+    struct pipeline_input *inputs, *references = NULL;
+    size_t n, m = 0;
+    enum err err = pipeline_inputs(spec, arena, &inputs, &n, why);
+    if (!err)
+        err = pipeline_references(spec, arena, &references, &m, why);
+    struct dataset_version *versions =
+        err ? NULL : arena_array(arena, struct dataset_version, n + m + 1);
+    if (!err && !versions)
+        err = err_set(why, ERR_NO_MEMORY, "could not follow the record");
+    for (size_t i = 0; !err && i < m; i++) {
+        struct dataset set;
+        err = dataset_find(data, who, references[i].dataset, arena, &set, why);
+        if (!err)
+            err = dataset_version_find(data, &set, references[i].version, arena, &versions[n + i],
+                                       why);
+    }
+    if (err)
+        return err;
+    versions[0].kind = origin->version.kind;
+    return data_read_pipeline(data, spec, versions, arena, out, why);
+}
+
 static enum err replay(struct data *data, const struct ops_identity *who,
                        const struct dataset_version *v, struct str id, struct arena *arena,
                        struct json_out *out, struct why *why)
@@ -191,7 +218,7 @@ static enum err replay(struct data *data, const struct ops_identity *who,
     if (!err)
         err = dataset_find(data, who, origin.version.set_name, arena, &set, why);
     if (!err)
-        err = pipeline_read(spec, origin.version.kind, data->models, arena, &pipeline, why);
+        err = read_spec(data, who, spec, &origin, arena, &pipeline, why);
     if (err)
         return err;
     *r = (struct replay){.arena = arena};

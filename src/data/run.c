@@ -23,31 +23,77 @@
 
 struct plan {
     struct pipeline pipeline;
-    struct dataset_version *versions; /* pipeline.n_inputs */
+    struct dataset_version *versions; /* of the inputs, then of the references */
 };
+
+static enum err find_one(struct data *data, const struct ops_identity *who,
+                         const struct pipeline_input *input, struct arena *arena,
+                         struct dataset_version *out, struct why *why)
+{
+    struct dataset set;
+    enum err err = dataset_find(data, who, input->dataset, arena, &set, why);
+    return err ? err : dataset_version_find(data, &set, input->version, arena, out, why);
+}
 
 static enum err find_inputs(struct data *data, const struct ops_identity *who,
                             const struct json *spec, struct arena *arena, struct plan *out,
                             struct why *why)
 {
-    struct pipeline_input *inputs;
-    size_t n;
+    struct pipeline_input *inputs, *references = NULL;
+    size_t n, n_references = 0;
     enum err err = pipeline_inputs(spec, arena, &inputs, &n, why);
-    out->versions = err ? NULL : arena_array(arena, struct dataset_version, n);
+    if (!err)
+        err = pipeline_references(spec, arena, &references, &n_references, why);
+    out->versions = err ? NULL : arena_array(arena, struct dataset_version, n + n_references);
     if (!err && !out->versions)
         err = err_set(why, ERR_NO_MEMORY, "could not hold the inputs");
     for (size_t i = 0; !err && i < n; i++) {
-        struct dataset set;
-        err = dataset_find(data, who, inputs[i].dataset, arena, &set, why);
-        if (!err)
-            err =
-                dataset_version_find(data, &set, inputs[i].version, arena, &out->versions[i], why);
+        err = find_one(data, who, &inputs[i], arena, &out->versions[i], why);
         if (!err && out->versions[i].kind != out->versions[0].kind)
             err = err_set(why, ERR_INVALID, "\"%.*s\" holds records of kind %s, \"%.*s\" of %s",
                           SHOW(inputs[i].dataset), record_kind_name(out->versions[i].kind),
                           SHOW(inputs[0].dataset), record_kind_name(out->versions[0].kind));
     }
+    for (size_t i = 0; !err && i < n_references; i++)
+        err = find_one(data, who, &references[i], arena, &out->versions[n + i], why);
     return err;
+}
+
+/* The files of one version, as operators are given them. */
+static enum err refer_to(struct data *data, struct dataset_version *v, struct arena *arena,
+                         struct data_reference *out, struct why *why)
+{
+    enum err err = v->shards ? ERR_OK : dataset_shards(data, v, arena, why);
+    const char **paths = err ? NULL : arena_array(arena, const char *, v->n_shards + 1);
+    size_t n = 0;
+    if (!err && !paths)
+        err = err_set(why, ERR_NO_MEMORY, "could not hold the references");
+    for (size_t i = 0; !err && i < v->n_shards; i++) {
+        char *name = str_z(arena, v->shards[i].object);
+        if (name && name[0])
+            err = objects_path(data->opts.objects, name, arena, &paths[n++], why);
+    }
+    *out = (struct data_reference){v->set_name, v->number, v->kind, paths, n};
+    return err;
+}
+
+/* versions[n_inputs ..] are what the spec's "references" name. */
+enum err data_read_pipeline(struct data *data, const struct json *spec,
+                            struct dataset_version *versions, struct arena *arena,
+                            struct pipeline *out, struct why *why)
+{
+    struct pipeline_input *inputs, *names;
+    size_t n_inputs, n;
+    enum err err = pipeline_inputs(spec, arena, &inputs, &n_inputs, why);
+    if (!err)
+        err = pipeline_references(spec, arena, &names, &n, why);
+    struct data_reference *list = err ? NULL : arena_array(arena, struct data_reference, n + 1);
+    if (!err && !list)
+        err = err_set(why, ERR_NO_MEMORY, "could not hold the references");
+    for (size_t i = 0; !err && i < n; i++)
+        err = refer_to(data, &versions[n_inputs + i], arena, &list[i], why);
+    return err ? err
+               : pipeline_read_with(spec, versions[0].kind, data->models, list, n, arena, out, why);
 }
 
 static enum err read_plan(struct data *data, const struct ops_identity *who, struct str text,
@@ -58,7 +104,7 @@ static enum err read_plan(struct data *data, const struct ops_identity *who, str
     if (!err)
         err = find_inputs(data, who, *spec, arena, out, why);
     if (!err)
-        err = pipeline_read(*spec, out->versions[0].kind, data->models, arena, &out->pipeline, why);
+        err = data_read_pipeline(data, *spec, out->versions, arena, &out->pipeline, why);
     return err ? err : dataset_name_check(out->pipeline.dataset, why);
 }
 
@@ -119,6 +165,37 @@ static enum err submit(struct data *data, const struct ops_identity *who, const 
     return store_commit(tx, why);
 }
 
+/* The spec with the numbers of its references as they are now: who follows a record later compares
+ * it with the same. */
+static void put_spec(const struct plan *plan, const struct json *spec, struct json_out *out)
+{
+    void *iter = NULL;
+    struct str key;
+    const struct json *value;
+    const struct pipeline *p = &plan->pipeline;
+    json_begin_object(out);
+    while (json_each(spec, &iter, &key, &value)) {
+        char *name = str_z(p->arena, key);
+        if (!name || !strcmp(name, "references"))
+            continue;
+        json_key(out, name);
+        json_put_value(out, value);
+    }
+    if (p->n_references) {
+        json_key(out, "references");
+        json_begin_array(out);
+    }
+    for (size_t i = 0; i < p->n_references; i++) {
+        json_begin_object(out);
+        json_kv_str(out, "dataset", p->references[i].dataset);
+        json_kv_int(out, "version", plan->versions[p->n_inputs + i].number);
+        json_end_object(out);
+    }
+    if (p->n_references)
+        json_end_array(out);
+    json_end_object(out);
+}
+
 enum err data_run(struct data *data, const struct ops_identity *who, struct str spec,
                   char job[UUID_TEXT], struct why *why)
 {
@@ -137,11 +214,11 @@ enum err data_run(struct data *data, const struct ops_identity *who, struct str 
         json_begin_object(&out);
         json_key(&out, "versions"); /* "the newest" is what was the newest now */
         json_begin_array(&out);
-        for (size_t i = 0; i < plan.pipeline.n_inputs; i++)
+        for (size_t i = 0; i < plan.pipeline.n_inputs + plan.pipeline.n_references; i++)
             json_put_str(&out, plan.versions[i].id);
         json_end_array(&out);
         json_key(&out, "pipeline");
-        json_put_value(&out, json);
+        put_spec(&plan, json, &out);
         json_end_object(&out);
         err = buf_err(&buf, why);
     }
@@ -266,6 +343,21 @@ static enum err open_versions(struct data *data, const struct json *list, struct
     return err;
 }
 
+/* A version for every input and reference. */
+static enum err check_count(const struct json *spec, const struct json *versions,
+                            struct arena *arena, struct why *why)
+{
+    struct pipeline_input *list;
+    size_t n, m;
+    enum err err = pipeline_inputs(spec, arena, &list, &n, why);
+    if (!err)
+        err = pipeline_references(spec, arena, &list, &m, why);
+    if (!err && n + m != json_len(versions))
+        err = err_set(why, ERR_INVALID, "the run has %zu versions for %zu inputs and references",
+                      json_len(versions), n + m);
+    return err;
+}
+
 static enum err list_shards(struct data *data, const struct plan *plan, size_t n_inputs,
                             struct arena *arena, struct work_input **out, size_t *n,
                             struct why *why)
@@ -333,7 +425,7 @@ static enum err publish(struct data *data, struct job *job, const struct plan *p
                            .spec = text,
                            .counts = counts,
                            .inputs = plan->versions,
-                           .n_inputs = p->n_inputs};
+                           .n_inputs = p->n_inputs + p->n_references};
     if (!err)
         err = dataset_publish(data, &who, p->dataset, p->title, p->gives,
                               p->card.len ? p->card : plan->versions[0].card, r->shards,
@@ -369,8 +461,10 @@ static enum err run(void *ctx, struct job *job, struct why *why)
     enum err err = dir ? open_versions(data, json_get(spec, "versions"), arena, &plan, why)
                        : err_set(why, ERR_NO_MEMORY, "could not begin the run");
     if (!err)
-        err = pipeline_read(json_get(spec, "pipeline"), plan.versions[0].kind, data->models, arena,
-                            &plan.pipeline, why);
+        err = check_count(json_get(spec, "pipeline"), json_get(spec, "versions"), arena, why);
+    if (!err)
+        err = data_read_pipeline(data, json_get(spec, "pipeline"), plan.versions, arena,
+                                 &plan.pipeline, why);
     if (!err)
         err = list_shards(data, &plan, plan.pipeline.n_inputs, arena, &shards, &n, why);
     struct work work = {.pipeline = &plan.pipeline,

@@ -8,6 +8,7 @@
  *      "out": what comes out, in the same forms      "drop": true     nothing comes out
  *      "value": the number that a measure gives      "fails": words of the quarantine
  *      "refuses": words when the arguments are refused}
+ * "references": {name: [texts or records]} is what the operator compares with.
  * Records without an id get "t-1", "t-2" ...; an id that the expected record does not have is not
  * compared.
  */
@@ -15,6 +16,7 @@
 #define TESTS_DATA_GOLDEN_H
 
 #include <math.h>
+#include <unistd.h>
 
 #include "tap.h"
 
@@ -69,18 +71,22 @@ static void golden_record(struct golden *g, const struct json *in, size_t number
     buf_char(out, '\n');
 }
 
-static void golden_lines(struct golden *g)
+static struct str golden_records(struct golden *g, const struct json *in)
 {
     struct buf buf;
-    struct record record;
-    const struct json *in = json_get(g->json, "in");
     buf_init(&buf, g->arena);
     if (json_kind(in) == JSON_KIND_ARRAY)
         for (size_t i = 0; i < json_len(in); i++)
             golden_record(g, json_at(in, i), i + 1, &buf);
     else if (in)
         golden_record(g, in, 1, &buf);
-    g->lines = buf_str(&buf);
+    return buf_str(&buf);
+}
+
+static void golden_lines(struct golden *g)
+{
+    struct record record;
+    g->lines = golden_records(g, json_get(g->json, "in"));
     struct str first = g->lines, line;
     g->kind = RECORD_TEXT;
     if (str_next_line(&first, &line) && record_read(line, g->arena, &record, NULL) == ERR_OK)
@@ -90,6 +96,37 @@ static void golden_lines(struct golden *g)
     struct str kind = json_get_str(g->json, "kind", STR(""));
     if (kind.len && !record_kind_parse(kind, &g->kind))
         printf("# no kind \"%.*s\"\n", STR_FMT(kind));
+}
+
+/* The case's references: each a file that ends with the arena. */
+static void golden_unlink(void *path)
+{
+    (void)unlink(path);
+}
+
+static size_t golden_references(struct golden *g, struct data_reference *out, size_t most)
+{
+    void *iter = NULL;
+    struct str key;
+    const struct json *value;
+    size_t n = 0;
+    while (n < most && json_each(json_get(g->json, "references"), &iter, &key, &value)) {
+        char path[64];
+        const char **paths = arena_array(g->arena, const char *, 1);
+        struct record first;
+        struct str lines = golden_records(g, value), rest = lines, line;
+        (void)snprintf(path, sizeof path, "%s/yicheng-golden-XXXXXX", golden_temp());
+        int fd = mkstemp(path);
+        if (fd < 0 || file_write_fd(fd, lines, NULL) || close(fd) != 0)
+            printf("# no file for the reference\n");
+        paths[0] = arena_copy(g->arena, path, strlen(path));
+        (void)arena_defer(g->arena, golden_unlink, (void *)paths[0]);
+        enum record_kind kind = RECORD_TEXT;
+        if (str_next_line(&rest, &line) && !record_read(line, g->arena, &first, NULL))
+            kind = record_kind_guess(&first);
+        out[n++] = (struct data_reference){key, 1, kind, paths, 1};
+    }
+    return n;
 }
 
 /* A pipeline of this one step. */
@@ -124,7 +161,11 @@ static enum err golden_pipeline(struct golden *g, const struct data_op *op, stru
     json_end_array(&out);
     json_end_object(&out);
     enum err err = json_parse(buf_str(&buf), g->arena, &spec, why);
-    return err ? err : pipeline_read(spec, g->kind, golden_models(), g->arena, &g->pipeline, why);
+    struct data_reference *references = arena_array(g->arena, struct data_reference, 4);
+    size_t n = golden_references(g, references, 4);
+    return err ? err
+               : pipeline_read_with(spec, g->kind, golden_models(), references, n, g->arena,
+                                    &g->pipeline, why);
 }
 
 /* The case as lines and a pipeline. Free g->arena afterwards, whatever it gives. */
