@@ -1,7 +1,7 @@
 /*
- * train_answer DATA L2 FILE[@SPLIT[@WEIGHT[@KB[@WITHOUT]]]]...: fits the weights of
+ * train_answer DATA L2 MODEL FILE[@SPLIT[@WEIGHT[@KB[@WITHOUT]]]]...: fits the weights of
  * knowledge/answer_weights.def on questions over the bases of a data directory and prints the
- * table.
+ * table; writes the model of the questions' wording (knowledge/asked.h) to MODEL.
  *
  * FILE is a question file of `yicheng eval retrieval`. A passage is right when it is what "gold"
  * names or, where "answer_contains" stands, holds all of it. The model is a softmax over the
@@ -9,6 +9,9 @@
  * right) + L2 * |w|^2; what is right of "gold": [] is no answer; of a question whose gold was not
  * found, any passage. A '?' before FILE holds it out: it is only told of. WEIGHT counts a file's
  * questions more or less than once.
+ *
+ * While the weights are fitted, what the wording's model says of a question comes from one that has
+ * not seen it: of five, each trained without a fifth of the questions.
  */
 #include <math.h>
 #include <stdio.h>
@@ -20,6 +23,8 @@
 #include "core/json.h"
 #include "eval/eval.h"
 #include "knowledge/answer_rank.h"
+#include "knowledge/asked.h"
+#include "learn/learn.h"
 #include "main/center.h"
 
 #define MOST_FILE  (64u << 20)
@@ -27,12 +32,16 @@
 #define MOST_HITS  60
 #define ROUNDS     3000
 #define STEP       0.05
+#define FOLDS      5
+#define COPIES     5 /* of a question of full weight, against one of less */
 
 struct sample {
     size_t n, n_right;
     double weight;
     bool refuse, held; /* held: told of, not learned from */
+    bool left_out; /* its right passages were taken away: its wording is that of an answered one */
     const char *file, *question;
+    struct str text;    /* the question as the ranking reads it */
     const char **names; /* of the hits, for the dump */
     double *features;
     bool *right;
@@ -77,6 +86,7 @@ static enum err read_one(struct center *c, const char *kb, const struct json *li
     if (!err)
         err = answer_measure(c->knowledge, &c->system, kb, &q, hits, out->n, arena, &out->features,
                              why);
+    out->text = str_copy(arena, q.text);
     out->right = arena_array(arena, bool, out->n + 1);
     for (size_t i = 0; !err && out->right && i < out->n; i++)
         out->n_right += out->right[i] = is_right(line, &hits[i]);
@@ -95,7 +105,7 @@ static enum err read_one(struct center *c, const char *kb, const struct json *li
 static enum err leave_out(const struct sample *s, double weight, struct arena *arena,
                           struct sample *out, struct why *why)
 {
-    *out = (struct sample){.weight = weight, .refuse = true};
+    *out = (struct sample){.weight = weight, .refuse = true, .left_out = true, .text = s->text};
     out->features = arena_array(arena, double, s->n *ANSWER_N_FEATURES + 1);
     out->right = arena_array(arena, bool, s->n + 1);
     if (!out->features || !out->right)
@@ -230,8 +240,80 @@ static void tell(const struct set *set, const double *w, bool held, const char *
     balance(yes, n_yes, no, n_no);
 }
 
+/* ---- the wording of questions ---- */
+
+static unsigned fold_of(struct str question)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < question.len; i++)
+        hash = (hash ^ (unsigned char)question.ptr[i]) * 16777619u;
+    return hash % FOLDS;
+}
+
+static bool is_repeated(const struct set *set, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (!set->items[i].left_out && str_eq(set->items[i].text, set->items[at].text))
+            return true;
+    return false;
+}
+
+/* Of all questions but those of one fold; FOLDS: of all. */
+static enum err train_wording(const struct set *set, unsigned without, struct learn_model **out,
+                              struct why *why)
+{
+    static struct learn_example examples[MOST_CASES * COPIES];
+    const struct str labels[] = {STR(ASKED_OTHER), STR(ASKED_ANSWERED)};
+    struct learn_options options = learn_options_default;
+    size_t n = 0;
+    options.bits = 16;
+    options.grams_least = 1;
+    options.grams_most = 3;
+    options.balance = true;
+    options.note = STR("tests/data *dev, LeCoQA dev, questions of encyclopedias and chats");
+    for (size_t i = 0; i < set->n; i++) {
+        const struct sample *s = &set->items[i];
+        if (s->held || s->left_out || fold_of(s->text) == without || is_repeated(set, i))
+            continue;
+        for (int k = 0; k < (s->weight >= 1 ? COPIES : 1); k++)
+            examples[n++] = (struct learn_example){.text = s->text, .label = !s->refuse};
+    }
+    return learn_train(examples, n, labels, 2, &options, out, why);
+}
+
+static void say_wording(struct set *set, const struct learn_model *model, unsigned fold, bool held)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        struct sample *s = &set->items[i];
+        if (s->held != held || (!held && fold_of(s->text) != fold))
+            continue;
+        double odds = asked_answered_by(model, s->text) / ASKED_MOST;
+        for (size_t k = 0; k < s->n; k++)
+            s->features[k * ANSWER_N_FEATURES + ANSWER_F_asked] = odds;
+    }
+}
+
+static enum err learn_wording(struct set *set, const char *path, struct arena *arena,
+                              struct why *why)
+{
+    enum err err = ERR_OK;
+    for (unsigned fold = 0; !err && fold <= FOLDS; fold++) {
+        struct learn_model *model = NULL;
+        struct str bytes;
+        err = train_wording(set, fold, &model, why);
+        if (!err)
+            say_wording(set, model, fold, fold == FOLDS);
+        if (!err && fold == FOLDS)
+            err = learn_write(model, arena, &bytes, why);
+        if (!err && fold == FOLDS)
+            err = file_write(path, bytes, 0644, why);
+        learn_free(model);
+    }
+    return err;
+}
+
 /* Adam (Kingma and Ba 2015). */
-static void learn(const struct set *set, double l2, double *w)
+static void fit(const struct set *set, double l2, double *w)
 {
     double m[ANSWER_N_FEATURES] = {0}, v[ANSWER_N_FEATURES] = {0}, n = 0;
     for (size_t i = 0; i < set->n; i++)
@@ -291,15 +373,17 @@ int main(int argc, char **argv)
     struct arena *arena = arena_new(2ull << 30);
     struct set *set = calloc(1, sizeof *set);
     double w[ANSWER_N_FEATURES] = {0};
-    if (argc < 4 || !arena || !set) {
-        (void)fprintf(stderr,
-                      "usage: train_answer DATA L2 FILE[@SPLIT[@WEIGHT[@KB[@WITHOUT]]]]...\n");
+    if (argc < 5 || !arena || !set) {
+        (void)fprintf(
+            stderr, "usage: train_answer DATA L2 MODEL FILE[@SPLIT[@WEIGHT[@KB[@WITHOUT]]]]...\n");
         return 2;
     }
     struct center_opts opts = {.data = argv[1], .program = argv[0]};
     enum err err = center_open(&opts, CENTER_ALL, &center, &why);
-    for (int i = 3; !err && i < argc; i++)
+    for (int i = 4; !err && i < argc; i++)
         err = read_set(&center, argv[i], arena, set, &why);
+    if (!err)
+        err = learn_wording(set, argv[3], arena, &why);
     if (err) {
         (void)fprintf(stderr, "train_answer: %s\n", why.text);
         return 1;
@@ -311,7 +395,7 @@ int main(int argc, char **argv)
     }
     tell(set, answer_weights, false, "learned, with the present weights");
     tell(set, answer_weights, true, "held out, with the present weights");
-    learn(set, atof(argv[2]), w);
+    fit(set, atof(argv[2]), w);
     tell(set, w, false, "learned");
     tell(set, w, true, "held out");
     for (size_t f = 0; f < ANSWER_N_FEATURES; f++)

@@ -14,7 +14,7 @@
 #include "knowledge/question.h"
 
 /* Below this confidence nothing is answered: a person decides. */
-#define ANSWER_LEAST 0.43
+#define ANSWER_LEAST 0.5
 
 /* How alike two short texts are: twice the shared two-character words over all of both, 0 .. 1.
  * Pure. */

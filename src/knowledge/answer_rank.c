@@ -7,9 +7,11 @@
 #include "core/arena.h"
 #include "core/utf8.h"
 #include "knowledge/answer.h"
+#include "knowledge/asked.h"
 #include "knowledge/catalog.h"
 #include "knowledge/lay.h"
 #include "knowledge/quote.h"
+#include "knowledge/rank.h"
 #include "knowledge/retrieve.h"
 #include "knowledge/signs.h"
 #include "knowledge/tokens.h"
@@ -22,10 +24,12 @@
 #define MOST_SAID_TERMS 16   /* terms of one of them */
 #define SINGLE          0.15 /* a character's weight against a pair's */
 #define ALONE           0.2 /* how far a character is covered that stands there without its neighbours */
-#define SHORT_GAP       2   /* characters of a title that its short form leaves out in a row */
-#define LEAST_SHARE     6   /* hits that every base gets */
-#define SEARCH_EACH     10  /* hits that a search asks every base for at least */
-#define MOST_LIMIT      100 /* of a query */
+#define SHORT_GAP       2     /* characters of a title that its short form leaves out in a row */
+#define LEAST_SHARE     6     /* hits that every base gets */
+#define SEARCH_EACH     10    /* hits that a search asks every base for at least */
+#define MOST_LIMIT      100   /* of a query */
+#define BACKGROUND      20000 /* passages that the shipped model's words count for */
+#define COMMONEST       0.3   /* share of passages that the commonest words stand in */
 
 const char *const answer_feature_names[ANSWER_N_FEATURES] = {
 #define ANSWER_WEIGHT(name, weight, words) #name,
@@ -142,6 +146,7 @@ struct terms {
     uint64_t items[MOST_TERMS];
     double weights[MOST_TERMS];
     uint32_t holding[MOST_TERMS];
+    double elsewhere[MOST_TERMS]; /* passages of the background that hold it */
     size_t n;
     uint16_t slots[SLOTS]; /* place in items plus 1; 0: empty */
     struct position positions[MOST_TERMS];
@@ -184,10 +189,25 @@ static void put_position(struct terms *t, uint64_t term)
         t->positions[t->n_positions++] = (struct position){own, -1, 0};
 }
 
+/* How rare a term is: in the bases asked, and, as if it were so many passages more, where the words
+ * of the shipped model were learned. So a base of one document knows that 单车 says more than 哪里.
+ */
 static double rarity(const struct terms *t, int i)
 {
-    double n = (double)t->n_passages, in = t->holding[i];
+    double in = t->holding[i] + t->elsewhere[i], n = t->n_passages + BACKGROUND;
     return log(1 + (n - in + 0.5) / (in + 0.5));
+}
+
+static void look_elsewhere(struct terms *t)
+{
+    const struct rank_model *model = rank_model_shipped();
+    for (size_t i = 0; i < t->n; i++) {
+        double share = rank_word_share(model, t->items[i]);
+        /* A single character that has not been learned is one of the commonest. */
+        if (share <= 0 && tokens_kind(t->items[i]) == TOKENS_CHAR)
+            share = COMMONEST;
+        t->elsewhere[i] = share * BACKGROUND;
+    }
 }
 
 /* Whether the position's pair with a neighbour is in the set. */
@@ -230,7 +250,8 @@ static void weigh_terms(struct terms *t)
 {
     bool known[MOST_TERMS];
     double unknown = 0;
-    t->rarest = log(1 + ((double)t->n_passages + 0.5) / 0.5);
+    look_elsewhere(t);
+    t->rarest = log(1 + (t->n_passages + BACKGROUND + 0.5) / 0.5);
     for (size_t i = 0; i < t->n; i++) {
         bool one = tokens_kind(t->items[i]) == TOKENS_CHAR;
         known[i] = t->holding[i] > 0;
@@ -388,6 +409,8 @@ static double best_sentence(const struct terms *t, const struct marks *m, struct
 static void measure_cover(const struct terms *t, const struct marks *m, double *f)
 {
     double rest = 0, rest_all = 0, missing = 0, second = 0, all = 0, unlabelled = 0;
+    double gap = 0, gap_most = 0;
+    size_t gap_run = 0, gap_longest = 0;
     for (size_t i = 0; i < t->n_positions; i++) {
         double weight = t->positions[i].weight, text = covered(t, i, m->text);
         double label = covered(t, i, m->label), title = covered(t, i, m->title);
@@ -398,6 +421,10 @@ static void measure_cover(const struct terms *t, const struct marks *m, double *
         most = path > most ? path : most;
         all += weight * most;
         double lost = weight * (1 - most);
+        gap = most < 1 ? gap + lost : 0;
+        gap_run = most < 1 ? gap_run + 1 : 0;
+        gap_most = gap > gap_most ? gap : gap_most;
+        gap_longest = gap_run > gap_longest ? gap_run : gap_longest;
         second = lost > missing ? missing : lost > second ? lost : second;
         missing = lost > missing ? lost : missing;
         lost = weight * (1 - (label > title ? label : title));
@@ -413,6 +440,9 @@ static void measure_cover(const struct terms *t, const struct marks *m, double *
     f[ANSWER_F_missing_2] = share(second, t->rarest);
     f[ANSWER_F_unlabelled] = share(unlabelled, t->rarest);
     f[ANSWER_F_lost] = log(1 + t->all_positions - all) / 4;
+    f[ANSWER_F_gap] = share(gap_most, 6 * t->rarest);
+    f[ANSWER_F_gap_share] = share(gap_most, t->all_positions);
+    f[ANSWER_F_gap_run] = (double)(gap_longest < 8 ? gap_longest : 8) / 8;
     f[ANSWER_F_unknown] = t->unknown;
     f[ANSWER_F_terms] = log(1 + (double)t->n_positions) / 4;
     f[ANSWER_F_weight] = log(1 + t->all_positions) / 4;
@@ -528,6 +558,7 @@ struct form {
     struct talk talk;
     struct str home; /* the region that the bases are about: most frequent among texts of offices */
     bool names_home;
+    double asked; /* asked.h */
 };
 
 static size_t of_region(const struct knowledge_hit *hits, size_t n, struct str region)
@@ -604,6 +635,7 @@ static void measure_hit(const struct terms *t, const struct form *form,
     bool pair = hit->meta.kind == KNOWLEDGE_FAQ && hit->article.len;
     bool wanted = quote_is_wanted(question, text);
     f[ANSWER_F_bias] = 1;
+    f[ANSWER_F_asked] = form->asked;
     f[ANSWER_F_cover_sentence] =
         best_sentence(t, &m, text, form->signs.units, &f[ANSWER_F_sentence_unit]);
     f[ANSWER_F_label_alike] = pair ? answer_alike(question->content, hit->article) : 0;
@@ -654,7 +686,8 @@ enum err answer_measure(struct knowledge *k, const struct ops_identity *who, con
     double *all = arena_array(arena, double, n *ANSWER_N_FEATURES + 1);
     if (!t || !all)
         return err_set(why, ERR_NO_MEMORY, "could not weigh the passages");
-    struct form form = {.home = home_of(hits, n)};
+    struct form form = {.home = home_of(hits, n),
+                        .asked = asked_answered(question->text) / ASKED_MOST};
     struct str text = question->content.len ? question->content : question->text;
     signs_read(question->text, &form.signs);
     read_talk(question->text, &form.talk);

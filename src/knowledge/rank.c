@@ -309,6 +309,14 @@ static int64_t find_word(const struct rank_model *m, uint64_t term, size_t *from
     return low < m->header.n_words && m->words[low] == term ? (int64_t)low : -1;
 }
 
+double rank_word_share(const struct rank_model *m, uint64_t term)
+{
+    size_t from = 0;
+    int64_t at = find_word(m, term, &from);
+    /* Their weight is log(1 + (n - in) / in), so this is in / n. */
+    return at < 0 ? 0 : exp(-(double)m->weights[at]);
+}
+
 static void add_row(float *to, const int8_t *row, float weight, size_t dim)
 {
     for (size_t k = 0; k < dim; k++)

@@ -83,6 +83,10 @@ size_t rank_model_dim(const struct rank_model *model);
 uint64_t rank_model_id(const struct rank_model *model);     /* of its words: vectors must agree */
 struct str rank_model_note(const struct rank_model *model); /* how it was trained, one line */
 
+/* The share of passages that hold a term where the words were learned; 0 for one too rare to have
+ * been learned. */
+double rank_word_share(const struct rank_model *model, uint64_t term);
+
 /* The vector of a passage from its terms, ascending with repetitions: dim signed bytes and their
  * scale (0 when no term is known). */
 void rank_passage_vector(const struct rank_model *model, const uint64_t *terms, size_t n,
