@@ -18,7 +18,8 @@
 
 static const struct conf_key keys[] = {
     {"gateway.threads", CONF_INT, "2", 1, 16, NULL,
-     "Threads that move bytes to and from upstreams"},
+     "Threads for upstreams that are called over https or by name; others are on "
+     "http.event_threads"},
     {"gateway.calls", CONF_INT, "10000", 1, 1000000, NULL, "Calls of upstreams at once"},
     {"gateway.attempts", CONF_INT, "3", 1, MOST_TRIED, NULL,
      "Targets that are tried for a call before its first byte, of each fallback anew"},
@@ -115,7 +116,8 @@ const struct http_table *gateway_routes(struct gateway *gateway)
 
 static enum err start_threads(struct gateway *gateway, struct why *why)
 {
-    struct http_client_opts opts = {.n_threads = gateway->limits.n_threads,
+    struct http_client_opts opts = {.loops = gateway->opts.loops,
+                                    .n_threads = gateway->limits.n_threads,
                                     .most_calls = gateway->limits.most_calls};
     enum err err = ERR_OK;
     if (gateway->opts.store)

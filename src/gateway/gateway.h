@@ -41,6 +41,7 @@ struct gateway_opts {
     struct models *models;       /* NULL: no other models */
     struct meter *meter;         /* NULL: nothing is limited or counted */
     const struct conf *conf;     /* with gateway_conf; NULL: the defaults */
+    struct http_loops *loops; /* those of the server, so that a call stays on its thread, or NULL */
 };
 
 ERR_MUST_USE enum err gateway_open(const struct gateway_opts *opts, struct gateway **out,

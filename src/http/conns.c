@@ -1,7 +1,6 @@
 #include "http/inside.h"
 
 #include <errno.h>
-#include <linux/tcp.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -14,10 +13,8 @@
 #include "core/log.h"
 #include "core/time.h"
 
-#define KEEPER_MS        250
-#define N_BUCKETS        1024
-#define STATE_CLOSE      7 /* as in <netinet/tcp.h>, which excludes <linux/tcp.h> */
-#define STATE_CLOSE_WAIT 8
+#define KEEPER_MS 250
+#define N_BUCKETS 1024
 
 static struct metric open_connections =
     METRIC_INIT(METRIC_GAUGE, "yicheng_http_connections", "Connections that are open", NULL);
@@ -157,9 +154,15 @@ bool conn_enter(struct conn *conn, enum conn_state state)
     return true;
 }
 
+void conn_sends(struct conn *conn, uint64_t bytes)
+{
+    atomic_store(&conn->sends_ns, atomic_load(&conn->since_ns));
+    atomic_store(&conn->to_send, (int64_t)bytes);
+}
+
 /* ---- deadlines ---- */
 
-/* Written past libmicrohttpd, which has nothing under way while a request still comes in. */
+/* Nothing else is under way to the client while a request still comes in. */
 static void tell_too_slow(int fd)
 {
     static const char body[] =
@@ -184,40 +187,6 @@ static void cut(struct conns *conns, struct conn *conn, int state, bool tell)
         tell_too_slow(conn->fd);
     (void)shutdown(conn->fd, SHUT_RDWR);
     metric_add(&cut_total, 1);
-}
-
-static struct tcp_info look(int fd)
-{
-    struct tcp_info info = {0};
-    socklen_t len = sizeof info;
-    (void)getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
-    return info;
-}
-
-/* Whether the client has said its last word and all of it was read. libmicrohttpd reads once an
- * edge, so an end that came together with bytes stays unseen. */
-static bool ended(const struct conn *conn, const struct tcp_info *info)
-{
-    int unread = 0;
-    return info->tcpi_state == STATE_CLOSE_WAIT && ioctl(conn->fd, FIONREAD, &unread) == 0 &&
-           unread == 0;
-}
-
-/* Whether a request has begun on a connection that seemed idle: the system's count of bytes moved.
- * libmicrohttpd tells only when a whole request line has come, which a slow client never sends. */
-static void watch_idle(struct conns *conns, struct conn *conn, const struct tcp_info *info,
-                       int64_t age_ms)
-{
-    uint64_t seen = atomic_load(&conn->seen_bytes), now = info->tcpi_bytes_received;
-    if (now > seen) {
-        int idle = CONN_IDLE;
-        bool begun = age_ms > KEEPER_MS || seen == 0;
-        atomic_store(&conn->seen_bytes, now);
-        if (begun && atomic_compare_exchange_strong(&conn->state, &idle, CONN_HEAD))
-            atomic_store(&conn->since_ns, time_mono_ns());
-    } else if (age_ms > conns->core->limits.idle_ms) {
-        cut(conns, conn, CONN_IDLE, false);
-    }
 }
 
 /* ---- clients that went away ---- */
@@ -248,12 +217,13 @@ static void tell_gone(struct conn *conn)
     atomic_store(&conn->watch, WATCH_OFF);
 }
 
-/* Over TLS the last word is an alert that nobody reads while the request is suspended. */
-static bool left(const struct conns *conns, const struct conn *conn)
+/* Whether the client has said its last word and all of it was read. Over TLS the last word is an
+ * alert that nobody reads while somebody has the request. */
+static bool left(const struct conns *conns, struct conn *conn)
 {
-    struct tcp_info info = look(conn->fd);
-    return info.tcpi_state == STATE_CLOSE || ended(conn, &info) ||
-           (conns->core->tls && info.tcpi_state == STATE_CLOSE_WAIT);
+    int unread = 0;
+    return atomic_load(&conn->hung_up) &&
+           (conns->core->tls || ioctl(conn->fd, FIONREAD, &unread) != 0 || unread == 0);
 }
 
 void conns_all_gone(struct conns *conns)
@@ -264,25 +234,27 @@ void conns_all_gone(struct conns *conns)
     pthread_mutex_unlock(&conns->lock);
 }
 
+/* Whether the client takes its answer too slowly: not at all for a while, or too little of it. */
+static bool stuck(const struct limits *limits, struct conn *conn, int64_t now_ns, int64_t age_ms)
+{
+    int64_t all_ms = (now_ns - atomic_load(&conn->sends_ns)) / 1000000;
+    return age_ms > limits->idle_ms ||
+           all_ms > limits->idle_ms + atomic_load(&conn->to_send) * 1000 / limits->body_rate;
+}
+
 static void watch(struct conns *conns, struct conn *conn, int64_t now_ns)
 {
     const struct limits *limits = &conns->core->limits;
     int state = atomic_load(&conn->state);
     int64_t age_ms = (now_ns - atomic_load(&conn->since_ns)) / 1000000;
-    int64_t got = atomic_load(&conn->received), sends = atomic_load(&conn->to_send);
-    bool receives = state == CONN_IDLE || state == CONN_HEAD || state == CONN_BODY;
-    struct tcp_info info = {0};
-    if (receives)
-        info = look(conn->fd);
+    int64_t got = atomic_load(&conn->received);
     bool late = (state == CONN_HEAD && age_ms > limits->header_ms) ||
                 (state == CONN_BODY && age_ms > limits->body_ms + got * 1000 / limits->body_rate);
-    bool stuck = state == CONN_SEND && age_ms > limits->idle_ms + sends * 1000 / limits->body_rate;
-    if (stuck || (receives && age_ms > KEEPER_MS && ended(conn, &info)))
-        cut(conns, conn, state, false);
-    else if (late)
+    if (late)
         cut(conns, conn, state, true);
-    else if (state == CONN_IDLE)
-        watch_idle(conns, conn, &info, age_ms);
+    else if ((state == CONN_IDLE && age_ms > limits->idle_ms) ||
+             (state == CONN_SEND && stuck(limits, conn, now_ns, age_ms)))
+        cut(conns, conn, state, false);
     else if (state == CONN_WORK && atomic_load(&conn->watch) == WATCH_ARMED && left(conns, conn))
         tell_gone(conn);
 }
@@ -332,7 +304,7 @@ enum err conns_new(struct core *core, struct conns **out, struct why *why)
     return ERR_OK;
 }
 
-/* After libmicrohttpd has closed every connection. */
+/* After every connection was closed. */
 void conns_free(struct conns *conns)
 {
     if (!conns)

@@ -37,7 +37,7 @@ void http_release(struct http_request *req, enum err err, const struct why *why)
     assert(old == HOLD_ASKED || old == HOLD_LEFT);
     if (old == HOLD_LEFT)
         core->resume(req);
-    no_longer_held(core); /* last: http_stop() waits for it before it stops libmicrohttpd */
+    no_longer_held(core); /* last: http_stop() waits for it before it closes connections */
 }
 
 void http_on_gone(struct http_request *req, void (*gone)(void *ctx), void *ctx)

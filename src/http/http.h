@@ -1,5 +1,5 @@
 /*
- * http - the server (libmicrohttpd), the router, server-sent events, and the clients (libcurl).
+ * http - the server, the router, server-sent events, and the clients.
  *
  * A room hands main a table of routes; main hands all tables to http_start(). A handler gets a
  * parsed request and fills a response; it never sees a socket. Handlers run on worker threads, one
@@ -60,6 +60,10 @@ struct http_route {
     enum err (*handle)(struct http_request *req, struct http_response *res, struct why *why);
     bool body_to_file; /* the body is streamed to a temporary file: http_body_path() */
     bool quick; /* public, never blocks: runs on the event thread, without http_opts.authorize */
+    /* Asked on the event thread when the request is whole: true when neither http_opts.authorize
+     * nor the handler will block for it. Then both run there, which saves a change of thread; the
+     * handler may hold the request. NULL: a worker always. */
+    bool (*here)(struct http_request *req);
 };
 
 /* An error as it will be told to the caller. */

@@ -2,7 +2,9 @@
  * http/inside - what the files of this room share. Nobody else includes it but the room's tests,
  * fuzz targets and benchmarks.
  *
- *     server.c   libmicrohttpd, the life of a connection and of a request, workers
+ *     server.c   configuration, start and stop, workers
+ *     link.c     the life of a connection and of the requests on it
+ *     loop.c     event threads, for link.c and lean.c     message.c  HTTP/1.1 as bytes
  *     conns.c    who is connected, counts and deadlines (the keeper thread)
  *     target.c   the request target: path, query, percent signs
  *     router.c   tables of routes, which one takes a path
@@ -124,12 +126,12 @@ struct http_response {
     struct buf body_buf;
     struct json_out out;
     struct http_header *headers;
-    int fd; /* SEND_FILE; -1 once libmicrohttpd has it */
+    int fd; /* SEND_FILE */
     uint64_t file_start, file_len;
     struct http_stream *stream; /* SEND_STREAM */
 };
 
-/* What the server lends to the parts that do not know libmicrohttpd. */
+/* What the server lends to its parts. */
 struct core {
     struct limits limits;
     const struct router *router;
@@ -141,9 +143,12 @@ struct core {
     bool (*asset)(const char *path, struct http_asset *out);
     void (*resume)(struct http_request *req); /* the event thread takes it from here */
     struct streams *streams;
+    struct conns *conns;
+    struct queue *work;                  /* of struct http_request, for the workers */
+    atomic_size_t n_waiting, n_requests; /* in that queue; in all */
     atomic_size_t n_held;
     const char *temp_dir;
-    bool tls;
+    struct tls *tls;      /* NULL: none */
     atomic_bool draining; /* no new work; streams that have nothing to say end */
     atomic_bool cutting;  /* nothing waits any longer */
     struct str openapi;
@@ -151,12 +156,12 @@ struct core {
 };
 
 enum phase {
-    PHASE_NEW,   /* the target is known, headers are not */
+    PHASE_NEW,
     PHASE_BODY,  /* the body comes */
-    PHASE_DRAIN, /* the answer is decided; the rest of the body is read and dropped */
-    PHASE_WAIT,  /* suspended: a worker has it */
-    PHASE_READY, /* the answer can be queued */
-    PHASE_SENT
+    PHASE_DRAIN, /* the answer is decided before the body has come */
+    PHASE_WAIT,  /* a worker has it */
+    PHASE_READY, /* the answer can be sent */
+    PHASE_SENT   /* it is being sent */
 };
 
 /* A request that its handler holds: who finishes it, the worker or the releaser. */
@@ -171,7 +176,7 @@ struct http_request {
     struct arena *arena;
     struct core *core;
     struct conn *conn;
-    void *link; /* libmicrohttpd's connection */
+    struct link *link;
     enum phase phase;
     bool flush; /* the worker writes body bytes to the file, no more */
 
@@ -186,8 +191,7 @@ struct http_request {
     int64_t declared; /* Content-Length, -1 unknown */
     char *body;       /* malloc: the body, or what is not yet in the file */
     size_t body_len, body_cap;
-    uint64_t body_total, drained;
-    bool told; /* the answer was written while the body still came */
+    uint64_t body_total;
     int body_fd;
     char *body_path;
 
@@ -270,7 +274,7 @@ struct http_stream {
     void *ctx;
     struct arena *arena; /* of `out`, emptied before each call */
     struct buf out;
-    size_t taken; /* bytes of out that the client has */
+    bool taken; /* the event thread has what is in out */
     bool end;
     bool counted;            /* against limits.most_streams */
     int64_t due_ns, last_ns; /* next call; last bytes to the client */
@@ -289,8 +293,8 @@ ERR_MUST_USE enum err streams_new(struct core *core, struct streams **out, struc
 /* Counts it; ERR_BUSY when there are too many. */
 ERR_MUST_USE enum err streams_begin(struct streams *streams, struct http_stream *stream,
                                     struct why *why);
-/* On the event thread. Bytes taken; 0: suspend, then streams_ask(); -1: the end. */
-ssize_t stream_take(struct http_stream *stream, char *out, size_t most);
+/* On the event thread: what next() gave last, once; valid until streams_ask(). */
+struct str stream_take(struct http_stream *stream);
 void streams_ask(struct streams *streams, struct http_stream *stream);
 /* The connection is over: a stream thread calls done() and frees the request. */
 void streams_end(struct streams *streams, struct http_request *req);
@@ -320,9 +324,10 @@ struct conn {
     struct in6_addr peer;
     bool counted; /* against the limit of its address */
     atomic_int state;
-    _Atomic int64_t since_ns, received, to_send;
-    _Atomic uint64_t seen_bytes; /* TCP's count when the last request ended */
-    atomic_int watch;            /* enum watch, for http_on_gone() */
+    _Atomic int64_t since_ns, received; /* since it is in the state, or moved in it */
+    _Atomic int64_t sends_ns, to_send;  /* when the answer began, and its bytes */
+    atomic_bool hung_up;                /* the client will send no more */
+    atomic_int watch;                   /* enum watch, for http_on_gone() */
     void (*gone)(void *ctx);
     void *gone_ctx;
     struct conn *prev, *next;
@@ -336,6 +341,8 @@ struct conn *conns_add(struct conns *conns, int fd, const struct sockaddr *peer)
 void conns_remove(struct conns *conns, struct conn *conn);
 /* False when the keeper has cut the connection. */
 bool conn_enter(struct conn *conn, enum conn_state state);
+/* An answer, or a part of a stream, of so many bytes is sent from now on. */
+void conn_sends(struct conn *conn, uint64_t bytes);
 size_t conns_count(struct conns *conns);
 void conns_cut_idle(struct conns *conns); /* when draining */
 void conns_all_gone(struct conns *conns); /* when cutting: calls what http_on_gone() set */
@@ -350,7 +357,26 @@ struct tls;
 ERR_MUST_USE enum err tls_open(const char *certificate, const char *key, struct tls **out,
                                struct why *why);
 ERR_MUST_USE enum err tls_reload(struct tls *tls, struct why *why);
-void *tls_callback(void); /* a gnutls_certificate_retrieve_function2 over tls_current() */
 void tls_close(struct tls *tls);
+/* One connection. Nothing blocks; NULL is fine for bye and free. */
+struct tls_session;
+struct tls_session *tls_session_new(struct tls *tls, int fd); /* NULL: no memory */
+int tls_shake(struct tls_session *session);                   /* 1: done, 0: not yet, -1: failed */
+/* Bytes; 0: none now; -1: the end or an error. After 0 tls_send() is to be given the same again. */
+ssize_t tls_recv(struct tls_session *session, char *out, size_t most);
+ssize_t tls_send(struct tls_session *session, const char *bytes, size_t len);
+void tls_session_bye(struct tls_session *session);
+void tls_session_free(struct tls_session *session);
+
+/* ---- the life of connections ---- */
+
+struct links;
+/* Accepts on the socket; everything else of the server is in core. */
+ERR_MUST_USE enum err links_open(struct core *core, struct http_loops *loops, int fd,
+                                 struct links **out, struct why *why);
+void links_refuse(struct links *links); /* no new connections */
+/* Closes all; waits for requests that somebody has. Not from a loop's thread. NULL is fine. */
+void links_close(struct links *links);
+void link_resume(struct http_request *req); /* core->resume */
 
 #endif

@@ -39,8 +39,8 @@ struct wire { /* a connection */
     struct message_body body;
     uint64_t left;
     struct chunks chunks;
-    char *held; /* bytes that were read and not yet understood or taken */
-    size_t held_len, held_cap, seen;
+    struct carry carry; /* bytes that were read and not yet understood or taken */
+    size_t seen;
     int64_t idle_ns;
     struct wire *next; /* idle ones of the lane, the last used first */
 };
@@ -107,7 +107,7 @@ bool lean_do(struct http_asked *asked, unsigned todo)
 static void free_wire(void *arg)
 {
     struct wire *wire = arg;
-    free(wire->held);
+    carry_free(&wire->carry);
     free(wire);
 }
 
@@ -136,9 +136,7 @@ static void keep_wire(struct wire *wire)
         close_wire(wire);
         return;
     }
-    free(wire->held);
-    wire->held = NULL;
-    wire->held_len = wire->held_cap = 0;
+    carry_free(&wire->carry);
     wire->kept = true;
     wire->call = NULL;
     wire->idle_ns = loop_now_ns(lane->loop);
@@ -351,28 +349,6 @@ static bool send_some(struct lean_call *call)
 
 /* ---- receiving ---- */
 
-static bool hold(struct wire *wire, struct str bytes)
-{
-    if (bytes.len == 0) {
-        wire->held_len = 0;
-        return true;
-    }
-    if (wire->held_cap < bytes.len) {
-        size_t cap = bytes.len < 1024 ? 1024 : bytes.len * 2;
-        char *more = malloc(cap);
-        if (!more)
-            return false;
-        memcpy(more, bytes.ptr, bytes.len);
-        free(wire->held);
-        wire->held = more;
-        wire->held_cap = cap;
-    } else {
-        memmove(wire->held, bytes.ptr, bytes.len);
-    }
-    wire->held_len = bytes.len;
-    return true;
-}
-
 /* A head that is whole: false when the call is over. */
 static bool take_head(struct lean_call *call, struct str text)
 {
@@ -500,7 +476,7 @@ static bool take_body(struct lean_call *call, struct str *in)
     }
 }
 
-/* False when the call is over. `in` is in the scratch or in wire->held. */
+/* False when the call is over. `in` is in the scratch or in the carry. */
 static bool take(struct lean_call *call, struct str in)
 {
     struct wire *wire = call->wire;
@@ -508,7 +484,7 @@ static bool take(struct lean_call *call, struct str in)
         return false;
     if (wire->in_body && !take_body(call, &in))
         return false;
-    if (hold(wire, in))
+    if (carry_set(&wire->carry, in))
         return true;
     finish(call, err_set(&call->asked.why, ERR_NO_MEMORY, "could not hold the answer"), false);
     return false;
@@ -519,22 +495,12 @@ static bool take_new(struct lean_call *call, struct str bytes)
 {
     struct wire *wire = call->wire;
     call->got = true;
-    if (wire->held_len == 0)
+    if (wire->carry.len == 0)
         return take(call, bytes);
-    size_t old = wire->held_len, need = old + bytes.len;
-    if (need > wire->held_cap) {
-        char *more = realloc(wire->held, need * 2);
-        if (!more) {
-            finish(call, err_set(&call->asked.why, ERR_NO_MEMORY, "could not hold the answer"),
-                   false);
-            return false;
-        }
-        wire->held = more;
-        wire->held_cap = need * 2;
-    }
-    memcpy(wire->held + old, bytes.ptr, bytes.len);
-    wire->held_len = need;
-    return take(call, (struct str){wire->held, need});
+    if (carry_add(&wire->carry, bytes))
+        return take(call, (struct str){wire->carry.ptr, wire->carry.len});
+    finish(call, err_set(&call->asked.why, ERR_NO_MEMORY, "could not hold the answer"), false);
+    return false;
 }
 
 static void other_side_ended(struct lean_call *call)
@@ -632,7 +598,7 @@ static void resume(struct lean_call *call)
         return;
     call->asked.held = false;
     call->asked.moved_ns = time_mono_ns();
-    struct str bytes = {wire->held, wire->held_len};
+    struct str bytes = {wire->carry.ptr, wire->carry.len};
     if (take(call, bytes))
         receive(wire);
 }

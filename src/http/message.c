@@ -1,5 +1,6 @@
 #include "http/message.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -315,4 +316,45 @@ enum chunk chunks_take(struct chunks *c, struct str *in, struct str *data)
             return CHUNK_BAD;
     }
     return CHUNK_MORE;
+}
+
+/* ---- what waits for more ---- */
+
+static bool carry_room(struct carry *carry, size_t need)
+{
+    size_t cap = need < 1024 ? 1024 : need + need / 2;
+    if (need <= carry->cap)
+        return true;
+    char *ptr = realloc(carry->ptr, cap);
+    if (!ptr)
+        return false;
+    carry->ptr = ptr;
+    carry->cap = cap;
+    return true;
+}
+
+bool carry_set(struct carry *carry, struct str bytes)
+{
+    /* A part of what it holds is not longer than that, so the memory stays where it is. */
+    if (bytes.len > 0 && !carry_room(carry, bytes.len))
+        return false;
+    if (bytes.len > 0)
+        memmove(carry->ptr, bytes.ptr, bytes.len);
+    carry->len = bytes.len;
+    return true;
+}
+
+bool carry_add(struct carry *carry, struct str bytes)
+{
+    if (!carry_room(carry, carry->len + bytes.len))
+        return false;
+    memcpy(carry->ptr + carry->len, bytes.ptr, bytes.len);
+    carry->len += bytes.len;
+    return true;
+}
+
+void carry_free(struct carry *carry)
+{
+    free(carry->ptr);
+    *carry = (struct carry){0};
 }

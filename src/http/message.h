@@ -66,4 +66,14 @@ enum chunk { CHUNK_MORE, CHUNK_DATA, CHUNK_END, CHUNK_BAD };
  * used up; CHUNK_END: the body is whole, *in is what follows; CHUNK_BAD: it is not chunked. */
 enum chunk chunks_take(struct chunks *chunks, struct str *in, struct str *data);
 
+/* Bytes that were read and are not yet understood: of those that wait for more. Begins as {0}. */
+struct carry {
+    char *ptr;
+    size_t len, cap;
+};
+/* The bytes may be a part of what it holds. False: no memory, nothing changed. */
+bool carry_set(struct carry *carry, struct str bytes);
+bool carry_add(struct carry *carry, struct str bytes); /* behind what it holds */
+void carry_free(struct carry *carry);
+
 #endif

@@ -51,62 +51,34 @@ void request_free(struct http_request *req)
 
 /* ---- framing: what smugglers bend is refused before anything else looks at it ---- */
 
-static bool token(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (c <= ' ' || c >= 0x7F || strchr("()<>@,;:\\\"/[]?={}", c))
-            return false;
-    }
-    return s.len > 0;
-}
-
-static bool clean(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (((unsigned char)s.ptr[i] < 0x20 && s.ptr[i] != '\t') || s.ptr[i] == 0x7F)
-            return false;
-    return true;
-}
-
-static bool same_name(struct str a, const char *b)
-{
-    return a.len == strlen(b) && strncasecmp(a.ptr, b, a.len) == 0;
-}
-
 struct framing {
     unsigned lengths, encodings, hosts;
     struct str length, encoding;
 };
 
-static enum err look_at_headers(struct http_request *req, struct framing *f, struct why *why)
+static void look_at_headers(struct http_request *req, struct framing *f)
 {
     for (size_t i = 0; i < req->n_headers; i++) {
         const struct http_pair *h = &req->headers[i];
-        if (!token(h->name) || !clean(h->value))
-            return err_set(why, ERR_INVALID, "header %zu is malformed", i + 1);
-        if (same_name(h->name, "Content-Length")) {
+        if (message_same_name(h->name, "Content-Length")) {
             f->lengths++;
             f->length = h->value;
-        } else if (same_name(h->name, "Transfer-Encoding")) {
+        } else if (message_same_name(h->name, "Transfer-Encoding")) {
             f->encodings++;
             f->encoding = h->value;
-        } else if (same_name(h->name, "Host")) {
+        } else if (message_same_name(h->name, "Host")) {
             f->hosts++;
-        } else if (same_name(h->name, "Expect")) {
-            req->expects_continue = same_name(str_trim(h->value), "100-continue");
+        } else if (message_same_name(h->name, "Expect")) {
+            req->expects_continue = message_same_name(str_trim(h->value), "100-continue");
         }
     }
-    return ERR_OK;
 }
 
 static enum err check_framing(struct http_request *req, struct why *why)
 {
     struct framing f = {0};
     bool old = str_eq_c(req->version, "HTTP/1.0");
-    enum err err = look_at_headers(req, &f, why);
-    if (err)
-        return err;
+    look_at_headers(req, &f);
     if (!old && !str_eq_c(req->version, "HTTP/1.1"))
         return err_set(why, ERR_INVALID, "the version of HTTP is neither 1.1 nor 1.0");
     if (f.hosts > 1 || (!old && f.hosts == 0))
@@ -115,14 +87,13 @@ static enum err check_framing(struct http_request *req, struct why *why)
         return err_set(why, ERR_INVALID, "the request has %u Content-Length headers", f.lengths);
     if (f.encodings > 0 && (f.lengths > 0 || f.encodings > 1 || old))
         return err_set(why, ERR_INVALID, "the request declares its length in two ways");
-    if (f.encodings > 0 && !same_name(f.encoding, "chunked"))
+    if (f.encodings > 0 && !message_same_name(f.encoding, "chunked"))
         return err_set(why, ERR_INVALID, "the transfer encoding is not \"chunked\"");
     if (f.lengths > 0) {
-        for (size_t i = 0; i < f.length.len; i++)
-            if (f.length.ptr[i] < '0' || f.length.ptr[i] > '9')
-                return err_set(why, ERR_INVALID, "Content-Length is not a number");
-        if (f.length.len > 18 || !str_to_i64(f.length, &req->declared))
+        uint64_t length;
+        if (!message_length(f.length, &length))
             return err_set(why, ERR_INVALID, "Content-Length is not a number");
+        req->declared = (int64_t)length;
     }
     req->chunked = f.encodings > 0;
     req->has_body = req->chunked || req->declared > 0;
@@ -252,12 +223,12 @@ bool nets_hold(const struct net *nets, size_t n, const struct in6_addr *address)
 static void find_address(struct http_request *req, struct in6_addr peer)
 {
     const struct core *core = req->core;
-    req->secure = core->tls;
+    req->secure = core->tls != NULL;
     if (nets_hold(core->proxies, core->n_proxies, &peer)) {
         struct str rest = http_header(req, "X-Forwarded-For");
         struct str proto = http_header(req, "X-Forwarded-Proto");
         if (proto.ptr)
-            req->secure = same_name(str_trim(proto), "https");
+            req->secure = message_same_name(str_trim(proto), "https");
         for (int i = 0; i < MOST_FORWARDS && rest.len > 0; i++) {
             size_t comma = rest.len;
             struct in6_addr before;
@@ -473,7 +444,7 @@ enum err request_check_params(struct http_request *req, struct why *why)
 struct str http_header(struct http_request *req, const char *name)
 {
     for (size_t i = 0; i < req->n_headers; i++)
-        if (same_name(req->headers[i].name, name))
+        if (message_same_name(req->headers[i].name, name))
             return req->headers[i].value;
     return STR_NONE;
 }
@@ -482,7 +453,7 @@ struct str http_cookie(struct http_request *req, const char *name)
 {
     for (size_t i = 0; i < req->n_headers; i++) {
         struct str rest = req->headers[i].value, part;
-        if (!same_name(req->headers[i].name, "Cookie"))
+        if (!message_same_name(req->headers[i].name, "Cookie"))
             continue;
         while (str_next(&rest, ';', &part)) {
             part = str_trim(part);
@@ -513,7 +484,7 @@ uint64_t http_body_size(struct http_request *req)
 static bool is_json(struct str type)
 {
     type = str_trim(str_slice(type, 0, str_find_char(type, ';')));
-    return same_name(type, "application/json") ||
+    return message_same_name(type, "application/json") ||
            (type.len > 17 && strncasecmp(type.ptr, "application/", 12) == 0 &&
             strncasecmp(type.ptr + type.len - 5, "+json", 5) == 0);
 }

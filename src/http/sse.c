@@ -189,7 +189,7 @@ static bool step(struct streams *streams, struct http_stream *stream)
     struct why why = {0};
     arena_reset(stream->arena);
     buf_init(&stream->out, stream->arena);
-    stream->taken = 0;
+    stream->taken = false;
     if (atomic_load(&core->cutting)) {
         stream->end = true;
         return true;
@@ -300,19 +300,15 @@ enum err streams_begin(struct streams *streams, struct http_stream *stream, stru
                        streams->core->limits.most_streams);
     metric_add(&open_streams, 1);
     stream->last_ns = time_mono_ns();
+    stream->taken = true; /* nothing yet */
     return ERR_OK;
 }
 
-ssize_t stream_take(struct http_stream *stream, char *out, size_t most)
+struct str stream_take(struct http_stream *stream)
 {
-    size_t left = stream->out.len - stream->taken;
-    size_t n = left < most ? left : most;
-    if (n > 0) {
-        memcpy(out, stream->out.ptr + stream->taken, n);
-        stream->taken += n;
-        return (ssize_t)n;
-    }
-    return stream->end || atomic_load(&stream->req->core->cutting) ? -1 : 0;
+    struct str out = stream->taken ? STR_NONE : buf_str(&stream->out);
+    stream->taken = true;
+    return out;
 }
 
 void streams_ask(struct streams *streams, struct http_stream *stream)

@@ -10,6 +10,7 @@
 #include "core/file.h"
 
 #define MOST_CHAIN 16
+#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define MOST_BYTES ((size_t)1 << 20)
 
 /* gnutls borrows a pair for the time of a handshake, so an old one stays until the server ends. */
@@ -21,6 +22,8 @@ struct pair {
 };
 
 struct tls {
+    gnutls_certificate_credentials_t credentials;
+    gnutls_priority_t priorities;
     char *certificate, *key; /* paths */
     struct pair *pairs;      /* all that were ever used, newest first */
 };
@@ -40,15 +43,6 @@ static int retrieve(gnutls_session_t session, const gnutls_datum_t *req_ca, int 
     *n = pair->n;
     *key = pair->key;
     return 0;
-}
-
-void *tls_callback(void)
-{
-    union {
-        gnutls_certificate_retrieve_function2 *function;
-        void *pointer;
-    } callback = {.function = retrieve};
-    return callback.pointer;
 }
 
 static void pair_free(struct pair *pair)
@@ -157,6 +151,11 @@ enum err tls_open(const char *certificate, const char *key, struct tls **out, st
         return err_set(why, ERR_NO_MEMORY, "could not hold the certificate");
     }
     enum err err = tls_reload(tls, why);
+    if (!err && (gnutls_certificate_allocate_credentials(&tls->credentials) < 0 ||
+                 gnutls_priority_init(&tls->priorities, PRIORITIES, NULL) < 0))
+        err = err_set(why, ERR_NO_MEMORY, "could not prepare TLS");
+    if (!err)
+        gnutls_certificate_set_retrieve_function2(tls->credentials, retrieve);
     if (err)
         tls_close(tls);
     else
@@ -174,7 +173,81 @@ void tls_close(struct tls *tls)
         tls->pairs = pair->before;
         pair_free(pair);
     }
+    if (tls->priorities)
+        gnutls_priority_deinit(tls->priorities);
+    if (tls->credentials)
+        gnutls_certificate_free_credentials(tls->credentials);
     free(tls->certificate);
     free(tls->key);
     free(tls);
+}
+
+/* ---- one connection ---- */
+
+struct tls_session {
+    gnutls_session_t session;
+    bool shaken;
+};
+
+struct tls_session *tls_session_new(struct tls *tls, int fd)
+{
+    struct tls_session *session = calloc(1, sizeof *session);
+    if (!session)
+        return NULL;
+    if (gnutls_init(&session->session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0) {
+        free(session);
+        return NULL;
+    }
+    if (gnutls_priority_set(session->session, tls->priorities) < 0 ||
+        gnutls_credentials_set(session->session, GNUTLS_CRD_CERTIFICATE, tls->credentials) < 0) {
+        tls_session_free(session);
+        return NULL;
+    }
+    gnutls_transport_set_int(session->session, fd);
+    return session;
+}
+
+static bool not_now(ssize_t rc)
+{
+    return rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED;
+}
+
+int tls_shake(struct tls_session *session)
+{
+    int rc;
+    do {
+        rc = gnutls_handshake(session->session);
+    } while (rc < 0 && !not_now(rc) && !gnutls_error_is_fatal(rc));
+    session->shaken = rc == GNUTLS_E_SUCCESS;
+    return session->shaken ? 1 : not_now(rc) ? 0 : -1;
+}
+
+/* A client that would change its keys in the middle of a connection is gone for us. */
+ssize_t tls_recv(struct tls_session *session, char *out, size_t most)
+{
+    ssize_t n;
+    do {
+        n = gnutls_record_recv(session->session, out, most);
+    } while (n < 0 && !not_now(n) && n != GNUTLS_E_REHANDSHAKE && !gnutls_error_is_fatal((int)n));
+    return n > 0 ? n : n < 0 && not_now(n) ? 0 : -1;
+}
+
+ssize_t tls_send(struct tls_session *session, const char *bytes, size_t len)
+{
+    ssize_t n = gnutls_record_send(session->session, bytes, len);
+    return n > 0 ? n : n < 0 && not_now(n) ? 0 : -1;
+}
+
+void tls_session_bye(struct tls_session *session)
+{
+    if (session && session->shaken)
+        (void)gnutls_bye(session->session, GNUTLS_SHUT_WR);
+}
+
+void tls_session_free(struct tls_session *session)
+{
+    if (!session)
+        return;
+    gnutls_deinit(session->session);
+    free(session);
 }

@@ -162,6 +162,9 @@ static enum err open_rooms(struct center *c, struct why *why)
                                    .meter = c->meter,
                                    .conf = c->conf};
     if (!err)
+        err = http_loops_new((size_t)conf_int(c->conf, "http.event_threads"), &c->loops, why);
+    gateway.loops = c->loops;
+    if (!err)
         err = gateway_open(&gateway, &c->gateway, why);
     if (!err) {
         struct models_door door; /* rooms call models as clients do */
@@ -213,16 +216,21 @@ void center_close(struct center *c)
     ops_close(c->ops);
     objects_close(c->objects);
     store_close(c->store);
+    http_loops_free(c->loops);
     arena_free(c->arena);
     *c = (struct center){0};
 }
 
 size_t center_routes(struct center *c, struct http_table out[CENTER_MOST_TABLES])
 {
-    const struct http_table *tables[] = {ops_routes(c->ops),         compute_routes(c->compute),
-                                         models_routes(c->models),   knowledge_routes(c->knowledge),
-                                         data_routes(c->data),       eval_routes(c->eval),
-                                         gateway_routes(c->gateway), meter_routes(c->meter),
+    const struct http_table *tables[] = {ops_routes(c->ops),
+                                         compute_routes(c->compute),
+                                         models_routes(c->models),
+                                         knowledge_routes(c->knowledge),
+                                         data_routes(c->data),
+                                         eval_routes(c->eval),
+                                         gateway_routes(c->gateway),
+                                         meter_routes(c->meter),
                                          gateway_api_routes(c->gateway)};
     size_t n = sizeof tables / sizeof tables[0];
     for (size_t i = 0; i < n; i++)

@@ -46,6 +46,7 @@ struct center {
     struct meter *meter;
     struct eval *eval;
     struct gateway *gateway;
+    struct http_loops *loops; /* event threads of the server and the gateway */
     struct ops_identity system; /* who a command acts as */
     bool first_start;           /* the database was empty */
 };

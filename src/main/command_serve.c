@@ -61,6 +61,7 @@ static enum err serve(struct center *c, const sigset_t *signals, struct why *why
                              .authorize = ops_authorize,
                              .authorize_ctx = c->ops,
                              .asset = root_asset,
+                             .loops = c->loops,
                              .temp_dir = file_join(c->arena, c->opts->data, "tmp")};
     struct why meter_why = {0};
     /* Without it no call of a model is taken, and the first tries again; the rest works. */

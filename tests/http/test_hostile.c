@@ -25,7 +25,17 @@ static enum err big(struct http_request *req, struct http_response *res, struct 
     return ERR_OK;
 }
 
+/* Not what a quick handler may do: so that requests pile up behind it. */
+static enum err nap(struct http_request *req, struct http_response *res, struct why *why)
+{
+    (void)req, (void)why;
+    time_sleep_ms(150);
+    http_send(res, "text/plain", STR("rested"));
+    return ERR_OK;
+}
+
 static const struct http_route routes[] = {
+    {.method = "GET", .path = "/nap", .quick = true, .handle = nap},
     {.method = "POST", .path = "/in", .body_limit = 1000, .handle = handle},
     {.method = "GET", .path = "/quick", .quick = true, .handle = handle},
     {.method = "GET", .path = "/work", .handle = handle},
@@ -36,7 +46,7 @@ static const struct http_route routes[] = {
      .body_to_file = true,
      .handle = handle},
 };
-static const struct http_table table = {.room = "test", .routes = routes, .n = 5};
+static const struct http_table table = {.room = "test", .routes = routes, .n = 6};
 
 static struct serve start(const char *const *sets)
 {
@@ -346,6 +356,36 @@ TEST(a_thousand_connections_are_served)
     for (int i = 0; i < MANY; i++)
         (void)close(fd[i]);
     serve_stop(&s, 2000);
+}
+
+/* libmicrohttpd 0.9.75 asked epoll for 128 events at a time; when there were exactly so many, it
+ * waited for further ones before it looked at these, for ever on a quiet server. */
+TEST(no_number_of_requests_at_once_is_left_lying)
+{
+    enum { LEAST = 122, MOST = 132 };
+    struct serve s = start((const char *[]){"http.event_threads=1", NULL});
+    static const char ask[] = "GET /quick HTTP/1.1\r\nHost: t\r\n\r\n";
+    static const char rest[] = "GET /nap HTTP/1.1\r\nHost: t\r\n\r\n";
+    char out[2048];
+    for (int many = LEAST; many <= MOST; many++) {
+        int fd[MOST], first = raw_open(s.port), ok = 0;
+        for (int i = 0; i < many; i++)
+            fd[i] = raw_open(s.port);
+        time_sleep_ms(20);
+        CHECK(raw_send(first, rest, sizeof rest - 1));
+        time_sleep_ms(20);
+        for (int i = 0; i < many; i++)
+            CHECK(raw_send(fd[i], ask, sizeof ask - 1));
+        for (int i = 0; i < many; i++) {
+            ssize_t n = raw_read(fd[i], out, sizeof out - 1, ok == i ? 3000 : 0);
+            out[n > 0 ? n : 0] = '\0';
+            ok += raw_status(out) == 200;
+            (void)close(fd[i]);
+        }
+        CHECK_EQ(ok, many);
+        (void)close(first);
+    }
+    serve_stop(&s, 1000);
 }
 
 TEST(clients_killed_in_the_middle_do_no_harm)
