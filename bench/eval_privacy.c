@@ -3,7 +3,7 @@
  *
  *     build/bench/eval_privacy [tune|held] [seed] [n]      identifiers in adversarial spellings
  *     build/bench/eval_privacy speed FILE...               megabytes a second over files
- *     build/bench/eval_privacy list FILE...                what is found in files
+ *     build/bench/eval_privacy list|names FILE...          what is found in files
  */
 #include <math.h>
 #include <stdio.h>
@@ -159,7 +159,8 @@ static int list(int argc, char **argv)
 {
     struct arena *arena = arena_new((size_t)1 << 30);
     struct privacy_scanner *scanner = NULL;
-    struct privacy_scan_opts opts = {.kinds = PRIVACY_NUMBERS};
+    struct privacy_scan_opts opts = {.kinds = strcmp(argv[1], "names") == 0 ? PRIVACY_ALL
+                                                                            : PRIVACY_NUMBERS};
     if (privacy_scanner_new(&opts, &scanner, NULL))
         return 1;
     for (int i = 2; i < argc; i++) {
@@ -188,7 +189,7 @@ int main(int argc, char **argv)
 {
     if (argc > 2 && strcmp(argv[1], "speed") == 0)
         return speed(argc, argv);
-    if (argc > 2 && strcmp(argv[1], "list") == 0)
+    if (argc > 2 && (strcmp(argv[1], "list") == 0 || strcmp(argv[1], "names") == 0))
         return list(argc, argv);
     return identifiers(argc, argv);
 }

@@ -3,6 +3,7 @@
  * in it.
  *
  *   classify.h  a class for a text, with a probability that can be believed
+ *   tagger.h    names, addresses and such in a text
  *
  * A model is a file of less than some megabytes with a checksum; whoever ships one embeds the bytes
  * or keeps them in a folder. Reading never trusts a file.
@@ -11,5 +12,6 @@
 #define LEARN_LEARN_H
 
 #include "learn/classify.h"
+#include "learn/tagger.h"
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/arena.h"
+#include "learn/learn.h"
 #include "privacy/scan_in.h"
 
 #define LEAST_DIGITS 4 /* of a run that is looked at */
@@ -181,6 +182,8 @@ enum err privacy_scan(const struct privacy_scanner *scanner, struct str text, st
     struct scan scan = {.scanner = scanner, .text = text, .context = context, .arena = arena};
     if (scanner->kinds & PRIVACY_NUMBERS)
         pass(&scan);
+    if (scanner->tagger && !scan.failed)
+        find_names(&scan);
     if (scan.failed)
         return err_set(why, ERR_NO_MEMORY, "could not hold what was found");
     keep_best(&scan);
@@ -203,11 +206,20 @@ enum err privacy_scanner_new(const struct privacy_scan_opts *opts, struct privac
     scanner->kinds = o.kinds ? o.kinds : PRIVACY_ALL;
     scanner->least = o.least > 0 ? o.least : PRIVACY_LEAST;
     scanner->public_too = o.public_too;
+    enum err err = ERR_OK;
+    if (scanner->kinds & ~PRIVACY_NUMBERS)
+        err = names_tagger(&scanner->tagger, why);
+    if (err) {
+        free(scanner);
+        return err;
+    }
     *out = scanner;
     return ERR_OK;
 }
 
 void privacy_scanner_free(struct privacy_scanner *scanner)
 {
+    if (scanner)
+        tagger_free(scanner->tagger);
     free(scanner);
 }

@@ -112,11 +112,13 @@ struct scan {
     size_t last_end;  /* ... and ended here; 0: none */
 };
 
+struct tagger;
+
 struct privacy_scanner {
     unsigned kinds;
     float least;
     bool public_too;
-    const struct tagger *tagger; /* for names and addresses; NULL: neither is wanted */
+    struct tagger *tagger; /* for names and addresses; NULL: neither is wanted */
 };
 
 bool scan_wants(const struct scan *scan, enum privacy_kind kind);
@@ -149,6 +151,9 @@ size_t find_mail(struct scan *scan, size_t at);        /* at '@'; where to go on
 size_t find_colons(struct scan *scan, size_t at);      /* at ':': IPv6, MAC */
 size_t find_account(struct scan *scan, size_t at);     /* at a word such as 微信 */
 void find_names(struct scan *scan);                    /* names and addresses: the whole text */
+
+/* The shipped tagger (learn/tagger.h); the caller's. */
+ERR_MUST_USE enum err names_tagger(struct tagger **out, struct why *why);
 
 /* ---- arithmetic of the numbers ---- */
 

@@ -1,0 +1,7 @@
+/* names - the bytes of the tagger in the binary: models/names.S puts them there. Private. */
+#ifndef PRIVACY_NAMES_H
+#define PRIVACY_NAMES_H
+
+extern const unsigned char privacy_names_begin[], privacy_names_end[];
+
+#endif
