@@ -10,7 +10,7 @@ export interface ImportReport {
 }
 
 export function importReport(result: unknown): ImportReport | null {
-  if (result === null || typeof result !== 'object' || !('n_files' in result)) return null;
+  if (result === null || typeof result !== 'object' || !('n_documents' in result)) return null;
   const report = result as Partial<ImportReport>;
   return {
     n_files: report.n_files ?? 0,

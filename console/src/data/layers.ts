@@ -1,0 +1,113 @@
+/** A lineage graph in layers: what made something stands to its left. Pure; places are in pixels. */
+import type { LineageGraph, LineageNode } from './types';
+
+export interface Placed extends LineageNode {
+  layer: number;
+  x: number;
+  y: number;
+  /** Of a heap of sources: how many it stands for; else 1. */
+  n: number;
+}
+
+export interface Drawing {
+  nodes: Placed[];
+  edges: { from: Placed; to: Placed; n_records: number | undefined }[];
+  width: number;
+  height: number;
+}
+
+export const BOX = { width: 190, height: 54, gapX: 64, gapY: 14 };
+const HEAP = 6; /* sources with the same versions behind them are drawn as one from here on */
+
+/** Many sources that feed the same versions become one node; `keep` is drawn by itself. */
+function heaped(graph: LineageGraph, keep: string): { nodes: (LineageNode & { n: number })[]; edges: LineageGraph['edges'] } {
+  const feeds = new Map<string, string[]>();
+  for (const edge of graph.edges) feeds.set(edge.from, [...(feeds.get(edge.from) ?? []), edge.to]);
+  const heaps = new Map<string, LineageNode[]>();
+  for (const node of graph.nodes) {
+    if (node.kind !== 'source' || node.id === keep) continue;
+    const key = `${[...(feeds.get(node.id) ?? [])].sort().join(' ')} ${node.state}`;
+    heaps.set(key, [...(heaps.get(key) ?? []), node]);
+  }
+  const into = new Map<string, string>();
+  const nodes: (LineageNode & { n: number })[] = [];
+  for (const [key, members] of heaps) {
+    const [first] = members;
+    if (!first || members.length < HEAP) continue;
+    const id = `heap ${key}`;
+    for (const one of members) into.set(one.id, id);
+    nodes.push({ kind: 'source', id, title: '', state: first.state, n: members.length });
+  }
+  for (const node of graph.nodes) if (!into.has(node.id)) nodes.push({ ...node, n: 1 });
+  const sums = new Map<string, { from: string; to: string; n_records?: number }>();
+  for (const edge of graph.edges) {
+    const from = into.get(edge.from) ?? edge.from;
+    const key = `${from} ${edge.to}`;
+    const known = sums.get(key);
+    if (!known) sums.set(key, edge.n_records === undefined ? { from, to: edge.to } : { from, to: edge.to, n_records: edge.n_records });
+    else if (edge.n_records !== undefined) known.n_records = (known.n_records ?? 0) + edge.n_records;
+  }
+  return { nodes, edges: [...sums.values()] };
+}
+
+export function draw(graph: LineageGraph, keep: string): Drawing {
+  const { nodes, edges } = heaped(graph, keep);
+  const placed = new Map<string, Placed>(nodes.map((node) => [node.id, { ...node, layer: 0, x: 0, y: 0 }]));
+  const links = edges.flatMap((edge) => {
+    const from = placed.get(edge.from);
+    const to = placed.get(edge.to);
+    return from && to ? [{ from, to, n_records: edge.n_records }] : [];
+  });
+  /* The longest way from the left; as often as there are nodes at most, should there be a circle. */
+  for (let round = 0, moved = true; moved && round < nodes.length; round++) {
+    moved = false;
+    for (const { from, to } of links)
+      if (to.layer < from.layer + 1 && from.layer + 1 < nodes.length) {
+        to.layer = from.layer + 1;
+        moved = true;
+      }
+  }
+  /* What nothing made moves up to what it feeds. */
+  for (const node of placed.values()) {
+    const next = links.filter((link) => link.from === node).map((link) => link.to.layer);
+    if (next.length && !links.some((link) => link.to === node)) node.layer = Math.min(...next) - 1;
+  }
+  const layers: Placed[][] = [];
+  for (const node of placed.values()) (layers[node.layer] ??= []).push(node);
+  const columns = layers.filter((one) => one !== undefined);
+  order(columns, links);
+  return settle(columns, links);
+}
+
+type Links = Drawing['edges'];
+
+/** Neighbours near each other: each layer by the mean place of what it hangs on, there and back. */
+function order(columns: Placed[][], links: Links): void {
+  for (const column of columns) column.forEach((node, i) => (node.y = i));
+  for (let round = 0; round < 6; round++) {
+    const there = round % 2 === 0;
+    for (const column of there ? columns : [...columns].reverse()) {
+      const mean = (node: Placed) => {
+        const near = links.filter((link) => (there ? link.to : link.from) === node).map((link) => (there ? link.from : link.to).y);
+        return near.length ? near.reduce((sum, y) => sum + y, 0) / near.length : node.y;
+      };
+      const means = new Map(column.map((node) => [node, mean(node)]));
+      column.sort((a, b) => (means.get(a) ?? 0) - (means.get(b) ?? 0));
+      column.forEach((node, i) => (node.y = i));
+    }
+  }
+}
+
+function settle(columns: Placed[][], links: Links): Drawing {
+  const pitch = BOX.height + BOX.gapY;
+  const most = Math.max(1, ...columns.map((one) => one.length));
+  const height = most * pitch + BOX.gapY;
+  columns.forEach((column, c) => {
+    const top = (height - column.length * pitch + BOX.gapY) / 2;
+    column.forEach((node, i) => {
+      node.x = 8 + c * (BOX.width + BOX.gapX);
+      node.y = top + i * pitch;
+    });
+  });
+  return { nodes: columns.flat(), edges: links, width: 16 + columns.length * (BOX.width + BOX.gapX) - BOX.gapX, height };
+}
