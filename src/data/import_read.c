@@ -69,6 +69,19 @@ static enum err keep_record(struct import_task *t, const struct record *record, 
     return err ? err : sink_add(&t->out, buf_str(&line), why);
 }
 
+/* A value that a person laid out over lines becomes one line: its breaks stand between tokens, for
+ * within a string they are escaped. */
+static struct str on_one_line(struct str value, struct arena *arena)
+{
+    if (str_find_char(value, '\n') == STR_NPOS && str_find_char(value, '\r') == STR_NPOS)
+        return value;
+    char *out = arena_copy(arena, value.ptr, value.len);
+    for (size_t i = 0; out && i < value.len; i++)
+        if (out[i] == '\n' || out[i] == '\r')
+            out[i] = ' ';
+    return (struct str){out, out ? value.len : 0};
+}
+
 static enum err make_record(struct import_task *t, struct str line, int64_t place, struct why *why)
 {
     struct record in, out;
@@ -95,7 +108,9 @@ static enum err make_record(struct import_task *t, struct str line, int64_t plac
 static enum err take_line(struct import_task *t, struct str line, int64_t place, struct why *why)
 {
     struct why own = {0};
-    enum err err = make_record(t, line, place, &own);
+    line = on_one_line(line, t->arena);
+    enum err err = line.ptr ? make_record(t, line, place, &own)
+                            : err_set(&own, ERR_NO_MEMORY, "could not hold a record");
     if (err && task_fatal(err)) {
         err_note(why, "%s", why_text(&own, err));
     } else if (err) {

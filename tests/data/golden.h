@@ -169,8 +169,8 @@ static enum err golden_pipeline(struct golden *g, const struct data_op *op, stru
 }
 
 /* The case as lines and a pipeline. Free g->arena afterwards, whatever it gives. */
-static enum err golden_open(struct golden *g, const struct data_op *op, struct str text,
-                            struct why *why)
+__attribute__((unused)) static enum err golden_open(struct golden *g, const struct data_op *op,
+                                                    struct str text, struct why *why)
 {
     *g = (struct golden){.arena = arena_new(GOLDEN_ROOM)};
     enum err err = json_parse(text, g->arena, &g->json, why);
@@ -180,7 +180,7 @@ static enum err golden_open(struct golden *g, const struct data_op *op, struct s
     return golden_pipeline(g, op, why);
 }
 
-static struct str golden_file(const struct data_op *op, struct arena *arena)
+__attribute__((unused)) static struct str golden_file(const struct data_op *op, struct arena *arena)
 {
     char path[1024];
     struct str text = STR("");

@@ -127,6 +127,26 @@ TEST(an_array_a_table_and_a_text_are_read)
     DONE(r);
 }
 
+/* A person's layout goes over lines; a record never does. */
+TEST(values_laid_out_over_lines_become_one_line_each)
+{
+    FRESH(r);
+    const struct json *out, *shown = NULL;
+    out = room_import(&r, spec_of(&r, "{'dataset':'p','paths':['@']}",
+                                  room_file(&r, "p.json",
+                                            "[\n {\n  \"x\": {\r\n   \"y\": \"a\\n\"\n  },\n"
+                                            "  \"z\": [1,\n 2]\n }, {\n  \"x\": 3 }\n]\n")));
+    CHECK_EQ(json_get_int(out, "n_records", 0), 2);
+    struct data_look look = {.n = 5};
+    ASK(r, shown, data_records_json(r.data, &r.who, STR("p"), &look, r.arena, &json, &why));
+    const struct json *items = json_get(shown, "items");
+    CHECK_EQ(json_len(items), 2);
+    const struct json *row = json_get(json_at(items, 0), "row");
+    CHECK_STR(json_get_str(json_get(row, "x"), "y", STR("")), "a\n");
+    CHECK_EQ(json_int(json_at(json_get(row, "z"), 1), 0), 2);
+    DONE(r);
+}
+
 static const char *three(struct room *r)
 {
     return spec_of(
@@ -168,6 +188,52 @@ TEST(a_run_makes_a_version_with_counts_and_history)
     ASK(r, record, data_record_json(r.data, &r.who, STR("b"), 0, id, r.arena, &json, &why));
     CHECK_EQ(json_get_int(json_get(record, "ended"), "dropped", -1), 1);
     CHECK(json_kind(json_get(record, "record")) == JSON_KIND_NULL);
+    DONE(r);
+}
+
+/* What is compared with gives no record; its number is fixed when the run is queued. */
+TEST(a_reference_is_pinned_and_stands_in_the_lineage)
+{
+    FRESH(r);
+    const struct json *out, *shown = NULL;
+    static const char spec[] =
+        "{'input':{'dataset':'a'},'references':[{'dataset':'exam'}],'output':{'dataset':'b'},"
+        "'steps':[{'op':'decontaminate'}]}";
+    (void)room_import(&r, three(&r));
+    (void)room_import(&r,
+                      spec_of(&r, "{'dataset':'more','paths':['@']}",
+                              room_file(&r, "m.jsonl", "{\"text\":\"请问怎样申领居住证呢\"}\n")));
+    (void)room_import(
+        &r, spec_of(&r, "{'dataset':'exam','paths':['@']}",
+                    room_file(&r, "e.jsonl",
+                              "{\"question\":\"怎样申领居住证呢\",\"answer\":\"去\"}\n")));
+    out = room_run(&r, spec_of(&r,
+                               "{'inputs':[{'dataset':'a'},{'dataset':'more'}],'references':[{"
+                               "'dataset':'exam'}],'output':{'dataset':'b'},'steps':[{'op':"
+                               "'decontaminate'}]}",
+                               ""));
+    CHECK_EQ(json_get_int(out, "n_records", 0), 3);
+    CHECK_EQ(json_get_int(json_at(json_get(out, "steps"), 0), "dropped", 0), 1);
+    CHECK_EQ(json_get_int(json_at(json_get(out, "steps"), 0), "in", 0), 4);
+    ASK(r, shown, data_version_json(r.data, &r.who, STR("exam"), 1, r.arena, &json, &why));
+    struct str id = json_get_str(shown, "id", STR(""));
+    ASK(r, shown,
+        data_lineage_json(r.data, &r.who, STR("version"), id, DATA_FORWARDS, r.arena, &json, &why));
+    bool reached = false;
+    const struct json *nodes = json_get(shown, "nodes");
+    for (size_t i = 0; i < json_len(nodes); i++)
+        reached |= str_find(json_get_str(json_at(nodes, i), "title", STR("")), STR("b")) == 0;
+    CHECK(reached);
+    struct why why = {0};
+    char job[UUID_TEXT];
+    CHECK_EQ(data_run(r.data, &r.who, str_c(spec_of(&r, spec, "")), job, &why), ERR_OK);
+    CHECK_EQ(data_run(r.data, &r.who,
+                      str_c(spec_of(&r,
+                                    "{'input':{'dataset':'a'},'references':[{'dataset':'nothing'}"
+                                    "],'output':{'dataset':'b'},'steps':[]}",
+                                    "")),
+                      job, &why),
+             ERR_NOT_FOUND);
     DONE(r);
 }
 
