@@ -174,6 +174,7 @@ struct job {
 };
 
 #define KEPT 16
+#define LONG ((size_t)1 << 20) /* of a text: others are not kept beside it */
 
 /* What one thread keeps: sets of shingles that were read lately; the last is of the later record of
  * a pair, which is compared with many. */
@@ -208,16 +209,25 @@ static void *begin(void *ctx)
     return own;
 }
 
-static enum err set_of(const struct job *job, struct kept *kept, uint64_t i,
+static void forget(struct kept *kept)
+{
+    kept->number = UINT64_MAX;
+    arena_reset(kept->arena);
+}
+
+static enum err set_of(const struct job *job, struct own *own, size_t k, uint64_t i,
                        const struct shingles **out, struct why *why)
 {
+    struct kept *kept = &own->kept[k];
     struct str text;
     *out = &kept->set;
     if (kept->number == i)
         return ERR_OK;
-    kept->number = UINT64_MAX;
-    arena_reset(kept->arena);
+    forget(kept);
     enum err err = data_whole_text(job->whole, i, kept->arena, NULL, &text, why);
+    for (size_t o = 0; !err && text.len > LONG && o < KEPT; o++)
+        if (o != k)
+            forget(&own->kept[o]);
     if (!err)
         err = shingles_of(text, job->n, job->words, kept->arena, &kept->set, why);
     if (err)
@@ -245,9 +255,9 @@ static enum err same(void *ctx, void *thread, uint64_t a, uint64_t b, bool *out,
     double j = estimate(job->plan, data_note(job->whole, a), data_note(job->whole, b));
     const struct shingles *x, *y;
     if (fabs(j - job->threshold) < job->unsure) {
-        enum err err = set_of(job, &own->kept[a % KEPT], a, &x, why);
+        enum err err = set_of(job, own, a % KEPT, a, &x, why);
         if (!err)
-            err = set_of(job, &own->kept[KEPT], b, &y, why);
+            err = set_of(job, own, KEPT, b, &y, why);
         if (err)
             return err;
         j = shingles_jaccard(x, y);
