@@ -68,7 +68,7 @@ void center_migrations(const struct store_migration **out, size_t *n, struct are
         {compute_migrations, compute_n_migrations},     {models_migrations, models_n_migrations},
         {knowledge_migrations, knowledge_n_migrations}, {eval_migrations, eval_n_migrations},
         {meter_migrations, meter_n_migrations},         {data_migrations, data_n_migrations},
-        {gateway_migrations, gateway_n_migrations},
+        {annotate_migrations, annotate_n_migrations},   {gateway_migrations, gateway_n_migrations},
     };
     size_t total = 0;
     for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
@@ -148,6 +148,15 @@ static enum err open_rooms(struct center *c, struct why *why)
     struct data_opts data = {c->store, c->objects, c->compute, c->ops, c->conf, c->opts->data};
     if (!err)
         err = data_open(&data, &c->data, why);
+    struct annotate_opts annotate = {.store = c->store,
+                                     .objects = c->objects,
+                                     .ops = c->ops,
+                                     .compute = c->compute,
+                                     .models = c->models,
+                                     .data = c->data,
+                                     .data_dir = c->opts->data};
+    if (!err)
+        err = annotate_open(&annotate, &c->annotate, why);
     struct knowledge_opts knowledge = {c->store, c->objects,    c->compute,
                                        c->conf,  c->opts->data, c->ops};
     if (!err)
@@ -178,6 +187,10 @@ static enum err open_rooms(struct center *c, struct why *why)
         compute_bind(c->compute, &eval_job, c->eval);
         compute_bind(c->compute, &data_import_job, c->data);
         compute_bind(c->compute, &data_run_job, c->data);
+        compute_bind(c->compute, &annotate_prepare_job, c->annotate);
+        compute_bind(c->compute, &annotate_prelabel_job, c->annotate);
+        compute_bind(c->compute, &annotate_import_job, c->annotate);
+        compute_bind(c->compute, &annotate_result_job, c->annotate);
     }
     return err;
 }
@@ -209,6 +222,7 @@ void center_close(struct center *c)
     gateway_close(c->gateway);
     eval_close(c->eval);
     knowledge_close(c->knowledge);
+    annotate_close(c->annotate);
     data_close(c->data);
     models_close(c->models);
     meter_close(c->meter);
@@ -231,7 +245,8 @@ size_t center_routes(struct center *c, struct http_table out[CENTER_MOST_TABLES]
                                          eval_routes(c->eval),
                                          gateway_routes(c->gateway),
                                          meter_routes(c->meter),
-                                         gateway_api_routes(c->gateway)};
+                                         gateway_api_routes(c->gateway),
+                                         annotate_routes(c->annotate)};
     size_t n = sizeof tables / sizeof tables[0];
     for (size_t i = 0; i < n; i++)
         out[i] = *tables[i];

@@ -7,6 +7,7 @@
 #ifndef MAIN_CENTER_H
 #define MAIN_CENTER_H
 
+#include "annotate/annotate.h"
 #include "compute/compute.h"
 #include "core/conf.h"
 #include "data/data.h"
@@ -42,6 +43,7 @@ struct center {
     struct compute *compute;
     struct models *models;
     struct data *data;
+    struct annotate *annotate;
     struct knowledge *knowledge;
     struct meter *meter;
     struct eval *eval;
@@ -63,7 +65,7 @@ ERR_MUST_USE enum err center_open(const struct center_opts *opts, enum center_de
 void center_close(struct center *center);
 
 /* Every room's migrations in order, and the tables of routes (n <= CENTER_MOST_TABLES). */
-#define CENTER_MOST_TABLES 16
+#define CENTER_MOST_TABLES 24
 void center_migrations(const struct store_migration **out, size_t *n, struct arena *arena);
 size_t center_routes(struct center *center, struct http_table out[CENTER_MOST_TABLES]);
 
