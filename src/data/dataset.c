@@ -417,6 +417,12 @@ struct publish {
     struct arena *arena;
 };
 
+/* What people wrote stays. */
+static struct str card_of(const struct dataset *set, const struct run_form *run)
+{
+    return run->card.len && str_eq_c(set->card, "{}") ? run->card : set->card;
+}
+
 static enum err publish_in(struct store_tx *tx, struct publish *p, struct dataset_version *out,
                            struct why *why)
 {
@@ -449,7 +455,7 @@ static enum err publish_in(struct store_tx *tx, struct publish *p, struct datase
                                     .manifest = p->manifest,
                                     .state = STR("ready"),
                                     .run = p->run->id,
-                                    .card = p->card.len ? p->card : set.card,
+                                    .card = p->card.len ? p->card : card_of(&set, p->run),
                                     .n_records = p->stats->n_records,
                                     .n_bytes = p->stats->n_bytes,
                                     .created_ms = time_now_ms()};

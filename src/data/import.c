@@ -307,6 +307,29 @@ static enum err collection_json(struct end *e, const struct json *spec, struct w
     return buf_err(&buf, why);
 }
 
+/* What the collection record says of the data set as a whole: its card, when it has none yet. */
+static enum err card_json(struct end *e, const struct json *collection, struct str *out,
+                          struct why *why)
+{
+    static const char *const members[] = {"licence", "owner", "industry", "grade"};
+    struct buf buf;
+    struct json_out json;
+    size_t n = 0;
+    buf_init(&buf, e->arena);
+    json_out_init(&json, &buf);
+    json_begin_object(&json);
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        struct str value = json_get_str(collection, members[i], STR(""));
+        if (!value.len)
+            continue;
+        json_kv_str(&json, members[i], value);
+        n++;
+    }
+    json_end_object(&json);
+    *out = n ? buf_str(&buf) : STR("");
+    return buf_err(&buf, why);
+}
+
 static enum err result(struct end *e, const struct dataset_version *v, struct str *out,
                        struct why *why)
 {
@@ -345,6 +368,8 @@ static enum err publish(struct end *e, const struct json *spec, struct why *why)
     if (!err)
         err = result(e, NULL, &counts, why);
     struct run_form run = {.id = job_id(im->job), .kind = "import", .spec = text, .counts = counts};
+    if (!err)
+        err = card_json(e, json_get(spec, "collection"), &run.card, why);
     if (!err)
         err = dataset_publish(im->data, &e->who, im->plan.dataset, im->plan.title, im->plan.kind,
                               card, e->shards, e->n_shards, &e->stats, &run, put_sources, e,

@@ -31,6 +31,7 @@ struct run_form {
     struct str counts; /* JSON */
     const struct dataset_version *inputs;
     size_t n_inputs;
+    struct str card; /* of a set that has none yet, when none is given either; or empty */
 };
 
 /* Puts a manifest into the objects and the version with its run into the tables: the end of both
@@ -43,7 +44,8 @@ dataset_publish(struct data *data, const struct ops_identity *who, struct str na
                 enum err (*before)(struct store_tx *tx, void *ctx, struct why *why), void *ctx,
                 struct arena *arena, struct dataset_version *out, struct why *why);
 
-/* A spec with what its operators compare with. `versions`: of its inputs and then of its references. */
+/* A spec with what its operators compare with. `versions`: of its inputs and then of its
+ * references. */
 struct json;
 struct pipeline;
 ERR_MUST_USE enum err data_read_pipeline(struct data *data, const struct json *spec,

@@ -16,8 +16,8 @@
 #define DECIDE        ((size_t)384 << 20)
 #define MOST_SAMPLE   2000
 #define SAMPLE_SHARDS 16
-#define MOST_EXAMPLE  3   /* of each step */
-#define SHOWN         600 /* bytes of an example's text */
+#define MOST_EXAMPLE  3    /* of each step */
+#define SHOWN         6000 /* bytes of an example's line */
 
 /* ---- the spec with what it works on ---- */
 
@@ -425,10 +425,10 @@ static enum err publish(struct data *data, struct job *job, const struct plan *p
                            .spec = text,
                            .counts = counts,
                            .inputs = plan->versions,
-                           .n_inputs = p->n_inputs + p->n_references};
+                           .n_inputs = p->n_inputs + p->n_references,
+                           .card = plan->versions[0].card};
     if (!err)
-        err = dataset_publish(data, &who, p->dataset, p->title, p->gives,
-                              p->card.len ? p->card : plan->versions[0].card, r->shards,
+        err = dataset_publish(data, &who, p->dataset, p->title, p->gives, p->card, r->shards,
                               r->n_shards, &r->stats, &run, NULL, NULL, arena, &version, why);
     if (!err)
         err = result_json(plan, r, &version, arena, &counts, why);

@@ -115,6 +115,8 @@ TEST(from_an_upload_to_a_withdrawn_source)
     CHECK_EQ(json_len(json_get(s.json, "items")), 2);
     CHECK_EQ(ask(&s, "GET", "/api/datasets/b", NULL), 200);
     CHECK_STR(json_get_str(s.json, "title", STR("")), "乙");
+    /* What the source says is on the card, and goes on with what is made of it. */
+    CHECK_STR(json_get_str(json_get(s.json, "card"), "licence", STR("")), "CC0");
     CHECK_EQ(ask(&s, "GET", "/api/datasets/b/versions/0", NULL), 200);
     CHECK_STR(json_get_str(s.json, "made_by", STR("")), "pipeline");
     struct str version = json_get_str(s.json, "id", STR(""));
@@ -189,6 +191,14 @@ TEST(what_is_wrong_is_said)
              200);
     CHECK_STR(json_get_str(json_get(s.json, "card"), "licence", STR("")), "x");
     CHECK(http_answer_header(&s.answer, "ETag").ptr != NULL);
+    /* A card that people wrote stays when a new version comes. */
+    CHECK_EQ(
+        ask(&s, "POST", "/api/datasets/a/uploads?filename=y.jsonl&licence=z", "{\"text\":\"乙\"}"),
+        202);
+    (void)ran(&s);
+    CHECK_EQ(ask(&s, "GET", "/api/datasets/a", NULL), 200);
+    CHECK_EQ(json_get_int(s.json, "latest", 0), 2);
+    CHECK_STR(json_get_str(json_get(s.json, "card"), "licence", STR("")), "x");
     CHECK_EQ(ask(&s, "GET", "/api/datasets/a/diff?a=1&b=1", NULL), 200);
     CHECK_EQ(json_get_int(s.json, "n_same", 0), 1);
     done(&s);

@@ -15,6 +15,7 @@ export interface Draft {
   name: string;
   note: string;
   inputs: { dataset: string; version: number }[];
+  references: { dataset: string; version: number }[];
   output: { dataset: string; title: string; card: Card | null };
   seed: number;
   steps: DraftStep[];
@@ -27,7 +28,7 @@ export function freshStep(op: string): DraftStep {
 }
 
 export function emptyDraft(): Draft {
-  return { name: '', note: '', inputs: [], output: { dataset: '', title: '', card: null }, seed: 0, steps: [] };
+  return { name: '', note: '', inputs: [], references: [], output: { dataset: '', title: '', card: null }, seed: 0, steps: [] };
 }
 
 export function fromSpec(spec: Spec): Draft {
@@ -36,6 +37,7 @@ export function fromSpec(spec: Spec): Draft {
     name: spec.name ?? '',
     note: spec.note ?? '',
     inputs: inputs.map((one) => ({ dataset: one.dataset ?? '', version: one.version ?? 0 })),
+    references: (spec.references ?? []).map((one) => ({ dataset: one.dataset ?? '', version: one.version ?? 0 })),
     output: { dataset: spec.output?.dataset ?? '', title: spec.output?.title ?? '', card: spec.output?.card ?? null },
     seed: spec.seed ?? 0,
     steps: (spec.steps ?? []).map((step) => {
@@ -46,7 +48,9 @@ export function fromSpec(spec: Spec): Draft {
 }
 
 export function toSpec(draft: Draft): Spec {
-  const inputs = draft.inputs.filter((one) => one.dataset).map((one) => (one.version ? { dataset: one.dataset, version: one.version } : { dataset: one.dataset }));
+  const named = (list: Draft['inputs']) => list.filter((one) => one.dataset).map((one) => (one.version ? { dataset: one.dataset, version: one.version } : { dataset: one.dataset }));
+  const inputs = named(draft.inputs);
+  const references = named(draft.references);
   const [first] = inputs;
   const steps = draft.steps.map((step) => {
     const on = step.on.split('\n').map((path) => path.trim()).filter((path) => path);
@@ -56,6 +60,7 @@ export function toSpec(draft: Draft): Spec {
     ...(draft.name ? { name: draft.name } : {}),
     ...(draft.note ? { note: draft.note } : {}),
     ...(inputs.length === 1 && first ? { input: first } : { inputs }),
+    ...(references.length ? { references } : {}),
     output: { dataset: draft.output.dataset, ...(draft.output.title ? { title: draft.output.title } : {}), ...(draft.output.card ? { card: draft.output.card } : {}) },
     ...(draft.seed ? { seed: draft.seed } : {}),
     steps,
@@ -95,6 +100,7 @@ export function limitsWords(param: Param): string {
     parts.push(param.most >= 1e9 ? tr(`不小于 ${param.least}`, `at least ${param.least}`) : `${param.least} – ${param.most}`);
   if (unit) parts.push(unit);
   const given = Array.isArray(param.default) ? param.default.join('、') : param.default;
-  if (given !== undefined && given !== null && given !== '') parts.push(tr(`默认 ${param.kind === 'flag' ? (given ? '是' : '否') : given}`, `default ${given}`));
+  if (typeof given === 'number' && given >= 1e9) parts.push(tr('默认不限', 'no limit by default'));
+  else if (given !== undefined && given !== null && given !== '') parts.push(tr(`默认 ${param.kind === 'flag' ? (given ? '是' : '否') : given}`, `default ${given}`));
   return parts.join(' · ');
 }

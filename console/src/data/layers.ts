@@ -50,8 +50,18 @@ function heaped(graph: LineageGraph, keep: string): { nodes: (LineageNode & { n:
   return { nodes, edges: [...sums.values()] };
 }
 
+/** What was acquired came in by a run that has no input of its own: source -> run -> version. */
+function throughRuns(graph: LineageGraph): LineageGraph {
+  const kinds = new Map(graph.nodes.map((node) => [node.id, node.kind]));
+  const fed = new Set(graph.edges.map((edge) => edge.to));
+  const makers = new Map<string, string>();
+  for (const edge of graph.edges) if (kinds.get(edge.from) === 'run' && !fed.has(edge.from)) makers.set(edge.to, edge.from);
+  const edges = graph.edges.map((edge) => (kinds.get(edge.from) === 'source' && makers.has(edge.to) ? { ...edge, to: makers.get(edge.to) ?? edge.to } : edge));
+  return { ...graph, edges };
+}
+
 export function draw(graph: LineageGraph, keep: string): Drawing {
-  const { nodes, edges } = heaped(graph, keep);
+  const { nodes, edges } = heaped(throughRuns(graph), keep);
   const placed = new Map<string, Placed>(nodes.map((node) => [node.id, { ...node, layer: 0, x: 0, y: 0 }]));
   const links = edges.flatMap((edge) => {
     const from = placed.get(edge.from);

@@ -9,8 +9,21 @@ export function parseLine(line: string): DataRecord | null {
     const value: unknown = JSON.parse(line);
     return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as DataRecord) : null;
   } catch {
-    return null; /* it was cut off: it is shown as it is */
+    return mended(line);
   }
+}
+
+/** A line that was cut off within a text: what is there of it, or null when it does not come right. */
+function mended(line: string): DataRecord | null {
+  const cut = line.replace(/…$/, '').replace(/\\u?[0-9a-fA-F]{0,3}$/, '');
+  for (const end of ['"}', '}', '"}]}', '"}}', '"]}']) {
+    try {
+      return JSON.parse(`${cut}${end}`) as DataRecord;
+    } catch {
+      /* the next end */
+    }
+  }
+  return null;
 }
 
 export function memberWords(name: string): string {

@@ -63,6 +63,8 @@ export interface Spec {
   note?: string;
   input?: SpecInput;
   inputs?: SpecInput[];
+  /** Compared with, never put out. */
+  references?: SpecInput[];
   output?: { dataset?: string; title?: string; card?: Card };
   seed?: number;
   steps?: SpecStep[];
