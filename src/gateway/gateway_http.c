@@ -14,6 +14,7 @@
 
 #define MOST_BODY    ((size_t)32 << 20) /* pictures come in it */
 #define MOST_ASKED   ((size_t)1 << 20)  /* of a knowledge base */
+#define MOST_HERE    ((size_t)32 << 10) /* read on the event thread; larger ones by a worker */
 #define MOST_PER_ASK 5                  /* passages that an answer may rest on */
 
 /* ---- errors ---- */
@@ -287,6 +288,21 @@ static enum err call(struct http_request *req, struct http_response *res, struct
     return exchange(req, res, door, why);
 }
 
+/* Whether nothing of a call has to wait: the models are at hand, no guard wants its time, and the
+ * body is read in some microseconds. What is asked of a knowledge base is work. */
+static bool here(struct http_request *req)
+{
+    struct gateway *gateway = http_ctx(req);
+    struct str body = http_body(req);
+    if (body.len > MOST_HERE || !gateway->opts.models || !atomic_load(&gateway->ready))
+        return false;
+    for (size_t i = 0; i < gateway->n_guards; i++)
+        if (gateway->guards[i].before)
+            return false;
+    return !str_starts(scan_get(body, "model"), STR("\"kb:")) &&
+           models_at_hand(gateway->opts.models);
+}
+
 /* ---- the table ---- */
 
 static const struct http_param model_params[] = {
@@ -299,7 +315,7 @@ static const struct http_param model_params[] = {
         .summary = words,                                                                          \
         .request_schema =                                                                          \
             "{\"type\":\"object\",\"required\":[" required "],\"additionalProperties\":true}",     \
-        .response_schema = "{\"type\":\"object\"}", .handle = call                                 \
+        .response_schema = "{\"type\":\"object\"}", .handle = call, .here = here                   \
     }
 
 static const struct http_route routes[] = {

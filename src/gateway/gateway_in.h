@@ -68,7 +68,8 @@ struct gateway {
     struct http_client *client; /* opened by the first call */
     struct line *_Atomic lines;
     pthread_cond_t changed;
-    bool closing, ready;
+    bool closing;
+    atomic_bool ready;
     pthread_t keeper, counter;
     struct queue *counting;    /* exchanges whose tokens are to be counted */
     atomic_size_t n_waiting;   /* in all lines */

@@ -17,6 +17,15 @@ static void fail(struct http_request *req, enum err err, const struct why *why)
     response_problem(&req->res, err, why);
 }
 
+/* Behind the authorizer. */
+static enum err handle(struct http_request *req, struct why *why)
+{
+    enum err err = request_check_params(req, why);
+    if (!err && request_to_file(req))
+        err = request_body_flush(req, why);
+    return err ? err : req->match.route->route->handle(req, &req->res, why);
+}
+
 static enum err run(struct http_request *req, struct why *why)
 {
     const struct core *core = req->core;
@@ -26,13 +35,7 @@ static enum err run(struct http_request *req, struct why *why)
         err = core->authorize(core->authorize_ctx, req, route, why);
     else if (route->access != HTTP_PUBLIC)
         err = err_set(why, ERR_UNAUTHENTICATED, "sign in first");
-    if (!err)
-        err = request_check_params(req, why);
-    if (!err && request_to_file(req))
-        err = request_body_flush(req, why);
-    if (!err)
-        err = route->handle(req, &req->res, why);
-    return err;
+    return err ? err : handle(req, why);
 }
 
 void request_answer(struct http_request *req, enum err err, const struct why *why)
@@ -42,10 +45,21 @@ void request_answer(struct http_request *req, enum err err, const struct why *wh
     response_finish(&req->res);
 }
 
+/* Whether the answer is there; else whoever holds the request has it. */
+static bool conclude(struct http_request *req, enum err err, const struct why *why)
+{
+    int left = HOLD_ASKED;
+    if (err || atomic_load(&req->hold) == HOLD_NONE) {
+        held_void(req);
+        request_answer(req, err, why);
+        return true;
+    }
+    return !atomic_compare_exchange_strong(&req->hold, &left, HOLD_LEFT);
+}
+
 bool request_dispatch(struct http_request *req)
 {
     struct why why = {0};
-    int left = HOLD_ASKED;
     int64_t waited_ms = (time_mono_ns() - req->queued_ns) / 1000000;
     enum err err;
     if (atomic_load(&req->core->cutting))
@@ -54,12 +68,21 @@ bool request_dispatch(struct http_request *req)
         err = err_set(&why, ERR_BUSY, "waited %lld ms for a worker", (long long)waited_ms);
     else
         err = run(req, &why);
-    if (err || atomic_load(&req->hold) == HOLD_NONE) {
-        held_void(req);
-        request_answer(req, err, &why);
-        return true;
-    }
-    return !atomic_compare_exchange_strong(&req->hold, &left, HOLD_LEFT);
+    return conclude(req, err, &why);
+}
+
+bool request_dispatch_here(struct http_request *req, bool *ready)
+{
+    const struct core *core = req->core;
+    const struct http_route *route = req->match.route->route;
+    struct why why = {0};
+    enum err err = ERR_OK;
+    if (!route->here || !core->authorize_here || request_to_file(req) ||
+        atomic_load(&core->cutting) || !route->here(req) ||
+        !core->authorize_here(core->authorize_ctx, req, route, &err, &why))
+        return false;
+    *ready = conclude(req, err ? err : handle(req, &why), &why);
+    return true;
 }
 
 /* Static files are for whoever asks; an address with slashes in disguise names none. */

@@ -60,9 +60,9 @@ struct http_route {
     enum err (*handle)(struct http_request *req, struct http_response *res, struct why *why);
     bool body_to_file; /* the body is streamed to a temporary file: http_body_path() */
     bool quick; /* public, never blocks: runs on the event thread, without http_opts.authorize */
-    /* Asked on the event thread when the request is whole: true when neither http_opts.authorize
-     * nor the handler will block for it. Then both run there, which saves a change of thread; the
-     * handler may hold the request. NULL: a worker always. */
+    /* Asked on the event thread when the request is whole: true when the handler will not block for
+     * it. Then it runs there if http_opts.authorize_here can tell who calls, which saves a change
+     * of thread; it may hold the request. NULL: a worker always. */
     bool (*here)(struct http_request *req);
 };
 
@@ -213,6 +213,11 @@ struct http_opts {
     enum err (*authorize)(void *ctx, struct http_request *req, const struct http_route *route,
                           struct why *why);
     void *authorize_ctx;
+    /* The same on the event thread, for routes that are handled there (http_route.here): false when
+     * it would have to block; then nothing was done, and `authorize` is called on a worker. Else
+     * *err is what `authorize` would return. May be NULL: never. */
+    bool (*authorize_here)(void *ctx, struct http_request *req, const struct http_route *route,
+                           enum err *err, struct why *why);
     /* Static files for GET of a path that no route takes; false when there is none. On the event
      * thread: must not block. May be NULL. `path` is decoded, begins with '/', has no "..". */
     bool (*asset)(const char *path, struct http_asset *out);

@@ -140,6 +140,8 @@ struct core {
     enum err (*authorize)(void *ctx, struct http_request *req, const struct http_route *route,
                           struct why *why);
     void *authorize_ctx;
+    bool (*authorize_here)(void *ctx, struct http_request *req, const struct http_route *route,
+                           enum err *err, struct why *why);
     bool (*asset)(const char *path, struct http_asset *out);
     void (*resume)(struct http_request *req); /* the event thread takes it from here */
     struct streams *streams;
@@ -252,6 +254,9 @@ void words_in(const char *language, const char *text, struct buf *out);
 bool request_dispatch_quick(struct http_request *req);
 /* False: the handler holds the request, which may be somebody else's or gone by now. */
 ERR_MUST_USE bool request_dispatch(struct http_request *req);
+/* On the event thread: false when a worker has to do it. Else *ready is what request_dispatch()
+ * returns. */
+bool request_dispatch_here(struct http_request *req, bool *ready);
 /* Logs and answers the error if there is one, and closes the answer. */
 void request_answer(struct http_request *req, enum err err, const struct why *why);
 

@@ -486,8 +486,8 @@ static void submit(struct link *link)
 {
     struct http_request *req = link->req;
     struct core *core = req->core;
-    const struct http_route *route = req->match.route ? req->match.route->route : NULL;
     struct why why = {0};
+    bool ready;
     enum err err;
     if (!conn_enter(link->conn, CONN_WORK)) {
         close_link(link);
@@ -498,10 +498,10 @@ static void submit(struct link *link)
         reply(link);
         return;
     }
-    if (route && route->here && route->here(req)) {
-        if (request_dispatch(req))
-            reply(link); /* else it is held, and may have come back already: see on_task */
-        return;
+    if (request_dispatch_here(req, &ready)) {
+        if (ready)
+            reply(link);
+        return; /* else it is held, and may have been let go already: see on_task */
     }
     if (atomic_fetch_add(&core->n_waiting, 1) < core->limits.most_waiting) {
         req->phase = PHASE_WAIT;

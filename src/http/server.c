@@ -241,6 +241,7 @@ static enum err set_core(struct http_server *server, const struct http_opts *opt
     read_limits(opts->conf, &core->limits);
     core->authorize = opts->authorize;
     core->authorize_ctx = opts->authorize_ctx;
+    core->authorize_here = opts->authorize_here;
     core->asset = opts->asset;
     core->resume = link_resume;
     enum err err = set_temp_dir(server, opts->temp_dir, why);

@@ -60,6 +60,7 @@ static enum err serve(struct center *c, const sigset_t *signals, struct why *why
                              .n_tables = n,
                              .authorize = ops_authorize,
                              .authorize_ctx = c->ops,
+                             .authorize_here = ops_authorize_here,
                              .asset = root_asset,
                              .loops = c->loops,
                              .temp_dir = file_join(c->arena, c->opts->data, "tmp")};

@@ -93,8 +93,11 @@ static struct meter_call *take_slot(struct meter *m)
             ((head >> 32) + 1) << 32 | __atomic_load_n(&m->next_free[top - 1], __ATOMIC_RELAXED);
         if (atomic_compare_exchange_weak_explicit(&m->free_head, &head, next, memory_order_acq_rel,
                                                   memory_order_acquire)) {
+            struct meter_call *call = &m->calls[top - 1];
             atomic_fetch_sub_explicit(&m->n_free, 1, memory_order_relaxed);
-            return &m->calls[top - 1];
+            call->meter = m; /* here, so that memory of slots that are never used is not touched */
+            call->slot = &m->flight.slots[top - 1];
+            return call;
         }
     }
 }

@@ -19,7 +19,7 @@ static const struct conf_key keys[] = {
      "Longest time until an ended call is written; each commit is an entry of the ledger"},
     {"meter.refresh", CONF_DURATION, "1s", 10, 60000, NULL,
      "How often limits, prices and what other processes spent are read"},
-    {"meter.slots", CONF_INT, "16384", 16, 1 << 20, NULL,
+    {"meter.slots", CONF_INT, "65536", 16, 1 << 20, NULL,
      "Calls of a process in flight or not written yet; 1 KiB of disk each"},
     {"meter.reserve", CONF_INT, "1024", 0, 1000000, NULL,
      "Completion tokens reserved for a call that names no most"},
@@ -223,10 +223,8 @@ static enum err make_slots(struct meter *m, struct why *why)
     random_bytes(m->id_seed, sizeof m->id_seed);
     random_bytes(&from, sizeof from);
     atomic_store(&m->id_count, from >> 21);
-    for (size_t i = m->n_slots; i > 0; i--) {
-        m->calls[i - 1] = (struct meter_call){.meter = m, .slot = &m->flight.slots[i - 1]};
+    for (size_t i = m->n_slots; i > 0; i--)
         call_free(m, &m->calls[i - 1]);
-    }
     return ERR_OK;
 }
 

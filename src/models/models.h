@@ -167,6 +167,8 @@ void models_route_free(const struct models_route *route); /* NULL is fine */
  * the caller's as from models_resolve(); the array lives in `arena`. */
 ERR_MUST_USE enum err models_list(struct models *models, struct str tenant, struct arena *arena,
                                   const struct models_route ***out, size_t *n, struct why *why);
+/* Whether models_resolve() and models_generation() need not wait for the store now. */
+bool models_at_hand(struct models *models);
 /* Counts up with each change; for caches of what was made from routes. */
 int64_t models_generation(struct models *models);
 

@@ -783,6 +783,14 @@ enum err models_list(struct models *m, struct str tenant, struct arena *arena,
     return err;
 }
 
+bool models_at_hand(struct models *m)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    bool at_hand = m->snapshot && m->watching && !atomic_load(&m->stale);
+    (void)pthread_mutex_unlock(&m->lock);
+    return at_hand;
+}
+
 int64_t models_generation(struct models *m)
 {
     struct snapshot *s = NULL;

@@ -262,6 +262,17 @@ static enum err ask_store(struct ops *ops, struct str prefix, const char *digest
     return err ? err_set(why, err, "%s", why_text(&inner, err)) : ERR_OK;
 }
 
+bool ops_key_known(struct ops *ops, struct str key, struct arena *arena, struct ops_identity *out,
+                   int64_t *requests_per_minute)
+{
+    struct str prefix;
+    uint8_t digest[HASH_BYTES];
+    if (!ops->known || !key_parts(key, &prefix))
+        return false;
+    hash_of(HASH_SHA256, key, digest);
+    return known_find(ops->known, digest, arena, out, requests_per_minute);
+}
+
 enum err ops_key_of(struct ops *ops, struct str key, struct arena *arena, struct ops_identity *out,
                     int64_t *requests_per_minute, struct why *why)
 {

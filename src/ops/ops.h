@@ -141,6 +141,9 @@ void ops_audit_refusal(struct ops *ops, const struct ops_identity *who, const ch
  * "Authorization: Bearer <key>"; rate limits; refusals are audited. */
 enum err ops_authorize(void *ops, struct http_request *req, const struct http_route *route,
                        struct why *why);
+/* For http_opts.authorize_here: API keys that are known and may do what they ask. */
+bool ops_authorize_here(void *ops, struct http_request *req, const struct http_route *route,
+                        enum err *err, struct why *why);
 const struct http_table *ops_routes(struct ops *ops); /* lives as long as ops */
 
 /* ---- users ---- */
@@ -295,5 +298,8 @@ ERR_MUST_USE enum err ops_key_revoke(struct ops *ops, const struct ops_identity 
 ERR_MUST_USE enum err ops_key_of(struct ops *ops, struct str key, struct arena *arena,
                                  struct ops_identity *out, int64_t *requests_per_minute,
                                  struct why *why);
+/* The same from memory alone, when the key was looked up lately; else false. */
+bool ops_key_known(struct ops *ops, struct str key, struct arena *arena, struct ops_identity *out,
+                   int64_t *requests_per_minute);
 
 #endif

@@ -64,6 +64,25 @@ static enum err by_key(struct ops *ops, struct http_request *req, struct str key
                       why);
 }
 
+/* Nothing here waits: what is known of the key is in memory, as is the limit. */
+bool ops_authorize_here(void *ctx, struct http_request *req, const struct http_route *route,
+                        enum err *err, struct why *why)
+{
+    struct ops *ops = ctx;
+    struct str key;
+    int64_t per_minute;
+    struct ops_identity *who = arena_one(http_arena(req), struct ops_identity);
+    if (!who || !bearer(req, &key) || !ops_key_known(ops, key, http_arena(req), who, &per_minute) ||
+        (route->permission && !ops_may(who, route->permission))) /* a refusal goes to the ledger */
+        return false;
+    who->address = str_c(http_address(req));
+    who->trace = str_c(http_trace_id(req));
+    *err = take(ops, req, "key", who->id, per_minute, "the limit of this API key was reached", why);
+    if (!*err)
+        http_set_identity(req, who);
+    return true;
+}
+
 /* While the first password stands nothing opens but the session itself and its change. */
 static bool open_before_change(struct http_request *req)
 {

@@ -110,17 +110,63 @@ static enum err hello(struct http_request *req, struct http_response *res, struc
     return ERR_OK;
 }
 
+/* ---- a route that is handled on the event thread when it says so ---- */
+
+static _Thread_local bool on_worker; /* set by authorize(), which only workers call */
+static atomic_int n_here, n_there;
+
+static bool may_stay(struct http_request *req)
+{
+    return http_param_bool(req, "stay", true);
+}
+
+static enum err authorize(void *ctx, struct http_request *req, const struct http_route *route,
+                          struct why *why)
+{
+    (void)ctx, (void)req, (void)route, (void)why;
+    on_worker = true;
+    return ERR_OK;
+}
+
+static bool authorize_here(void *ctx, struct http_request *req, const struct http_route *route,
+                           enum err *err, struct why *why)
+{
+    (void)ctx, (void)route;
+    if (!http_param_bool(req, "known", true))
+        return false;
+    *err = http_param_bool(req, "limited", false) ? err_set(why, ERR_RATE_LIMITED, "too often")
+                                                  : ERR_OK;
+    return true;
+}
+
+static enum err here(struct http_request *req, struct http_response *res, struct why *why)
+{
+    atomic_fetch_add(on_worker ? &n_there : &n_here, 1);
+    return hold(req, res, why);
+}
+
+static const struct http_param here_params[] = {{"n", "integer", "a number", false, false}};
+
 static const struct http_route routes[] = {
+    {.method = "GET",
+     .path = "/here",
+     .params = here_params,
+     .n_params = 1,
+     .handle = here,
+     .here = may_stay},
     {.method = "GET", .path = "/hold", .handle = hold},
     {.method = "GET", .path = "/stream", .handle = stream},
     {.method = "GET", .path = "/hello", .handle = hello},
 };
-static const struct http_table table = {.room = "test", .routes = routes, .n = 3};
+static const struct http_table table = {.room = "test", .routes = routes, .n = 4};
 
 static struct serve start(const char *const *sets)
 {
-    struct http_opts opts = {.tables = &table, .n_tables = 1};
+    struct http_opts opts = {
+        .tables = &table, .n_tables = 1, .authorize = authorize, .authorize_here = authorize_here};
     n_held = 0;
+    atomic_store(&n_here, 0);
+    atomic_store(&n_there, 0);
     atomic_store(&n_gone, 0);
     atomic_store(&n_done, 0);
     atomic_store(&n_nexts, 0);
@@ -209,6 +255,52 @@ TEST(a_release_before_the_handler_returns_counts)
     struct serve s = start(NULL);
     for (int i = 0; i < 50; i++)
         CHECK(has(raw_get(s.port, "/hold?now=1", NULL), "at once"));
+    serve_stop(&s, 1000);
+}
+
+TEST(a_route_may_be_handled_where_its_request_came_in)
+{
+    struct serve s = start(NULL);
+    for (int i = 0; i < 20; i++)
+        CHECK(has(raw_get(s.port, "/here?now=1", NULL), "at once"));
+    CHECK_EQ(atomic_load(&n_here), 20);
+    CHECK_EQ(atomic_load(&n_there), 0);
+    /* what the route or the authorizer cannot do there goes to a worker */
+    CHECK(has(raw_get(s.port, "/here?now=1&stay=0", NULL), "at once"));
+    CHECK(has(raw_get(s.port, "/here?now=1&known=0", NULL), "at once"));
+    CHECK_EQ(atomic_load(&n_there), 2);
+    /* refusals and checks are the same there */
+    CHECK_EQ(raw_status(raw_get(s.port, "/here?limited=1", NULL)), 429);
+    CHECK_EQ(raw_status(raw_get(s.port, "/here?n=x", NULL)), 400);
+    CHECK_EQ(raw_status(raw_get(s.port, "/here?fail=1", NULL)), 409);
+    CHECK_EQ(atomic_load(&n_here), 21);
+    serve_stop(&s, 1000);
+}
+
+/* Each is let go by another thread, in the middle of others that come. */
+TEST(requests_that_are_handled_and_held_there_are_all_answered)
+{
+    enum { MANY = 300, ROUNDS = 3 };
+    struct serve s = start((const char *[]){"http.connections_per_address=1000", NULL});
+    int fd[MANY];
+    char out[4000];
+    for (int i = 0; i < MANY; i++)
+        fd[i] = ask(s.port, "/here");
+    for (int round = 0; round < ROUNDS; round++) {
+        static const char again[] = "GET /here HTTP/1.1\r\nHost: t\r\n\r\n";
+        int ok = 0;
+        CHECK(wait_held(MANY));
+        release_all();
+        for (int i = 0; i < MANY; i++) {
+            ok += comes(fd[i], out, sizeof out, "\r\n\r\nlater");
+            if (round + 1 < ROUNDS)
+                CHECK(raw_send(fd[i], again, sizeof again - 1));
+        }
+        CHECK_EQ(ok, MANY);
+    }
+    CHECK_EQ(atomic_load(&n_here), MANY * ROUNDS);
+    for (int i = 0; i < MANY; i++)
+        (void)close(fd[i]);
     serve_stop(&s, 1000);
 }
 
