@@ -60,11 +60,21 @@ void hash_of(enum hash_kind kind, struct str data, uint8_t out[HASH_BYTES])
         abort(); /* only memory for a context can be missing here */
 }
 
-void hash_hmac_sha256(struct str key, struct str data, uint8_t out[HASH_BYTES])
+static void hmac(enum hash_kind kind, struct str key, struct str data, uint8_t out[HASH_BYTES])
 {
-    if (!HMAC(EVP_sha256(), key.ptr ? key.ptr : "", (int)key.len,
+    if (!HMAC(md_of(kind), key.ptr ? key.ptr : "", (int)key.len,
               (const unsigned char *)(data.ptr ? data.ptr : ""), data.len, out, NULL))
         abort();
+}
+
+void hash_hmac_sha256(struct str key, struct str data, uint8_t out[HASH_BYTES])
+{
+    hmac(HASH_SHA256, key, data, out);
+}
+
+void hash_hmac_sm3(struct str key, struct str data, uint8_t out[HASH_BYTES])
+{
+    hmac(HASH_SM3, key, data, out);
 }
 
 const char *hex_put(const void *ptr, size_t len, char *out)

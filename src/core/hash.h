@@ -23,6 +23,7 @@ void hash_free(struct hash *hash);
 /* In one step. Aborts only when the crypto library lacks the digest, which start-up checks. */
 void hash_of(enum hash_kind kind, struct str data, uint8_t out[HASH_BYTES]);
 void hash_hmac_sha256(struct str key, struct str data, uint8_t out[HASH_BYTES]);
+void hash_hmac_sm3(struct str key, struct str data, uint8_t out[HASH_BYTES]);
 
 /* Lower-case hex with '\0'; out holds 2 * len + 1 bytes. */
 const char *hex_put(const void *ptr, size_t len, char *out);
