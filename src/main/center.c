@@ -69,6 +69,7 @@ void center_migrations(const struct store_migration **out, size_t *n, struct are
         {knowledge_migrations, knowledge_n_migrations}, {eval_migrations, eval_n_migrations},
         {meter_migrations, meter_n_migrations},         {data_migrations, data_n_migrations},
         {annotate_migrations, annotate_n_migrations},   {gateway_migrations, gateway_n_migrations},
+        {privacy_migrations, privacy_n_migrations},
     };
     size_t total = 0;
     for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
@@ -145,6 +146,9 @@ static enum err open_rooms(struct center *c, struct why *why)
                                  .program = c->opts->program};
     if (!err)
         err = models_open(&models, &c->models, why);
+    struct privacy_opts privacy = {c->store, c->ops, c->opts->data};
+    if (!err)
+        err = privacy_open(&privacy, &c->privacy, why);
     struct data_opts data = {c->store, c->objects, c->compute, c->ops, c->conf, c->opts->data};
     if (!err)
         err = data_open(&data, &c->data, why);
@@ -224,6 +228,7 @@ void center_close(struct center *c)
     knowledge_close(c->knowledge);
     annotate_close(c->annotate);
     data_close(c->data);
+    privacy_close(c->privacy);
     models_close(c->models);
     meter_close(c->meter);
     compute_close(c->compute);
@@ -246,7 +251,8 @@ size_t center_routes(struct center *c, struct http_table out[CENTER_MOST_TABLES]
                                          gateway_routes(c->gateway),
                                          meter_routes(c->meter),
                                          gateway_api_routes(c->gateway),
-                                         annotate_routes(c->annotate)};
+                                         annotate_routes(c->annotate),
+                                         privacy_routes(c->privacy)};
     size_t n = sizeof tables / sizeof tables[0];
     for (size_t i = 0; i < n; i++)
         out[i] = *tables[i];

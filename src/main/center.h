@@ -19,6 +19,7 @@
 #include "meter/meter.h"
 #include "objects/objects.h"
 #include "ops/ops.h"
+#include "privacy/privacy.h"
 #include "store/store.h"
 
 #define CENTER_MOST_SETS 64
@@ -42,6 +43,7 @@ struct center {
     struct ops *ops;
     struct compute *compute;
     struct models *models;
+    struct privacy *privacy;
     struct data *data;
     struct annotate *annotate;
     struct knowledge *knowledge;

@@ -38,12 +38,13 @@ static bool ipv4(struct scan *scan, struct run *run, size_t first)
                               : run->cells[at].gap & GAP_REAL || run->cells[at].flags & CELL_HAN;
     if (at < run->n && run->cells[at].gap == GAP_DOT && run->cells[at].c <= '9')
         right = false;
-    if (!left || !right || parts[0] == 0)
+    /* This machine, networks of nobody: no address of anybody. */
+    if (!left || !right || parts[0] == 0 || parts[0] == 127 || parts[0] >= 240)
         return false;
     struct cues cues;
     cues_before(scan->text, run->cells[first].start, scan->context, &cues);
     bool small = parts[0] < 20 && parts[1] < 30 && parts[2] < 30 && parts[3] < 30 && parts[0] != 10;
-    float sure = small || parts[0] == 127 || parts[0] >= 240 ? 0.4F : 0.85F;
+    float sure = small ? 0.4F : 0.85F;
     struct str head = str_slice(scan->text, 0, run->cells[first].start);
     if (str_ends(head, STR("://")) && !scan->scanner->public_too)
         sure = 0; /* a server's address, for everybody */

@@ -62,7 +62,7 @@ static void plate(struct scan *scan, struct run *run, size_t first)
     if (c && letters_gap(c))
         c = letters_before(scan->text, at, 0, &at);
     bool army = run->cells[first].c == 'W' && first + 1 < run->n && run->cells[first + 1].c == 'J';
-    if (!is_province(c) || army)
+    if (!is_province(c) || army || run->cells[first].c == 'I')
         return;
     size_t n = serial(run, first + 1, &letters), end_cell = first + 1 + n;
     if (n < 4 || n > 6 || letters > 2 || run->taken[first])

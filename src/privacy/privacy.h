@@ -196,7 +196,7 @@ ERR_MUST_USE enum err privacy_destroy(struct privacy *privacy, const struct ops_
 ERR_MUST_USE enum err privacy_keys_json(struct privacy *privacy, const struct ops_identity *who,
                                         struct arena *arena, struct json_out *out, struct why *why);
 
-#define PRIVACY_MOST_REVEAL 1000 /* tokens in one call */
+#define PRIVACY_MOST_REVEAL 200 /* tokens in one call */
 /*
  * privacy.reveal. `text` with the vault's tokens in it turned back, *n of them. The act, its reason
  * and the SHA-256 of every token are in the ledger before a value is given; a refusal too.

@@ -6,6 +6,7 @@
 #include "core/arena.h"
 #include "learn/learn.h"
 #include "privacy/scan_in.h"
+#include "privacy/vault.h"
 
 #define LEAST_DIGITS 4 /* of a run that is looked at */
 
@@ -112,6 +113,8 @@ static void keep_best(struct scan *scan)
         qsort(scan->items, scan->n, sizeof *scan->items, by_start);
     for (size_t i = 0; i < scan->n; i++) {
         struct privacy_finding *item = &scan->items[i];
+        if (vault_inside(scan->text, item->start))
+            continue;
         while (n && scan->items[n - 1].end > item->start && better(item, &scan->items[n - 1]))
             n--;
         if (!n || scan->items[n - 1].end <= item->start)
