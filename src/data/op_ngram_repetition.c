@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/arena.h"
-#include "core/hash.h"
 #include "data/op.h"
+#include "data/shingles.h"
 #include "data/text.h"
 
 enum { N = DATA_OWN };
@@ -40,17 +40,16 @@ static enum err measure(const struct data_call *call, struct str in, double *out
     while (cap < n_chars * 2)
         cap *= 2;
     uint64_t *set = arena_array(call->arena, uint64_t, cap);
-    uint32_t *starts = arena_calloc(call->arena, n_chars + 1, sizeof *starts);
-    if (!set || !starts)
+    uint32_t *chars = arena_grow(call->arena, NULL, 0, (n_chars + 1) * sizeof *chars);
+    uint64_t *grams = arena_grow(call->arena, NULL, 0, (n_chars + 1) * sizeof *grams);
+    if (!set || !chars || !grams)
         return err_set(why, ERR_NO_MEMORY, "could not count the n-grams of a text");
-    size_t k = 0;
-    for (size_t i = 0; i < in.len && k <= n_chars; (void)text_next(in, &i))
-        starts[k++] = (uint32_t)i;
-    if (k == n_chars)
-        starts[k] = (uint32_t)in.len;
+    for (size_t i = 0, k = 0; i < in.len && k < n_chars; k++)
+        chars[k] = text_next(in, &i);
+    size_t n_grams = shingles_roll(chars, n_chars, n, grams);
     size_t again = 0, covered = 0; /* characters before `covered` are counted already */
-    for (size_t i = 0; i + n <= n_chars; i++) {
-        if (!seen(set, cap - 1, hash64(in.ptr + starts[i], starts[i + n] - starts[i], 0)))
+    for (size_t i = 0; i < n_grams; i++) {
+        if (!seen(set, cap - 1, grams[i]))
             continue;
         size_t from = i > covered ? i : covered;
         again += i + n - from;

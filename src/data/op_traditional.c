@@ -25,7 +25,7 @@ struct made {
     pthread_mutex_t lock;
     opencc_t idle[64];
     size_t n;
-    uint8_t changes[(LAST - FIRST) / 8 + 1]; /* characters that change alone; only for t2s, hk2s */
+    uint8_t changes[(LAST - FIRST) / 8 + 1]; /* characters that ever change; only for t2s, hk2s */
     bool by_character;
 };
 
@@ -61,6 +61,10 @@ static void give_back(struct made *m, opencc_t one)
         (void)opencc_close(one);
 }
 
+/* Characters that stay alone and change in words: 反覆, 答覆. Dictionaries cannot be listed through
+ * opencc, so these were found by comparing with whole texts converted. */
+static const uint32_t in_words[] = {0x8986};
+
 /* Nearly every text of a city is simplified already: which characters would ever change. */
 static void learn_characters(struct made *m, opencc_t one)
 {
@@ -73,6 +77,8 @@ static void learn_characters(struct made *m, opencc_t one)
         if (out)
             opencc_convert_utf8_free(out);
     }
+    for (size_t i = 0; i < sizeof in_words / sizeof in_words[0]; i++)
+        m->changes[(in_words[i] - FIRST) / 8] |= (uint8_t)(1 << (in_words[i] - FIRST) % 8);
 }
 
 static enum err prepare(const struct data_prepare *p, const void **made, struct why *why)
@@ -112,27 +118,61 @@ static bool may_change(const struct made *m, struct str in)
     return false;
 }
 
-static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
+static enum err convert(struct made *m, struct str in, struct buf *out, struct why *why)
 {
-    struct made *m = (struct made *)call->made;
-    *out = in;
-    /* opencc reads to the first '\0' */
-    if (!may_change(m, in) || memchr(in.ptr, '\0', in.len))
-        return ERR_OK;
     opencc_t one = borrow(m);
     char *to = one ? opencc_convert_utf8(one, in.ptr, in.len) : NULL;
     if (one)
         give_back(m, one);
     if (!to)
         return err_set(why, ERR_INVALID, "could not convert a text of %zu bytes", in.len);
-    *out = str_copy(call->arena, str_c(to));
+    buf_add_c(out, to);
     opencc_convert_utf8_free(to);
-    return out->ptr ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not hold the converted text");
+    return ERR_OK;
+}
+
+/* The end of the piece that begins at `at`: no word of the dictionaries holds a line's or a
+ * sentence's end, so what stands before it is converted the same without what stands behind. */
+static size_t piece_end(struct str in, size_t at)
+{
+    struct str stop = STR("。");
+    while (at < in.len && in.ptr[at] != '\n' && !str_starts(str_from(in, at), stop))
+        at++;
+    at += at < in.len;
+    while (at < in.len && ((unsigned char)in.ptr[at] & 0xC0) == 0x80)
+        at++; /* behind the whole stop */
+    return at;
+}
+
+static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
+{
+    struct made *m = (struct made *)call->made;
+    struct buf buf;
+    enum err err = ERR_OK;
+    *out = in;
+    /* opencc reads to the first '\0' */
+    if (!may_change(m, in) || memchr(in.ptr, '\0', in.len))
+        return ERR_OK;
+    buf_init(&buf, call->arena);
+    if (!m->by_character)
+        err = convert(m, in, &buf, why);
+    for (size_t at = 0, end; m->by_character && !err && at < in.len; at = end) {
+        end = piece_end(in, at);
+        struct str piece = str_slice(in, at, end);
+        if (may_change(m, piece))
+            err = convert(m, piece, &buf, why);
+        else
+            buf_add(&buf, piece);
+    }
+    if (err)
+        return err;
+    *out = buf_str(&buf);
+    return buf_err(&buf, why);
 }
 
 const struct data_op data_op_traditional = {
     .name = "traditional",
-    .version = 1,
+    .version = 2,
     .group = DATA_CLEAN,
     .summary = "Convert between traditional and simplified Chinese by words",
     .summary_zh = "繁体与简体中文按词转换",
