@@ -57,12 +57,14 @@ struct map_entry *map_put(struct map *map, struct str key, bool *made)
         *made = false;
     if (!key.ptr)
         key.ptr = "";
-    struct map_entry *entry = map_find(map, key);
-    if (entry)
+    struct map_entry *entry = map->cap ? place(map->entries, map->cap, key) : NULL;
+    if (entry && entry->key.ptr)
         return entry;
-    if ((map->n + 1) * 4 > map->cap * 3 && !grow(map))
-        return NULL;
-    entry = place(map->entries, map->cap, key);
+    if ((map->n + 1) * 4 > map->cap * 3) {
+        if (!grow(map))
+            return NULL;
+        entry = place(map->entries, map->cap, key);
+    }
     entry->key = key;
     entry->value.u = 0;
     map->n++;

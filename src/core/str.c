@@ -97,11 +97,22 @@ struct str str_trim(struct str s)
 static const struct str wide_spaces[] = {STR_INIT("\xE3\x80\x80"), STR_INIT("\xC2\xA0"),
                                          STR_INIT("\xEF\xBB\xBF")};
 
+/* The first or last byte of a wide space; most lines end here. */
+static bool may_be_wide(struct str s)
+{
+    unsigned char first = s.len ? (unsigned char)s.ptr[0] : 0;
+    unsigned char last = s.len ? (unsigned char)s.ptr[s.len - 1] : 0;
+    return first == 0xE3 || first == 0xC2 || first == 0xEF || last == 0x80 || last == 0xA0 ||
+           last == 0xBF;
+}
+
 struct str str_trim_space(struct str s)
 {
     for (bool again = true; again;) {
         again = false;
         s = str_trim(s);
+        if (!may_be_wide(s))
+            return s;
         for (size_t i = 0; i < sizeof wide_spaces / sizeof wide_spaces[0]; i++) {
             if (str_starts(s, wide_spaces[i])) {
                 s = str_from(s, wide_spaces[i].len);

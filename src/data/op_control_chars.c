@@ -24,6 +24,25 @@ static bool unwanted(uint32_t c, bool joiners)
            (c & 0xFFFE) == 0xFFFE || (c >= 0xFDD0 && c <= 0xFDEF);
 }
 
+/* Whether a byte begins one, or may. */
+static inline unsigned char leads(unsigned char c)
+{
+    return (unsigned char)((c < 0x20 && c != '\n' && c != '\t') | (c == 0x7F) | (c == 0xC2) |
+                           (c == 0xE2) | (c >= 0xF0));
+}
+
+/* Whether a block may hold one, by the first byte or the first two of those there are. */
+static bool may_hold(const unsigned char *p)
+{
+    unsigned char any = leads(p[0]);
+    for (int k = 1; k < TEXT_BLOCK; k++) {
+        unsigned char c = p[k];
+        any |= (unsigned char)(leads(c) |
+                               ((p[k - 1] == 0xEF) & ((c == 0xB7) | (c == 0xBB) | (c == 0xBF))));
+    }
+    return any;
+}
+
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
     struct buf buf;
@@ -32,6 +51,10 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
     buf_init(&buf, call->arena);
     for (size_t i = 0; i < in.len;) {
         size_t at = i;
+        if (i + TEXT_BLOCK <= in.len && !may_hold((const unsigned char *)in.ptr + i)) {
+            i = text_behind_block(in, i);
+            continue;
+        }
         if (!unwanted(text_next(in, &i), joiners))
             continue;
         buf_add(&buf, str_slice(in, from, at));

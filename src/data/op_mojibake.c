@@ -65,6 +65,17 @@ static bool lost(struct str in, size_t at, size_t *len)
     return false;
 }
 
+/* Whether a block may hold a Latin-1 letter, U+FFFD or 锟. */
+static bool may_hold(const unsigned char *p)
+{
+    unsigned any = p[0] == 0xC2 || p[0] == 0xC3;
+    for (int k = 1; k < TEXT_BLOCK; k++)
+        any |= (unsigned)(p[k] == 0xC2) | (unsigned)(p[k] == 0xC3) |
+               ((unsigned)(p[k - 1] == 0xEF) & (unsigned)(p[k] == 0xBF)) |
+               ((unsigned)(p[k - 1] == 0xE9) & (unsigned)(p[k] == 0x94));
+    return any;
+}
+
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
     struct buf buf;
@@ -72,6 +83,10 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
     bool drop = call->args[MARKS].number > 0;
     buf_init(&buf, call->arena);
     for (size_t i = 0; i < in.len;) {
+        if (i + TEXT_BLOCK <= in.len && !may_hold((const unsigned char *)in.ptr + i)) {
+            i = text_behind_block(in, i);
+            continue;
+        }
         unsigned char b = (unsigned char)in.ptr[i];
         size_t at = i;
         if (b < 0xC2) {

@@ -67,6 +67,10 @@ static enum err measure(const struct data_call *call, struct str in, double *out
             hits += is_english(str_slice(in, at, i));
             continue;
         }
+        if (b >= 0x80 && b < 0xC2) { /* inside a character */
+            i++;
+            continue;
+        }
         uint32_t c = text_next(in, &i);
         if (c >= FIRST && c <= LAST) {
             n++;

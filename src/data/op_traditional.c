@@ -135,9 +135,10 @@ static enum err convert(struct made *m, struct str in, struct buf *out, struct w
  * sentence's end, so what stands before it is converted the same without what stands behind. */
 static size_t piece_end(struct str in, size_t at)
 {
-    struct str stop = STR("。");
-    while (at < in.len && in.ptr[at] != '\n' && !str_starts(str_from(in, at), stop))
-        at++;
+    const unsigned char *p = (const unsigned char *)in.ptr;
+    while (at < in.len && p[at] != '\n' &&
+           !(p[at] == 0xE3 && p[at + 1] == 0x80 && p[at + 2] == 0x82))
+        at++; /* E3 begins a character of three bytes */
     at += at < in.len;
     while (at < in.len && ((unsigned char)in.ptr[at] & 0xC0) == 0x80)
         at++; /* behind the whole stop */

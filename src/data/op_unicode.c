@@ -34,6 +34,9 @@ static bool inert(uint32_t c, bool compatible)
         return true;
     if (c >= 0x2010 && c <= 0x201F)
         return !compatible || (c != 0x2011 && c != 0x2017);
+    if ((c >= 0x2020 && c <= 0x2027) || (c >= 0x2460 && c <= 0x24FF) || c == 0x3000 ||
+        (c >= 0x3012 && c <= 0x301D) || c == 0xB7)
+        return !compatible; /* … ① U+3000 〔 · */
     return c >= 0xFF01 && c <= 0xFF5E && !compatible;
 }
 

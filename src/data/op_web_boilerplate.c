@@ -1,6 +1,7 @@
 /* web_boilerplate: lines that every page of a site has. */
 #include <string.h>
 
+#include "core/arena.h"
 #include "core/utf8.h"
 #include "data/op.h"
 #include "data/text.h"
@@ -30,16 +31,62 @@ static const char *const inside[] = {
     "[打印",      "[关闭",
 };
 
-static bool is_furniture(struct str line, const struct data_arg *extra)
+/* Which first three bytes a phrase may have, as bits at a hash of them: most lines hold none. */
+struct made {
+    uint64_t heads[64], inside[64];
+};
+
+static unsigned bit_of(const char *p)
 {
-    if (!line.len || line.len > MOST_LINE || text_ends_sentence(line))
-        return false;
+    const unsigned char *b = (const unsigned char *)p;
+    return ((unsigned)b[0] * 67 ^ (unsigned)b[1] * 29 ^ (unsigned)b[2]) & 4095;
+}
+
+static enum err prepare(const struct data_prepare *p, const void **out, struct why *why)
+{
+    struct made *m = arena_one(p->arena, struct made);
+    if (!m)
+        return err_set(why, ERR_NO_MEMORY, "could not prepare the phrases");
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0];
+         i++) /* © has two bytes and the end's 0 */
+        m->heads[bit_of(heads[i]) / 64] |= 1ull << bit_of(heads[i]) % 64;
+    for (size_t i = 0; i < sizeof inside / sizeof inside[0]; i++)
+        m->inside[bit_of(inside[i]) / 64] |= 1ull << bit_of(inside[i]) % 64;
+    *out = m;
+    return ERR_OK;
+}
+
+static bool has_head(struct str line)
+{
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
         if (str_starts(line, str_c(heads[i])))
             return true;
-    for (size_t i = 0; i < sizeof inside / sizeof inside[0]; i++)
-        if (str_find(line, str_c(inside[i])) != STR_NPOS)
-            return true;
+    return false;
+}
+
+static bool has_inside(const struct made *m, struct str line)
+{
+    for (size_t at = 0; at + 3 <= line.len; at++) {
+        unsigned bit = bit_of(line.ptr + at);
+        if (!(m->inside[bit / 64] >> bit % 64 & 1))
+            continue;
+        for (size_t i = 0; i < sizeof inside / sizeof inside[0]; i++)
+            if (str_starts(str_from(line, at), str_c(inside[i])))
+                return true;
+    }
+    return false;
+}
+
+static bool is_furniture(const struct made *m, struct str line, const struct data_arg *extra)
+{
+    if (!line.len || line.len > MOST_LINE || text_ends_sentence(line))
+        return false;
+    unsigned bit = line.len >= 3 ? bit_of(line.ptr) : 0;
+    bool copyright = (unsigned char)line.ptr[0] == 0xC2; /* © and what stands behind it */
+    if ((copyright || line.len < 3 || m->heads[bit / 64] >> bit % 64 & 1) && has_head(line))
+        return true;
+    if (has_inside(m, line))
+        return true;
     for (size_t i = 0; i < extra->n; i++)
         if (extra->list[i].len && str_find(line, extra->list[i]) != STR_NPOS)
             return true;
@@ -53,7 +100,7 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
     bool first = true, any = false;
     buf_init(&buf, call->arena);
     while (str_next(&rest, '\n', &line)) {
-        if (is_furniture(str_trim_space(line), &call->args[EXTRA])) {
+        if (is_furniture(call->made, str_trim_space(line), &call->args[EXTRA])) {
             any = true;
             continue;
         }
@@ -74,5 +121,6 @@ const struct data_op data_op_web_boilerplate = {
     .n_params = DATA_N_PARAMS(params),
     .effect = DATA_TEXT,
     .gives = DATA_SAME_KIND,
+    .prepare = prepare,
     .text = text,
 };

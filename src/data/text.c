@@ -66,8 +66,15 @@ enum text_class text_class(uint32_t c)
 struct text_counts text_count(struct str s)
 {
     struct text_counts counts = {0};
-    for (size_t i = 0; i < s.len; counts.n++)
-        counts.of[text_class(text_next(s, &i))]++;
+    for (size_t i = 0; i < s.len; counts.n++) {
+        unsigned char lead = (unsigned char)s.ptr[i];
+        if (lead >= 0xE5 && lead <= 0xE9) { /* U+5000 .. U+9FFF */
+            counts.of[TEXT_HAN]++;
+            i += 3;
+        } else {
+            counts.of[text_class(text_next(s, &i))]++;
+        }
+    }
     return counts;
 }
 
@@ -79,7 +86,7 @@ size_t text_length(struct str s)
     for (; i + 8 <= s.len; i += 8) {
         uint64_t w;
         memcpy(&w, s.ptr + i, sizeof w);
-        inner += (size_t)__builtin_popcountll((w >> 7) & ~(w >> 6) & ones);
+        inner += (size_t)(((w >> 7 & ~(w >> 6) & ones) * ones) >> 56); /* sums the eight bytes */
     }
     for (; i < s.len; i++)
         inner += ((unsigned char)s.ptr[i] & 0xC0) == 0x80;

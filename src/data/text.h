@@ -39,6 +39,20 @@ static inline uint32_t text_next(struct str s, size_t *i)
            (uint32_t)(p[2] & 0x3F) << 6 | (p[3] & 0x3F);
 }
 
+/*
+ * For operators that look for a few rare characters: TEXT_BLOCK bytes from the start of a character
+ * on are looked at without a branch, so that the compiler takes many at once. When none may be
+ * looked for, text_behind_block() is the start of a character in or behind them to go on from.
+ */
+#define TEXT_BLOCK 32
+static inline size_t text_behind_block(struct str s, size_t at)
+{
+    at += TEXT_BLOCK;
+    while (at < s.len && ((unsigned char)s.ptr[at] & 0xC0) == 0x80)
+        at--;
+    return at;
+}
+
 /* Characters by class. */
 struct text_counts {
     size_t n;
