@@ -32,6 +32,7 @@ struct conf;
 struct conf_table;
 struct data;
 struct http_table;
+struct privacy;
 
 extern const struct store_migration data_migrations[];
 extern const size_t data_n_migrations;
@@ -45,6 +46,7 @@ struct data_opts {
     struct ops *ops;
     const struct conf *conf;
     const char *data_dir;
+    struct privacy *privacy; /* keys of masks; NULL: none */
 };
 ERR_MUST_USE enum err data_open(const struct data_opts *opts, struct data **out, struct why *why);
 void data_close(struct data *data); /* NULL is fine */

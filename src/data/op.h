@@ -162,6 +162,16 @@ struct data_reference {
     size_t n_paths;
 };
 
+/* The keys that masks of personal data work with: those of the tenant that the run is for, of the
+ * generation that was the newest when it was queued. They live as long as `arena`.
+ *   Errors  those of privacy_keys_of() */
+struct privacy_keys;
+struct data_keyring {
+    enum err (*keys)(void *ctx, struct arena *arena, const struct privacy_keys **out,
+                     struct why *why);
+    void *ctx;
+};
+
 /* For prepare(): what outlives the call goes into the arena (arena_defer for foreign things). */
 struct data_prepare {
     const struct data_arg *args;
@@ -169,6 +179,7 @@ struct data_prepare {
     const char *models; /* folder of shipped and configured models and word lists; may be "" */
     const struct data_reference *references; /* n_references of them */
     size_t n_references;
+    const struct data_keyring *keyring; /* NULL: there are no keys here */
 };
 
 struct data_op {

@@ -96,8 +96,8 @@ static enum err read_output(const struct json *spec, struct pipeline *p, struct 
 
 static enum err check_members(const struct json *spec, struct why *why)
 {
-    static const char *const names[] = {"name", "input", "inputs", "output",
-                                        "seed", "steps", "note",   "references"};
+    static const char *const names[] = {"name",  "input", "inputs",     "output",     "seed",
+                                        "steps", "note",  "references", "privacy_key"};
     void *iter = NULL;
     struct str key;
     const struct json *value;
@@ -108,8 +108,8 @@ static enum err check_members(const struct json *spec, struct why *why)
         if (!known) {
             enum err err =
                 err_set(why, ERR_INVALID, "a pipeline has no member \"%.*s\"", SHOWN(key));
-            err_hint(why,
-                     "it may have name, note, input or inputs, references, output, seed, steps");
+            err_hint(why, "it may have name, note, input or inputs, references, output, seed, "
+                          "privacy_key, steps");
             return err;
         }
     }
@@ -149,15 +149,9 @@ static enum err check_kind(const struct data_op *op, enum record_kind kind, stru
     return ERR_OK;
 }
 
-/* What operators are prepared with, besides their arguments. */
-struct given {
-    const char *models;
-    const struct data_reference *references;
-    size_t n_references;
-};
-
 static enum err read_step(struct pipeline *p, const struct json *json, enum record_kind kind,
-                          const struct given *given, struct pipeline_step *step, struct why *why)
+                          const struct pipeline_given *given, struct pipeline_step *step,
+                          struct why *why)
 {
     struct str name = json_get_str(json, "op", STR(""));
     if (!name.len)
@@ -175,8 +169,12 @@ static enum err read_step(struct pipeline *p, const struct json *json, enum reco
         err = spec_args(step->op, json, p->arena, &step->args, why);
     if (!err)
         err = read_paths(p, json_get(json, "on"), kind, step, why);
-    struct data_prepare prepare = {step->args, p->arena, given->models, given->references,
-                                   given->n_references};
+    struct data_prepare prepare = {.args = step->args,
+                                   .arena = p->arena,
+                                   .models = given->models ? given->models : "",
+                                   .references = given->references,
+                                   .n_references = given->n_references,
+                                   .keyring = given->keyring};
     if (!err && step->op->prepare)
         err = step->op->prepare(&prepare, &step->made, why);
     if (!err)
@@ -185,8 +183,8 @@ static enum err read_step(struct pipeline *p, const struct json *json, enum reco
     return err;
 }
 
-static enum err read_steps(struct pipeline *p, const struct json *list, const struct given *given,
-                           struct why *why)
+static enum err read_steps(struct pipeline *p, const struct json *list,
+                           const struct pipeline_given *given, struct why *why)
 {
     size_t n = json_len(list);
     if (json_kind(list) != JSON_KIND_ARRAY || n > PIPELINE_MOST_STEPS)
@@ -214,17 +212,18 @@ static enum err read_steps(struct pipeline *p, const struct json *list, const st
 enum err pipeline_read(const struct json *spec, enum record_kind kind, const char *models,
                        struct arena *arena, struct pipeline *out, struct why *why)
 {
-    return pipeline_read_with(spec, kind, models, NULL, 0, arena, out, why);
+    return pipeline_read_with(spec, kind, &(struct pipeline_given){.models = models}, arena, out,
+                              why);
 }
 
-enum err pipeline_read_with(const struct json *spec, enum record_kind kind, const char *models,
-                            const struct data_reference *references, size_t n_references,
-                            struct arena *arena, struct pipeline *out, struct why *why)
+enum err pipeline_read_with(const struct json *spec, enum record_kind kind,
+                            const struct pipeline_given *given, struct arena *arena,
+                            struct pipeline *out, struct why *why)
 {
-    struct given given = {models ? models : "", references, n_references};
     struct pipeline p = {.arena = arena,
                          .name = json_get_str(spec, "name", STR("")),
                          .seed = (uint64_t)json_get_int(spec, "seed", 0),
+                         .privacy_key = json_get_int(spec, "privacy_key", 0),
                          .takes = kind};
     enum err err = check_members(spec, why);
     if (!err)
@@ -234,7 +233,7 @@ enum err pipeline_read_with(const struct json *spec, enum record_kind kind, cons
     if (!err)
         err = read_output(spec, &p, why);
     if (!err)
-        err = read_steps(&p, json_get(spec, "steps"), &given, why);
+        err = read_steps(&p, json_get(spec, "steps"), given, why);
     if (!err)
         *out = p;
     return err;

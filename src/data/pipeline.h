@@ -8,7 +8,7 @@
  *      "inputs": [{"dataset": "laws", "version": 2}, ...],      or "input": {...}
  *      "references": [{"dataset": "exam", "version": 1}, ...],  compared with, never put out
  *      "output": {"dataset": "laws-clean", "title": "...", "card": {...}},
- *      "seed": 7,
+ *      "seed": 7, "privacy_key": 2,       of masks; missing: the newest when the run is queued
  *      "steps": [{"op": "unicode_nfc"}, {"op": "length", "least": 200, "on": ["text"]}, ...]}
  * A step names an operator, its parameters, and "on": the paths of the texts that it works on
  * (record_texts; the usual ones of the kind when it is missing).
@@ -43,6 +43,7 @@ struct pipeline {
     struct str name, dataset, title;
     struct str card; /* JSON object of the output, or empty */
     uint64_t seed;
+    int64_t privacy_key; /* generation of the tenant's keys; 0: the newest */
     struct pipeline_input *inputs;
     size_t n_inputs;
     struct pipeline_input *references;
@@ -64,12 +65,16 @@ struct pipeline {
 ERR_MUST_USE enum err pipeline_read(const struct json *spec, enum record_kind kind,
                                     const char *models, struct arena *arena, struct pipeline *out,
                                     struct why *why);
-/* The same with what operators compare with: one for each of the spec's "references", in order.
- * pipeline_read() has none, which operators that need them refuse. */
+/* The same with what operators compare with and mask with; pipeline_read() has neither, which
+ * operators that need them refuse. */
+struct pipeline_given {
+    const char *models;
+    const struct data_reference *references; /* one for each of the spec's, in order */
+    size_t n_references;
+    const struct data_keyring *keyring; /* or NULL */
+};
 ERR_MUST_USE enum err pipeline_read_with(const struct json *spec, enum record_kind kind,
-                                         const char *models,
-                                         const struct data_reference *references,
-                                         size_t n_references, struct arena *arena,
+                                         const struct pipeline_given *given, struct arena *arena,
                                          struct pipeline *out, struct why *why);
 /* The references alone; none is fine. */
 ERR_MUST_USE enum err pipeline_references(const struct json *spec, struct arena *arena,

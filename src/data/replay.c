@@ -196,7 +196,7 @@ static enum err read_spec(struct data *data, const struct ops_identity *who,
     if (err)
         return err;
     versions[0].kind = origin->version.kind;
-    return data_read_pipeline(data, spec, versions, arena, out, why);
+    return data_read_pipeline(data, who, spec, versions, arena, out, why);
 }
 
 static enum err replay(struct data *data, const struct ops_identity *who,

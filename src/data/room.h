@@ -44,13 +44,14 @@ dataset_publish(struct data *data, const struct ops_identity *who, struct str na
                 enum err (*before)(struct store_tx *tx, void *ctx, struct why *why), void *ctx,
                 struct arena *arena, struct dataset_version *out, struct why *why);
 
-/* A spec with what its operators compare with. `versions`: of its inputs and then of its
- * references. */
+/* A spec with what its operators compare with, and the keys of the tenant of `who` to mask with;
+ * out->privacy_key says which were used. `versions`: of its inputs and then of its references. */
 struct json;
 struct pipeline;
-ERR_MUST_USE enum err data_read_pipeline(struct data *data, const struct json *spec,
-                                         struct dataset_version *versions, struct arena *arena,
-                                         struct pipeline *out, struct why *why);
+ERR_MUST_USE enum err data_read_pipeline(struct data *data, const struct ops_identity *who,
+                                         const struct json *spec, struct dataset_version *versions,
+                                         struct arena *arena, struct pipeline *out,
+                                         struct why *why);
 
 /* Time as text, or null for 0. */
 void data_kv_time(struct json_out *out, const char *key, int64_t ms);

@@ -11,6 +11,7 @@
 #include "data/scan.h"
 #include "data/try.h"
 #include "data/work.h"
+#include "privacy/privacy.h"
 
 #define SPEC_ROOM     ((size_t)512 << 20) /* of a plan with what its operators prepare */
 #define DECIDE        ((size_t)384 << 20)
@@ -77,10 +78,46 @@ static enum err refer_to(struct data *data, struct dataset_version *v, struct ar
     return err;
 }
 
+/* The keys of one tenant, fetched when an operator asks for them. */
+struct ring {
+    struct data *data;
+    struct str tenant;
+    int64_t number; /* 0: the newest; then which that was */
+    struct privacy_keys *keys;
+};
+
+static void free_keys(void *keys)
+{
+    privacy_keys_free(keys);
+}
+
+static enum err ring_keys(void *ctx, struct arena *arena, const struct privacy_keys **out,
+                          struct why *why)
+{
+    struct ring *ring = ctx;
+    enum err err = ERR_OK;
+    if (!ring->keys && !ring->data->opts.privacy)
+        return err_set(why, ERR_UNAVAILABLE, "there are no keys for masks here");
+    if (!ring->keys) {
+        err =
+            privacy_keys_of(ring->data->opts.privacy, ring->tenant, ring->number, &ring->keys, why);
+        if (!err && arena_defer(arena, free_keys, ring->keys)) {
+            privacy_keys_free(ring->keys);
+            ring->keys = NULL;
+            err = err_set(why, ERR_NO_MEMORY, "could not hold the keys");
+        }
+    }
+    if (err)
+        return err;
+    ring->number = privacy_keys_number(ring->keys);
+    *out = ring->keys;
+    return ERR_OK;
+}
+
 /* versions[n_inputs ..] are what the spec's "references" name. */
-enum err data_read_pipeline(struct data *data, const struct json *spec,
-                            struct dataset_version *versions, struct arena *arena,
-                            struct pipeline *out, struct why *why)
+enum err data_read_pipeline(struct data *data, const struct ops_identity *who,
+                            const struct json *spec, struct dataset_version *versions,
+                            struct arena *arena, struct pipeline *out, struct why *why)
 {
     struct pipeline_input *inputs, *names;
     size_t n_inputs, n;
@@ -92,8 +129,18 @@ enum err data_read_pipeline(struct data *data, const struct json *spec,
         err = err_set(why, ERR_NO_MEMORY, "could not hold the references");
     for (size_t i = 0; !err && i < n; i++)
         err = refer_to(data, &versions[n_inputs + i], arena, &list[i], why);
-    return err ? err
-               : pipeline_read_with(spec, versions[0].kind, data->models, list, n, arena, out, why);
+    struct ring ring = {
+        .data = data, .tenant = who->tenant, .number = json_get_int(spec, "privacy_key", 0)};
+    struct data_keyring keyring = {ring_keys, &ring};
+    if (!err && (ring.number < 0 || ring.number > 999999999))
+        err = err_set(why, ERR_INVALID, "\"privacy_key\" is the number of a key of the tenant");
+    if (!err)
+        err = pipeline_read_with(spec, versions[0].kind,
+                                 &(struct pipeline_given){data->models, list, n, &keyring}, arena,
+                                 out, why);
+    if (!err)
+        out->privacy_key = ring.keys ? ring.number : 0;
+    return err;
 }
 
 static enum err read_plan(struct data *data, const struct ops_identity *who, struct str text,
@@ -104,7 +151,7 @@ static enum err read_plan(struct data *data, const struct ops_identity *who, str
     if (!err)
         err = find_inputs(data, who, *spec, arena, out, why);
     if (!err)
-        err = data_read_pipeline(data, *spec, out->versions, arena, &out->pipeline, why);
+        err = data_read_pipeline(data, who, *spec, out->versions, arena, &out->pipeline, why);
     return err ? err : dataset_name_check(out->pipeline.dataset, why);
 }
 
@@ -165,8 +212,8 @@ static enum err submit(struct data *data, const struct ops_identity *who, const 
     return store_commit(tx, why);
 }
 
-/* The spec with the numbers of its references as they are now: who follows a record later compares
- * it with the same. */
+/* The spec with the numbers of its references and keys as they are now: who follows a record later
+ * compares it with the same, and a run that goes on after a rotation gives the same bytes. */
 static void put_spec(const struct plan *plan, const struct json *spec, struct json_out *out)
 {
     void *iter = NULL;
@@ -176,11 +223,13 @@ static void put_spec(const struct plan *plan, const struct json *spec, struct js
     json_begin_object(out);
     while (json_each(spec, &iter, &key, &value)) {
         char *name = str_z(p->arena, key);
-        if (!name || !strcmp(name, "references"))
+        if (!name || !strcmp(name, "references") || !strcmp(name, "privacy_key"))
             continue;
         json_key(out, name);
         json_put_value(out, value);
     }
+    if (p->privacy_key)
+        json_kv_int(out, "privacy_key", p->privacy_key);
     if (p->n_references) {
         json_key(out, "references");
         json_begin_array(out);
@@ -452,6 +501,7 @@ static enum err run(void *ctx, struct job *job, struct why *why)
 {
     struct data *data = ctx;
     struct arena *arena = job_arena(job);
+    struct ops_identity who = job_actor(job);
     const struct json *spec = job_spec(job);
     struct plan plan = {0};
     struct work_input *shards = NULL;
@@ -463,7 +513,7 @@ static enum err run(void *ctx, struct job *job, struct why *why)
     if (!err)
         err = check_count(json_get(spec, "pipeline"), json_get(spec, "versions"), arena, why);
     if (!err)
-        err = data_read_pipeline(data, json_get(spec, "pipeline"), plan.versions, arena,
+        err = data_read_pipeline(data, &who, json_get(spec, "pipeline"), plan.versions, arena,
                                  &plan.pipeline, why);
     if (!err)
         err = list_shards(data, &plan, plan.pipeline.n_inputs, arena, &shards, &n, why);

@@ -149,7 +149,8 @@ static enum err open_rooms(struct center *c, struct why *why)
     struct privacy_opts privacy = {c->store, c->ops, c->opts->data};
     if (!err)
         err = privacy_open(&privacy, &c->privacy, why);
-    struct data_opts data = {c->store, c->objects, c->compute, c->ops, c->conf, c->opts->data};
+    struct data_opts data = {c->store, c->objects,    c->compute, c->ops,
+                             c->conf,  c->opts->data, c->privacy};
     if (!err)
         err = data_open(&data, &c->data, why);
     struct annotate_opts annotate = {.store = c->store,

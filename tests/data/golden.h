@@ -24,6 +24,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "data/try.h"
+#include "privacy/privacy.h"
 
 #define GOLDEN_ROOM ((size_t)512 << 20)
 
@@ -129,6 +130,26 @@ static size_t golden_references(struct golden *g, struct data_reference *out, si
     return n;
 }
 
+/* Keys that are the same in every test. */
+static void golden_free_keys(void *keys)
+{
+    privacy_keys_free(keys);
+}
+
+static enum err golden_keys(void *ctx, struct arena *arena, const struct privacy_keys **out,
+                            struct why *why)
+{
+    static const uint8_t secret[PRIVACY_SECRET_BYTES] = "golden golden golden golden keys";
+    struct privacy_keys *keys = NULL;
+    (void)ctx;
+    enum err err = privacy_keys_make(secret, 1, &keys, why);
+    if (!err && arena_defer(arena, golden_free_keys, keys))
+        err = ERR_NO_MEMORY;
+    *out = keys;
+    return err;
+}
+static const struct data_keyring golden_keyring = {golden_keys, NULL};
+
 /* A pipeline of this one step. */
 static enum err golden_pipeline(struct golden *g, const struct data_op *op, struct why *why)
 {
@@ -164,8 +185,10 @@ static enum err golden_pipeline(struct golden *g, const struct data_op *op, stru
     struct data_reference *references = arena_array(g->arena, struct data_reference, 4);
     size_t n = golden_references(g, references, 4);
     return err ? err
-               : pipeline_read_with(spec, g->kind, golden_models(), references, n, g->arena,
-                                    &g->pipeline, why);
+               : pipeline_read_with(
+                     spec, g->kind,
+                     &(struct pipeline_given){golden_models(), references, n, &golden_keyring},
+                     g->arena, &g->pipeline, why);
 }
 
 /* The case as lines and a pipeline. Free g->arena afterwards, whatever it gives. */

@@ -13,6 +13,7 @@
 #include "core/json.h"
 #include "data/data.h"
 #include "ledger/ledger.h"
+#include "privacy/privacy.h"
 #include "support/test_store.h"
 #include "tap.h"
 
@@ -25,6 +26,7 @@ struct room {
     struct objects *objects;
     struct ops *ops;
     struct compute *compute;
+    struct privacy *privacy;
     struct data *data;
     struct ops_identity who;
     struct why why;
@@ -48,6 +50,8 @@ __attribute__((unused)) static enum err room_open(struct room *r, struct store *
         steps[n++] = compute_migrations[i];
     for (size_t i = 0; i < data_n_migrations; i++)
         steps[n++] = data_migrations[i];
+    for (size_t i = 0; i < privacy_n_migrations; i++)
+        steps[n++] = privacy_migrations[i];
     enum err err = conf_load(tables, 4, NULL, NULL, 0, r->arena, &r->conf, &r->why);
     if (!err)
         err = store_migrate(store, steps, n, false, &pending, &r->why);
@@ -63,7 +67,10 @@ __attribute__((unused)) static enum err room_open(struct room *r, struct store *
                                    .program_args = (const char *const[]){NULL}};
     if (!err)
         err = compute_open(&compute, &r->compute, &r->why);
-    struct data_opts data = {store, r->objects, r->compute, r->ops, r->conf, r->dir};
+    struct privacy_opts privacy = {store, r->ops, r->dir};
+    if (!err)
+        err = privacy_open(&privacy, &r->privacy, &r->why);
+    struct data_opts data = {store, r->objects, r->compute, r->ops, r->conf, r->dir, r->privacy};
     if (!err)
         err = data_open(&data, &r->data, &r->why);
     if (!err) {
@@ -76,6 +83,7 @@ __attribute__((unused)) static enum err room_open(struct room *r, struct store *
 __attribute__((unused)) static void room_close(struct room *r)
 {
     data_close(r->data);
+    privacy_close(r->privacy);
     compute_close(r->compute);
     ops_close(r->ops);
     objects_close(r->objects);

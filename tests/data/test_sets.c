@@ -237,6 +237,52 @@ TEST(a_reference_is_pinned_and_stands_in_the_lineage)
     DONE(r);
 }
 
+static struct str first_text(struct room *r, const char *name)
+{
+    const struct json *shown = NULL;
+    struct data_look look = {.n = 1};
+    ASK(*r, shown, data_records_json(r->data, &r->who, str_c(name), &look, r->arena, &json, &why));
+    return json_get_str(json_at(json_get(shown, "items"), 0), "text", STR(""));
+}
+
+/* Which key masks is fixed when the run is queued: a rotation while it waits changes no byte. */
+TEST(the_key_of_a_mask_is_pinned)
+{
+    FRESH(r);
+    struct why why = {0};
+    char first[UUID_TEXT] = "", second[UUID_TEXT] = "";
+    int64_t number = 0;
+    size_t n = 0;
+    static const char spec[] = "{'input':{'dataset':'p'},'output':{'dataset':'@'},'steps':[{'op':"
+                               "'pii_mask','mode':'vault'}]}";
+    (void)room_import(&r, spec_of(&r, "{'dataset':'p','paths':['@']}",
+                                  room_file(&r, "p.jsonl", "{\"text\":\"手机13812345678\"}\n")));
+    CHECK_OK(data_run(r.data, &r.who, str_c(spec_of(&r, spec, "one")), first, &why), &why);
+    CHECK_OK(privacy_rotate(r.privacy, &r.who, &number, &why), &why);
+    CHECK_OK(data_run(r.data, &r.who, str_c(spec_of(&r, spec, "two")), second, &why), &why);
+    (void)room_job(&r, first);
+    (void)room_job(&r, second);
+    struct str one = first_text(&r, "one"), two = first_text(&r, "two"), text = STR("");
+    CHECK(str_find(one, STR("[yc:mobile:1:")) != STR_NPOS);
+    CHECK(str_find(two, STR("[yc:mobile:2:")) != STR_NPOS);
+    (void)room_run(&r, spec_of(&r,
+                               "{'input':{'dataset':'p'},'output':{'dataset':'three'},"
+                               "'privacy_key':1,'steps':[{'op':'pii_mask','mode':'vault'}]}",
+                               ""));
+    CHECK(str_eq(first_text(&r, "three"), one));
+    CHECK_OK(privacy_reveal(r.privacy, &r.who, two, STR("核对原件"), r.arena, &text, &n, &why),
+             &why);
+    CHECK_STR(text, "手机13812345678");
+    CHECK_EQ(data_run(r.data, &r.who,
+                      str_c(spec_of(&r,
+                                    "{'input':{'dataset':'p'},'output':{'dataset':'x'},"
+                                    "'privacy_key':9,'steps':[{'op':'pii_mask','mode':'vault'}]}",
+                                    "")),
+                      first, &why),
+             ERR_NOT_FOUND);
+    DONE(r);
+}
+
 TEST(a_withdrawn_source_marks_all_that_holds_it_and_enters_no_version)
 {
     FRESH(r);
