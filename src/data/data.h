@@ -408,8 +408,8 @@ void data_gauge_close(struct data_gauge *gauge); /* NULL is fine */
  * Lines of records of `kind` through record-wise steps ("steps" of a pipeline, a JSON list),
  * written to fd as JSON lines; what a step drops or cannot take is left out and counted. With
  * `member` only the value of that member of each record is written ("row": what chat_to makes, as
- * trainers read it); who has none is left out. Memory: one record and its parts, and with `member`
- * all lines.
+ * trainers read it), or an object of the members in braces ("{prompt,chosen,rejected}"); who has
+ * not all of them is left out. Memory: one record and its parts, and with `member` all lines.
  */
 struct data_shaped {
     int64_t n_in, n_out, n_left_out;

@@ -175,11 +175,40 @@ static enum err pass(const struct pipeline *pipeline, struct str lines, int fd, 
     if (pipeline->n_steps) {
         out->n_in = counts[0].in + task.n_bad;
         out->n_out = counts[pipeline->n_steps - 1].out;
+    } else {
+        for (struct str line; str_next_line(&lines, &line);)
+            out->n_in += str_trim(line).len > 0;
+        out->n_out = out->n_in - task.n_bad;
     }
     return ERR_OK;
 }
 
-/* The member of every line, as a line. */
+/* Appends what `member` names of a record; false when it is not there. */
+static bool pick(const struct record *record, const char *member, struct buf *out)
+{
+    struct str rest = str_c(member), name, raw;
+    bool object = member[0] == '{', first = true;
+    if (!object) {
+        raw = record_raw(record, member);
+        buf_add(out, raw);
+        return raw.ptr != NULL;
+    }
+    rest = str_slice(rest, 1, rest.len - 1);
+    while (str_next(&rest, ',', &name)) {
+        char key[64];
+        (void)snprintf(key, sizeof key, "%.*s", STR_FMT(name));
+        raw = record_raw(record, key);
+        if (!raw.ptr)
+            return false;
+        buf_printf(out, "%s\"%s\":", first ? "{" : ",", key);
+        buf_add(out, raw);
+        first = false;
+    }
+    buf_char(out, '}');
+    return true;
+}
+
+/* The members of every line, as a line. */
 static enum err unwrap(struct str lines, const char *member, int fd, struct data_shaped *out,
                        struct why *why)
 {
@@ -192,16 +221,18 @@ static enum err unwrap(struct str lines, const char *member, int fd, struct data
         struct record record;
         arena_reset(arena);
         err = record_read(line, arena, &record, why);
-        struct str raw = err ? STR_NONE : record_raw(&record, member);
-        if (!err && !raw.ptr) {
+        struct buf text;
+        buf_init(&text, arena);
+        if (!err && !pick(&record, member, &text)) {
             out->n_out--;
             out->n_left_out++;
             continue;
         }
+        buf_char(&text, '\n');
         if (!err)
-            err = sink_add(&sink, raw, why);
+            err = buf_err(&text, why);
         if (!err)
-            err = sink_add(&sink, STR("\n"), why);
+            err = sink_add(&sink, buf_str(&text), why);
     }
     if (!err)
         err = sink_flush(&sink, why);

@@ -90,6 +90,13 @@ TEST(lines_take_the_form_that_trainers_read)
     CHECK_OK(file_read(path, 4096, r.arena, &got, &why), &why);
     CHECK_STR(got, "{\"instruction\":\"甲？\",\"input\":\"\",\"output\":\"乙\",\"history\":[]}\n"
                    "{\"instruction\":\"丁？\",\"input\":\"\",\"output\":\"戊\",\"history\":[]}\n");
+    fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    CHECK_OK(data_shape(r.data, STR("qa"), STR("[{\"op\":\"to_chat\"}]"), str_c(lines),
+                        "{messages}", fd, &n, &why),
+             &why);
+    (void)close(fd);
+    CHECK_OK(file_read(path, 4096, r.arena, &got, &why), &why);
+    CHECK(str_starts(got, STR("{\"messages\":[{\"role\":\"user\",\"content\":\"甲？\"},")));
     CHECK_EQ(data_shape(r.data, STR("qa"), STR("[{\"op\":\"exact_dedup\"}]"), STR(""), NULL, -1, &n,
                         NULL),
              ERR_UNSUPPORTED);
