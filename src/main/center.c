@@ -26,9 +26,9 @@ static const struct conf_table own_conf = {keys, sizeof keys / sizeof keys[0]};
 
 static enum err load_conf(struct center *c, struct why *why)
 {
-    const struct conf_table tables[] = {own_conf,     http_conf,   ops_conf,
-                                        compute_conf, models_conf, knowledge_conf,
-                                        meter_conf,   data_conf,   gateway_conf};
+    const struct conf_table tables[] = {own_conf,     http_conf,      ops_conf,   compute_conf,
+                                        models_conf,  knowledge_conf, meter_conf, data_conf,
+                                        release_conf, gateway_conf};
     const char *path = c->opts->config;
     if (!path) {
         path = file_join(c->arena, c->opts->data, "yicheng.conf");
@@ -64,11 +64,17 @@ void center_migrations(const struct store_migration **out, size_t *n, struct are
         const struct store_migration *steps;
         size_t n;
     } rooms[] = {
-        {ledger_migrations, ledger_n_migrations},       {ops_migrations, ops_n_migrations},
-        {compute_migrations, compute_n_migrations},     {models_migrations, models_n_migrations},
-        {knowledge_migrations, knowledge_n_migrations}, {eval_migrations, eval_n_migrations},
-        {meter_migrations, meter_n_migrations},         {data_migrations, data_n_migrations},
-        {annotate_migrations, annotate_n_migrations},   {gateway_migrations, gateway_n_migrations},
+        {ledger_migrations, ledger_n_migrations},
+        {ops_migrations, ops_n_migrations},
+        {compute_migrations, compute_n_migrations},
+        {models_migrations, models_n_migrations},
+        {knowledge_migrations, knowledge_n_migrations},
+        {eval_migrations, eval_n_migrations},
+        {meter_migrations, meter_n_migrations},
+        {data_migrations, data_n_migrations},
+        {release_migrations, release_n_migrations},
+        {annotate_migrations, annotate_n_migrations},
+        {gateway_migrations, gateway_n_migrations},
         {privacy_migrations, privacy_n_migrations},
     };
     size_t total = 0;
@@ -162,6 +168,10 @@ static enum err open_rooms(struct center *c, struct why *why)
                                      .data_dir = c->opts->data};
     if (!err)
         err = annotate_open(&annotate, &c->annotate, why);
+    struct release_opts release = {c->store, c->objects, c->compute,   c->ops,
+                                   c->data,  c->conf,    c->opts->data};
+    if (!err)
+        err = release_open(&release, &c->release, why);
     struct knowledge_opts knowledge = {c->store, c->objects,    c->compute,
                                        c->conf,  c->opts->data, c->ops};
     if (!err)
@@ -196,6 +206,10 @@ static enum err open_rooms(struct center *c, struct why *why)
         compute_bind(c->compute, &annotate_prelabel_job, c->annotate);
         compute_bind(c->compute, &annotate_import_job, c->annotate);
         compute_bind(c->compute, &annotate_result_job, c->annotate);
+        compute_bind(c->compute, &release_report_job, c->release);
+        compute_bind(c->compute, &release_gate_job, c->release);
+        compute_bind(c->compute, &release_make_job, c->release);
+        compute_bind(c->compute, &release_export_job, c->release);
     }
     return err;
 }
@@ -228,6 +242,7 @@ void center_close(struct center *c)
     eval_close(c->eval);
     knowledge_close(c->knowledge);
     annotate_close(c->annotate);
+    release_close(c->release);
     data_close(c->data);
     privacy_close(c->privacy);
     models_close(c->models);
@@ -243,17 +258,13 @@ void center_close(struct center *c)
 
 size_t center_routes(struct center *c, struct http_table out[CENTER_MOST_TABLES])
 {
-    const struct http_table *tables[] = {ops_routes(c->ops),
-                                         compute_routes(c->compute),
-                                         models_routes(c->models),
-                                         knowledge_routes(c->knowledge),
-                                         data_routes(c->data),
-                                         eval_routes(c->eval),
-                                         gateway_routes(c->gateway),
-                                         meter_routes(c->meter),
-                                         gateway_api_routes(c->gateway),
-                                         annotate_routes(c->annotate),
-                                         privacy_routes(c->privacy)};
+    const struct http_table *tables[] = {
+        ops_routes(c->ops),           compute_routes(c->compute),
+        models_routes(c->models),     knowledge_routes(c->knowledge),
+        data_routes(c->data),         release_routes(c->release),
+        eval_routes(c->eval),         gateway_routes(c->gateway),
+        meter_routes(c->meter),       gateway_api_routes(c->gateway),
+        annotate_routes(c->annotate), privacy_routes(c->privacy)};
     size_t n = sizeof tables / sizeof tables[0];
     for (size_t i = 0; i < n; i++)
         out[i] = *tables[i];

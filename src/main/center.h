@@ -20,6 +20,7 @@
 #include "objects/objects.h"
 #include "ops/ops.h"
 #include "privacy/privacy.h"
+#include "release/release.h"
 #include "store/store.h"
 
 #define CENTER_MOST_SETS 64
@@ -46,11 +47,12 @@ struct center {
     struct privacy *privacy;
     struct data *data;
     struct annotate *annotate;
+    struct release *release;
     struct knowledge *knowledge;
     struct meter *meter;
     struct eval *eval;
     struct gateway *gateway;
-    struct http_loops *loops; /* event threads of the server and the gateway */
+    struct http_loops *loops;   /* event threads of the server and the gateway */
     struct ops_identity system; /* who a command acts as */
     bool first_start;           /* the database was empty */
 };

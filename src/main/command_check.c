@@ -61,6 +61,8 @@ static enum err check(struct center *c, const char *head, bool repair, struct fa
         err = knowledge_check(c->knowledge, repair, fault, faults, why);
     if (!err)
         err = data_check(c->data, bad_set, faults, NULL, why);
+    if (!err)
+        err = release_check(c->release, bad_set, faults, why);
     struct meter_report meter = {0};
     if (!err)
         err = meter_check(c->meter, fault, faults, &meter, why);
