@@ -155,6 +155,19 @@ bool str_next_line(struct str *rest, struct str *line)
     return true;
 }
 
+struct str str_of_i64(int64_t n, char room[STR_I64])
+{
+    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    char *at = room + STR_I64 - 1;
+    *at = '\0';
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (n < 0)
+        *--at = '-';
+    return (struct str){at, (size_t)(room + STR_I64 - 1 - at)};
+}
+
 bool str_to_i64(struct str s, int64_t *out)
 {
     char text[24];

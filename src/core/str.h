@@ -52,6 +52,8 @@ bool str_next_line(struct str *rest, struct str *line); /* without "\n" or "\r\n
 
 ERR_MUST_USE bool str_to_i64(struct str s, int64_t *out); /* whole str, decimal, optional sign */
 ERR_MUST_USE bool str_to_f64(struct str s, double *out);
+#define STR_I64 21                                    /* bytes of the longest, '\0' included */
+struct str str_of_i64(int64_t n, char room[STR_I64]); /* decimal, in the room, with '\0' */
 
 /* Copies in the arena, with '\0'; ptr is NULL when memory ran out. */
 struct str str_copy(struct arena *arena, struct str s);

@@ -78,11 +78,9 @@ void gateway_label(const struct gateway_turn *turn, const char *name, const char
 
 static void set_number(struct http_response *res, const char *name, int64_t value)
 {
-    char text[24];
-    if (value < 0)
-        return;
-    (void)snprintf(text, sizeof text, "%lld", (long long)value);
-    http_set_header(res, name, text);
+    char room[STR_I64];
+    if (value >= 0)
+        http_set_header(res, name, str_of_i64(value, room).ptr);
 }
 
 static void set_headers(struct exchange *x)
@@ -218,6 +216,7 @@ void answer_stream(struct exchange *x)
         return; /* no stream goes through the door */
     set_headers(x);
     http_stream(x->res, next, done, x);
+    http_stream_here(x->res); /* what next() does is done in memory */
     release(x);
 }
 

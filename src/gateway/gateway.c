@@ -140,6 +140,10 @@ static enum err start_threads(struct gateway *gateway, struct why *why)
 enum err gateway_ready(struct gateway *gateway, struct http_client **out, struct why *why)
 {
     enum err err = ERR_OK;
+    if (atomic_load(&gateway->ready) && !atomic_load(&gateway->closing)) {
+        *out = gateway->client; /* for good, once it is ready */
+        return ERR_OK;
+    }
     pthread_mutex_lock(&gateway->lock);
     if (gateway->closing)
         err = err_set(why, ERR_CANCELLED, "the centre is stopping");

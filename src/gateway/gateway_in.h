@@ -68,8 +68,7 @@ struct gateway {
     struct http_client *client; /* opened by the first call */
     struct line *_Atomic lines;
     pthread_cond_t changed;
-    bool closing;
-    atomic_bool ready;
+    atomic_bool closing, ready;
     pthread_t keeper, counter;
     struct queue *counting;    /* exchanges whose tokens are to be counted */
     atomic_size_t n_waiting;   /* in all lines */
@@ -237,6 +236,8 @@ struct record { /* strings are copied by records_put */
     int64_t prompt, cached_tokens, completion, money;
 };
 ERR_MUST_USE enum err records_open(struct gateway *gateway, struct records **out, struct why *why);
+/* Whether a call is kept: those that failed are, the others by their id and up to a rate. Once. */
+bool records_want(struct records *records, const char *id, int status);
 void records_put(struct records *records, const struct record *record); /* never blocks */
 void records_close(struct records *records);                            /* writes what is there */
 /* Numbers of people (telephones, identity and bank cards) and e-mail addresses in a text become

@@ -142,11 +142,11 @@ static struct str cut(struct str text)
 
 /* Whether a call that went well is among those that are kept: by its id, so that whoever has the id
  * of one knows. */
-static bool sampled(struct records *records, const struct record *record)
+bool records_want(struct records *records, const char *id, int status)
 {
-    uint64_t hash = hash64(record->id.ptr, record->id.len, 1);
+    uint64_t hash = hash64(id, strlen(id), 1);
     int64_t second = time_mono_ns() / 1000000000;
-    if (record->status >= 400)
+    if (status >= 400)
         return true;
     if ((int)(hash % 1000) >= records->limits->log_sample)
         return false;
@@ -161,8 +161,6 @@ void records_put(struct records *records, const struct record *record)
     struct str *strings[N_STRINGS];
     size_t total = 0;
     bool bodies = records->limits->log_bodies != LOG_BODIES_OFF;
-    if (!sampled(records, record))
-        return;
     copy.request = bodies ? cut(copy.request) : STR_NONE;
     copy.reply = bodies ? cut(copy.reply) : STR_NONE;
     strings_of(&copy, strings);

@@ -76,7 +76,7 @@ enum err settle_begin(struct exchange *x, bool cached)
         refused(x, err, &refusal, &why);
         return err;
     }
-    (void)snprintf(x->call_id, sizeof x->call_id, "%s", meter_call_id(x->call));
+    memcpy(x->call_id, meter_call_id(x->call), sizeof x->call_id);
     meter_left(x->call, &x->left);
     x->metered = true;
     return ERR_OK;
@@ -117,6 +117,8 @@ static void write_record(struct exchange *x, int status)
     int64_t now = time_mono_ns();
     if (!x->call_id[0]) /* it was never metered */
         (void)uuid7(x->call_id);
+    if (!x->gateway->records || !records_want(x->gateway->records, x->call_id, status))
+        return;
     struct record record = {
         .at_ms = time_now_ms() - (now - x->begun_ns) / 1000000,
         .ms = (now - x->begun_ns) / 1000000,
@@ -148,8 +150,7 @@ static void write_record(struct exchange *x, int status)
         .completion = x->usage.completion,
         .money = x->money,
     };
-    if (x->gateway->records)
-        records_put(x->gateway->records, &record);
+    records_put(x->gateway->records, &record);
 }
 
 static void count(struct exchange *x, int status)

@@ -7,24 +7,26 @@
 #include "core/metric.h"
 
 #define MOST_MODELS 200
+#define MOST_NAME   80
 #define N_BUCKETS   512
 
 struct stats {
     struct stats *next;
-    char model[80];
+    char model[MOST_NAME];
     char class_labels[6][128], kind_labels[3][128], label[112];
     struct metric by_class[6], tokens[3];
     struct metric seconds, first, between, queue, queue_seconds, failures;
 };
 
 /* What may stand in a label without escapes; the rest becomes '_'. */
-static void put_name(struct stats *stats, struct str model)
+static void put_name(char out[MOST_NAME], struct str model)
 {
-    size_t n = model.len < sizeof stats->model - 1 ? model.len : sizeof stats->model - 1;
+    size_t n = model.len < MOST_NAME - 1 ? model.len : MOST_NAME - 1;
     for (size_t i = 0; i < n; i++) {
         char c = model.ptr[i];
-        stats->model[i] = (unsigned char)c < ' ' || c == '"' || c == '\\' || c == 0x7F ? '_' : c;
+        out[i] = (unsigned char)c < ' ' || c == '"' || c == '\\' || c == 0x7F ? '_' : c;
     }
+    out[n] = '\0';
 }
 
 static struct metric make(enum metric_kind kind, const char *name, const char *help,
@@ -70,21 +72,19 @@ struct stats *stats_of(struct str model)
     static struct stats *_Atomic buckets[N_BUCKETS];
     static size_t n;
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    struct stats wanted = {.next = NULL};
-    put_name(&wanted, model);
-    if (!wanted.model[0])
-        (void)snprintf(wanted.model, sizeof wanted.model, "none");
-    size_t bucket = hash64(wanted.model, strlen(wanted.model), 0) % N_BUCKETS;
+    char wanted[MOST_NAME] = "";
+    put_name(wanted, model.len ? model : STR("none"));
+    size_t bucket = hash64(wanted, strlen(wanted), 0) % N_BUCKETS;
     for (struct stats *s = atomic_load(&buckets[bucket]); s; s = s->next)
-        if (strcmp(s->model, wanted.model) == 0)
+        if (strcmp(s->model, wanted) == 0)
             return s;
     pthread_mutex_lock(&lock);
     struct stats *found = atomic_load(&buckets[bucket]);
-    while (found && strcmp(found->model, wanted.model) != 0)
+    while (found && strcmp(found->model, wanted) != 0)
         found = found->next;
     if (!found && n < MOST_MODELS) {
         found = &all[n++];
-        memcpy(found->model, wanted.model, sizeof found->model);
+        memcpy(found->model, wanted, sizeof found->model);
         fill(found);
         found->next = atomic_load(&buckets[bucket]);
         atomic_store(&buckets[bucket], found);

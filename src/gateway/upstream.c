@@ -327,9 +327,11 @@ static enum err put_headers(struct exchange *x, struct http_ask *ask, struct why
         return err_set(why, ERR_NO_MEMORY, "could not hold the call");
     headers[n++] = "Content-Type: application/json";
     if (target->api_key.len) {
-        struct str line =
-            str_printf(x->arena, "Authorization: Bearer %.*s", STR_FMT(target->api_key));
-        if (!line.ptr)
+        struct buf line;
+        buf_init(&line, x->arena);
+        buf_add_c(&line, "Authorization: Bearer ");
+        buf_add(&line, target->api_key);
+        if (line.failed)
             return err_set(why, ERR_NO_MEMORY, "could not hold the call");
         headers[n++] = line.ptr;
     }
@@ -355,8 +357,12 @@ static struct str address(const struct exchange *x)
 {
     const struct models_target *target = x->target;
     bool beside = x->ask.door->kind == METER_N_KINDS && target->kind == MODELS_OPENAI;
-    return str_printf(x->arena, "%.*s%s/%s", STR_FMT(target->base_url), beside ? "" : "/v1",
-                      x->ask.door->path);
+    struct buf out;
+    buf_init(&out, x->arena);
+    buf_add(&out, target->base_url);
+    buf_add_c(&out, beside ? "/" : "/v1/");
+    buf_add_c(&out, x->ask.door->path);
+    return out.failed ? STR_NONE : buf_str(&out);
 }
 
 static int64_t limit(int64_t own, int64_t common)

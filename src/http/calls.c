@@ -2,7 +2,6 @@
 #include "http/calls.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -153,10 +152,16 @@ void call_end(struct http_asked *asked, enum err err)
 void call_trace(const struct http_asked *asked, char out[80])
 {
     uint64_t span = hash64(&asked->begun_ns, sizeof asked->begun_ns, (uintptr_t)asked) | 1;
+    static const char form[] =
+        "traceparent: 00-00000000000000000000000000000000-0000000000000000-01";
+    static const char digits[] = "0123456789abcdef";
     out[0] = '\0';
-    if (asked->ask.trace_id)
-        (void)snprintf(out, 80, "traceparent: 00-%.32s-%016llx-01", asked->ask.trace_id,
-                       (unsigned long long)span);
+    if (!asked->ask.trace_id || strlen(asked->ask.trace_id) < 32)
+        return;
+    memcpy(out, form, sizeof form);
+    memcpy(out + 16, asked->ask.trace_id, 32);
+    for (size_t i = 0; i < 16; i++)
+        out[49 + i] = digits[span >> (60 - 4 * i) & 15];
 }
 
 /* ---- open, ask, close ---- */

@@ -151,6 +151,8 @@ ERR_MUST_USE enum err http_send_file(struct http_response *res, const char *path
 #define HTTP_STREAM_MOST ((size_t)1 << 20)
 typedef enum err http_next_fn(void *ctx, struct buf *out, bool *end, struct why *why);
 void http_stream(struct http_response *res, http_next_fn *next, void (*done)(void *ctx), void *ctx);
+/* `next` never blocks: it may be asked on an event thread too. After http_stream(). */
+void http_stream_here(struct http_response *res);
 /*
  * Has `next` asked at once when the client has taken everything: for streams whose source knows
  * when it has something. From any thread, between http_stream() and the end of done(); cheap, any

@@ -281,6 +281,7 @@ struct http_stream {
     struct buf out;
     bool taken; /* the event thread has what is in out */
     bool end;
+    bool here;               /* next() may be asked on the event thread */
     bool counted;            /* against limits.most_streams */
     int64_t due_ns, last_ns; /* next call; last bytes to the client */
     /* under the streams' lock: */
@@ -301,6 +302,9 @@ ERR_MUST_USE enum err streams_begin(struct streams *streams, struct http_stream 
 /* On the event thread: what next() gave last, once; valid until streams_ask(). */
 struct str stream_take(struct http_stream *stream);
 void streams_ask(struct streams *streams, struct http_stream *stream);
+/* The same for one that may be asked here: true when stream_take() has more, or the end came; false
+ * when it sleeps. */
+bool streams_ask_here(struct streams *streams, struct http_stream *stream);
 /* The connection is over: a stream thread calls done() and frees the request. */
 void streams_end(struct streams *streams, struct http_request *req);
 void streams_wake_all(struct streams *streams); /* when draining or cutting began */

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -299,8 +298,9 @@ static bool write_head(struct lean_call *call)
         buf_add_c(&out, "\r\n");
     }
     if (ask->body.len > 0 || strcmp(ask->method, "POST") == 0) {
-        (void)snprintf(text, sizeof text, "Content-Length: %zu\r\n", ask->body.len);
-        buf_add_c(&out, text);
+        buf_add(&out, STR("Content-Length: "));
+        buf_add(&out, str_of_i64((int64_t)ask->body.len, text));
+        buf_add(&out, STR("\r\n"));
     }
     call_trace(&call->asked, text);
     if (text[0]) {

@@ -245,27 +245,29 @@ static bool put_head(struct link *link, uint64_t length, bool chunked)
     struct http_request *req = link->req;
     const struct http_response *res = &req->res;
     struct buf out;
-    char text[64];
+    char room[STR_I64];
     buf_init(&out, req->arena);
     (void)buf_room(&out, 900);
-    (void)snprintf(text, sizeof text, "HTTP/1.1 %d ", res->status);
-    buf_add_c(&out, text);
+    buf_add(&out, STR("HTTP/1.1 "));
+    buf_add(&out, str_of_i64(res->status, room));
+    buf_char(&out, ' ');
     buf_add_c(&out, reason(res->status));
     buf_add_c(&out, "\r\n");
     buf_add_c(&out, date_line());
     for (const struct http_header *h = res->headers; h; h = h->next) {
         buf_add_c(&out, h->name);
-        buf_add_c(&out, ": ");
+        buf_add(&out, STR(": "));
         buf_add_c(&out, h->value);
-        buf_add_c(&out, "\r\n");
+        buf_add(&out, STR("\r\n"));
         if (strcasecmp(h->name, "Connection") == 0)
             link->close_after |= message_lists(str_c(h->value), "close");
     }
     if (chunked) {
         buf_add_c(&out, "Transfer-Encoding: chunked\r\n");
     } else if (length != UINT64_MAX && !has_no_body(res->status)) {
-        (void)snprintf(text, sizeof text, "Content-Length: %llu\r\n", (unsigned long long)length);
-        buf_add_c(&out, text);
+        buf_add(&out, STR("Content-Length: "));
+        buf_add(&out, str_of_i64((int64_t)length, room));
+        buf_add(&out, STR("\r\n"));
     }
     if (link->close_after && !response_header(res, "Connection"))
         buf_add_c(&out, "Connection: close\r\n");
@@ -409,30 +411,47 @@ static int send_all(struct link *link)
     return 1;
 }
 
+static void put_part(struct link *link, struct str data, bool end)
+{
+    char *at = link->chunk_head + sizeof link->chunk_head;
+    link->req->sent_bytes += data.len;
+    link->in_stream = !end;
+    if (str_eq_c(link->req->version, "HTTP/1.0")) {
+        put_piece(link, data);
+        return;
+    }
+    if (data.len > 0) {
+        *--at = '\n';
+        *--at = '\r';
+        for (size_t n = data.len; n > 0; n >>= 4)
+            *--at = "0123456789abcdef"[n & 15];
+        put_piece(link,
+                  (struct str){at, (size_t)(link->chunk_head + sizeof link->chunk_head - at)});
+        put_piece(link, data);
+        put_piece(link, end ? STR("\r\n0\r\n\r\n") : STR("\r\n"));
+    } else if (end) {
+        put_piece(link, STR("0\r\n\r\n"));
+    }
+}
+
 /* The next bytes of a stream, its end, or the question for more. */
 static void stream_more(struct link *link)
 {
     struct http_stream *stream = link->req->stream;
     struct core *core = link->req->core;
-    bool chunked = !str_eq_c(link->req->version, "HTTP/1.0"), cutting = atomic_load(&core->cutting);
     struct str data = stream_take(stream);
-    link->req->sent_bytes += data.len;
-    if (data.len > 0) {
-        int n = snprintf(link->chunk_head, sizeof link->chunk_head, "%zx\r\n", data.len);
-        if (chunked)
-            put_piece(link, (struct str){link->chunk_head, (size_t)n});
-        put_piece(link, data);
-        if (chunked)
-            put_piece(link, stream->end ? STR("\r\n0\r\n\r\n") : STR("\r\n"));
-        link->in_stream = !stream->end;
-    } else if (stream->end || cutting) {
-        link->in_stream = false;
-        if (chunked)
-            put_piece(link, STR("0\r\n\r\n"));
-    } else {
+    if (data.len == 0 && !stream->end && !atomic_load(&core->cutting)) {
         link->state = LINK_WORK;
-        streams_ask(core->streams, stream);
+        if (!stream->here) {
+            streams_ask(core->streams, stream);
+            return;
+        }
+        if (!streams_ask_here(core->streams, stream))
+            return;
+        link->state = LINK_SEND;
+        data = stream_take(stream);
     }
+    put_part(link, data, stream->end || (data.len == 0 && atomic_load(&core->cutting)));
 }
 
 /* After the last byte of an answer: the next request, or the end. */

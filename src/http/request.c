@@ -102,6 +102,19 @@ static enum err check_framing(struct http_request *req, struct why *why)
 
 /* ---- who and which: trace, address ---- */
 
+/* A trace's id need not be secret, only new: random bytes are fetched for many at once. */
+static void new_trace(uint8_t out[16])
+{
+    static _Thread_local uint8_t pool[1024];
+    static _Thread_local size_t left;
+    if (left == 0) {
+        random_bytes(pool, sizeof pool);
+        left = sizeof pool;
+    }
+    left -= 16;
+    memcpy(out, pool + left, 16);
+}
+
 static void trace(struct http_request *req)
 {
     struct str parent = http_header(req, "traceparent");
@@ -113,7 +126,7 @@ static void trace(struct http_request *req)
     for (size_t i = 0; ok && i < sizeof bytes; i++)
         zero &= bytes[i] == 0;
     if (!ok || zero)
-        random_bytes(bytes, sizeof bytes);
+        new_trace(bytes);
     (void)hex_put(bytes, sizeof bytes, req->trace_id);
 
     struct str given = http_header(req, "X-Request-Id");
@@ -123,8 +136,10 @@ static void trace(struct http_request *req)
         fits = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                c == '-' || c == '_' || c == '.';
     }
-    (void)snprintf(req->request_id, sizeof req->request_id, "%.*s",
-                   STR_FMT(fits ? given : str_c(req->trace_id)));
+    if (!fits)
+        given = str_c(req->trace_id);
+    memcpy(req->request_id, given.ptr, given.len);
+    req->request_id[given.len] = '\0';
 }
 
 static bool read_address(struct str text, struct in6_addr *out)
@@ -158,10 +173,19 @@ struct in6_addr address_of(const struct sockaddr *peer)
 
 static void write_address(const struct in6_addr *address, char out[INET6_ADDRSTRLEN])
 {
-    bool v4 = IN6_IS_ADDR_V4MAPPED(address);
-    const void *from = v4 ? (const void *)&address->s6_addr[12] : (const void *)address;
-    if (!inet_ntop(v4 ? AF_INET : AF_INET6, from, out, INET6_ADDRSTRLEN))
-        out[0] = '\0';
+    char room[STR_I64];
+    char *at = out;
+    if (!IN6_IS_ADDR_V4MAPPED(address)) {
+        if (!inet_ntop(AF_INET6, address, out, INET6_ADDRSTRLEN))
+            out[0] = '\0';
+        return;
+    }
+    for (size_t i = 12; i < 16; i++) {
+        struct str digits = str_of_i64(address->s6_addr[i], room);
+        memcpy(at, digits.ptr, digits.len);
+        at += digits.len;
+        *at++ = i < 15 ? '.' : '\0';
+    }
 }
 
 static enum err parse_net(struct str part, struct net *net, struct why *why)

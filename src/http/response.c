@@ -80,10 +80,14 @@ void http_retry_after(struct http_request *req, int64_t seconds)
     http_set_header(&req->res, "Retry-After", text);
 }
 
+/* Name and value live as long as the request at least. */
 static void set_default(struct http_response *res, const char *name, const char *value)
 {
-    if (!response_header(res, name))
-        add_header(res, name, value);
+    struct http_header *h;
+    if (response_header(res, name) || !(h = arena_one(res->req->arena, struct http_header)))
+        return;
+    *h = (struct http_header){res->headers, name, value};
+    res->headers = h;
 }
 
 void http_set_cookie(struct http_response *res, const char *name, const char *value,
@@ -146,6 +150,12 @@ void http_stream(struct http_response *res, http_next_fn *next, void (*done)(voi
     }
     *stream = (struct http_stream){.req = res->req, .next = next, .done = done, .ctx = ctx};
     res->stream = res->req->stream = stream;
+}
+
+void http_stream_here(struct http_response *res)
+{
+    if (res->stream)
+        res->stream->here = true;
 }
 
 /* ---- files ---- */

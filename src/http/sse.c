@@ -215,21 +215,21 @@ static bool step(struct streams *streams, struct http_stream *stream)
     return true;
 }
 
-static void sleep_on(struct streams *streams, struct http_stream *stream)
+/* False: it was woken in the meantime and has to be asked again. With the lock held. */
+static bool sleep_on(struct streams *streams, struct http_stream *stream)
 {
-    int64_t now = time_mono_ns();
-    pthread_mutex_lock(&streams->lock);
+    struct list *list = &streams->sleeping[stream->wakes];
     if (stream->woken) {
         stream->woken = false;
-        make_ready(streams, stream);
-    } else {
-        stream->state = STREAM_SLEEPING;
-        stream->due_ns =
-            now + (stream->wakes ? streams->core->limits.heartbeat_ms * 1000000 : PAUSE_NS);
-        append(&streams->sleeping[stream->wakes], stream);
-        pthread_cond_signal(&streams->changed); /* somebody must know when it is due */
+        return false;
     }
-    pthread_mutex_unlock(&streams->lock);
+    stream->state = STREAM_SLEEPING;
+    stream->due_ns =
+        time_mono_ns() + (stream->wakes ? streams->core->limits.heartbeat_ms * 1000000 : PAUSE_NS);
+    append(list, stream);
+    if (list->first == stream) /* somebody must know when it is due */
+        pthread_cond_signal(&streams->changed);
+    return true;
 }
 
 static void hand_back(struct streams *streams, struct http_stream *stream)
@@ -244,6 +244,14 @@ static void hand_back(struct streams *streams, struct http_stream *stream)
     pthread_mutex_unlock(&streams->lock);
 }
 
+static void put_to_sleep(struct streams *streams, struct http_stream *stream)
+{
+    pthread_mutex_lock(&streams->lock);
+    if (!sleep_on(streams, stream))
+        make_ready(streams, stream);
+    pthread_mutex_unlock(&streams->lock);
+}
+
 static void *stream_thread(void *arg)
 {
     struct streams *streams = arg;
@@ -254,7 +262,7 @@ static void *stream_thread(void *arg)
         else if (step(streams, stream))
             hand_back(streams, stream);
         else
-            sleep_on(streams, stream);
+            put_to_sleep(streams, stream);
     }
     return NULL;
 }
@@ -319,6 +327,30 @@ void streams_ask(struct streams *streams, struct http_stream *stream)
     pthread_mutex_unlock(&streams->lock);
 }
 
+static void set_state(struct streams *streams, struct http_stream *stream, enum stream_state state)
+{
+    pthread_mutex_lock(&streams->lock);
+    stream->state = state;
+    stream->woken = false;
+    pthread_mutex_unlock(&streams->lock);
+}
+
+bool streams_ask_here(struct streams *streams, struct http_stream *stream)
+{
+    for (bool slept = false; !slept;) {
+        set_state(streams, stream, STREAM_ASKED);
+        if (step(streams, stream)) {
+            set_state(streams, stream, STREAM_SENDING);
+            return true;
+        }
+        pthread_mutex_lock(&streams->lock);
+        slept = sleep_on(streams, stream);
+        streams->n_suspended += slept;
+        pthread_mutex_unlock(&streams->lock);
+    }
+    return false;
+}
+
 void streams_end(struct streams *streams, struct http_request *req)
 {
     pthread_mutex_lock(&streams->lock);
@@ -331,15 +363,23 @@ void http_wake(struct http_request *req)
 {
     struct streams *streams = req->core->streams;
     struct http_stream *stream = req->stream;
+    bool resume = false;
     pthread_mutex_lock(&streams->lock);
     if (stream->state == STREAM_SLEEPING) {
         take_out(&streams->sleeping[stream->wakes], stream);
-        make_ready(streams, stream);
+        resume = stream->here;
+        if (resume)
+            stream->state = STREAM_SENDING; /* the event thread asks it */
+        else
+            make_ready(streams, stream);
+        streams->n_suspended -= resume;
     } else if (stream->state == STREAM_ASKED) {
         stream->woken = true;
     }
     stream->wakes = true;
     pthread_mutex_unlock(&streams->lock);
+    if (resume)
+        streams->core->resume(req);
 }
 
 void streams_wake_all(struct streams *streams)

@@ -43,6 +43,11 @@ TEST(reads_whole_numbers_only)
 {
     int64_t n = 7;
     double r = 0;
+    char room[STR_I64];
+    CHECK_STR(str_of_i64(0, room), "0");
+    CHECK_STR(str_of_i64(-42, room), "-42");
+    CHECK_STR(str_of_i64(INT64_MAX, room), "9223372036854775807");
+    CHECK_STR(str_of_i64(INT64_MIN, room), "-9223372036854775808");
     CHECK(str_to_i64(STR("-42"), &n));
     CHECK_EQ(n, -42);
     CHECK(!str_to_i64(STR("42x"), &n));

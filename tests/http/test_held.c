@@ -80,7 +80,9 @@ static enum err next(void *ctx, struct buf *out, bool *end, struct why *why)
     atomic_fetch_add(&n_nexts, 1);
     for (int n = atomic_exchange(&f->n, 0); n > 0; n--)
         http_event(out, NULL, STR("fed"));
+    pthread_mutex_lock(&lock); /* whoever ends it wakes it under the lock: not after its end */
     *end = atomic_load(&f->end);
+    pthread_mutex_unlock(&lock);
     return ERR_OK;
 }
 
@@ -96,6 +98,8 @@ static enum err stream(struct http_request *req, struct http_response *res, stru
     feed = (struct feed){.req = req};
     http_on_gone(req, gone, NULL);
     http_stream(res, next, done, &feed);
+    if (http_param_bool(req, "here", false))
+        http_stream_here(res);
     http_wake(req);
     pthread_mutex_lock(&lock);
     n_held++;
@@ -379,11 +383,19 @@ TEST(stopping_tells_holders_and_waits_for_them)
     (void)close(fd);
 }
 
-TEST(a_woken_stream_speaks_at_once_and_is_asked_no_more_than_needed)
+static void end_feed(void)
+{
+    pthread_mutex_lock(&lock);
+    atomic_store(&feed.end, true);
+    http_wake(feed.req);
+    pthread_mutex_unlock(&lock);
+}
+
+static void speak_when_woken(const char *path)
 {
     struct serve s = start((const char *[]){"http.heartbeat=60s", NULL});
     char out[4096];
-    int fd = ask(s.port, "/stream");
+    int fd = ask(s.port, path);
     CHECK(wait_held(1));
     for (int i = 0; i < 30; i++) {
         atomic_fetch_add(&feed.n, 1);
@@ -394,8 +406,7 @@ TEST(a_woken_stream_speaks_at_once_and_is_asked_no_more_than_needed)
     CHECK(before < 100);
     time_sleep_ms(700); /* a stream that was never woken would be asked three times */
     CHECK(atomic_load(&n_nexts) <= before + 1);
-    atomic_store(&feed.end, true);
-    http_wake(feed.req);
+    end_feed();
     CHECK(comes(fd, out, sizeof out, "0\r\n\r\n"));
     CHECK(wait_for(&n_done, 1));
     (void)close(fd);
@@ -410,17 +421,16 @@ static void *wake_often(void *arg)
         atomic_fetch_add(&feed.n, 1);
         http_wake(feed.req);
     }
-    atomic_store(&feed.end, true);
-    http_wake(feed.req);
+    end_feed();
     return NULL;
 }
 
-TEST(no_wake_is_lost)
+static void lose_no_wake(const char *path)
 {
     struct serve s = start((const char *[]){"http.heartbeat=60s", NULL});
     static char out[1 << 20];
     pthread_t thread;
-    int fd = ask(s.port, "/stream");
+    int fd = ask(s.port, path);
     CHECK(wait_held(1));
     CHECK_EQ(pthread_create(&thread, NULL, wake_often, NULL), 0);
     size_t len = 0;
@@ -443,16 +453,47 @@ TEST(no_wake_is_lost)
     serve_stop(&s, 1000);
 }
 
-TEST(a_silent_stream_hears_that_its_client_left)
+static void hear_that_it_left(const char *path)
 {
     struct serve s = start((const char *[]){"http.heartbeat=60s", NULL});
-    int fd = ask(s.port, "/stream");
+    int fd = ask(s.port, path);
     CHECK(wait_held(1));
     (void)close(fd);
     CHECK(wait_for(&n_gone, 1));
-    atomic_store(&feed.end, true);
-    http_wake(feed.req);
+    end_feed();
     CHECK(wait_for(&n_done, 1));
+    serve_stop(&s, 1000);
+}
+
+TEST(a_woken_stream_speaks_at_once_and_is_asked_no_more_than_needed)
+{
+    speak_when_woken("/stream");
+    speak_when_woken("/stream?here=1");
+}
+
+TEST(no_wake_is_lost)
+{
+    lose_no_wake("/stream");
+    lose_no_wake("/stream?here=1");
+}
+
+TEST(a_silent_stream_hears_that_its_client_left)
+{
+    hear_that_it_left("/stream");
+    hear_that_it_left("/stream?here=1");
+}
+
+TEST(a_stream_that_is_asked_on_the_event_thread_has_heartbeats_too)
+{
+    struct serve s = start((const char *[]){"http.heartbeat=200ms", NULL});
+    char out[4096];
+    int fd = ask(s.port, "/stream?here=1");
+    CHECK(wait_held(1));
+    CHECK(comes(fd, out, sizeof out, ":\n\n"));
+    end_feed();
+    CHECK(comes(fd, out, sizeof out, "0\r\n\r\n"));
+    CHECK(wait_for(&n_done, 1));
+    (void)close(fd);
     serve_stop(&s, 1000);
 }
 
