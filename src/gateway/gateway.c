@@ -46,7 +46,7 @@ static const struct conf_key keys[] = {
     {"gateway.log_keep", CONF_DURATION, "30d", 0, INT64_MAX, NULL,
      "How long the request log is kept; 0s for ever"},
     {"gateway.log_bodies", CONF_CHOICE, "masked", 0, 0, "off|masked|full",
-     "Whether the log holds requests and answers (4 KiB of each), numbers of people masked"},
+     "Whether the log holds requests and answers (4 KiB of each), personal data masked"},
 };
 const struct conf_table gateway_conf = {keys, sizeof keys / sizeof keys[0]};
 

@@ -27,6 +27,7 @@
 #include "http/http.h"
 #include "meter/meter.h"
 #include "models/models.h"
+#include "privacy/privacy.h"
 
 #define MOST_GUARDS 8
 #define MOST_TRIED  8
@@ -240,9 +241,10 @@ ERR_MUST_USE enum err records_open(struct gateway *gateway, struct records **out
 bool records_want(struct records *records, const char *id, int status);
 void records_put(struct records *records, const struct record *record); /* never blocks */
 void records_close(struct records *records);                            /* writes what is there */
-/* Numbers of people (telephones, identity and bank cards) and e-mail addresses in a text become
- * stars but for the first three characters. */
-void record_mask(struct str text, struct buf *out);
+/* Personal data in a text, in part (room privacy); nothing of the text when that fails. The scanner
+ * is the caller's. */
+ERR_MUST_USE enum err record_scanner(struct privacy_scanner **out, struct why *why);
+void record_mask(const struct privacy_scanner *scanner, struct str text, struct buf *out);
 
 /* ---- stats.c: metrics by model ---- */
 

@@ -48,6 +48,7 @@ struct entry { /* a record whose strings follow it */
 struct records {
     struct store *store;
     const struct limits *limits;
+    struct privacy_scanner *scanner; /* NULL: nothing is masked */
     struct queue *queue;
     pthread_t thread;
     int64_t expired_ns;
@@ -56,72 +57,20 @@ struct records {
 
 /* ---- masking ---- */
 
-static bool is_digit(char c)
+enum err record_scanner(struct privacy_scanner **out, struct why *why)
 {
-    return c >= '0' && c <= '9';
+    /* A log shows less than a page does: what is only likely is masked too. */
+    struct privacy_scan_opts opts = {.least = 0.45F};
+    return privacy_scanner_new(&opts, out, why);
 }
 
-static bool is_mail(char c)
+/* Nothing at all rather than a text that could not be masked. */
+void record_mask(const struct privacy_scanner *scanner, struct str text, struct buf *out)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
-           c == '_' || c == '-' || c == '+';
-}
-
-/* How many bytes from `at` are a number of somebody: 7 digits and more, single spaces and dashes
- * between them, an X at the end of an identity card's. */
-static size_t number_len(struct str text, size_t at)
-{
-    size_t end = at, digits = 0;
-    while (end < text.len) {
-        char c = text.ptr[end];
-        bool joins = (c == '-' || c == ' ') && end + 1 < text.len && is_digit(text.ptr[end + 1]);
-        if (!is_digit(c) && !joins)
-            break;
-        digits += is_digit(c);
-        end++;
-    }
-    if (digits == 17 && end < text.len && (text.ptr[end] | 0x20) == 'x')
-        end++;
-    return digits >= 7 ? end - at : 0;
-}
-
-static size_t mail_len(struct str text, size_t at)
-{
-    size_t end = at;
-    while (end < text.len && is_mail(text.ptr[end]))
-        end++;
-    if (end == at || end >= text.len || text.ptr[end] != '@')
-        return 0;
-    size_t domain = ++end;
-    while (end < text.len && is_mail(text.ptr[end]))
-        end++;
-    return end > domain ? end - at : 0;
-}
-
-static void put_stars(struct str text, struct buf *out)
-{
-    buf_add(out, str_slice(text, 0, 3));
-    for (size_t i = 3; i < text.len; i++)
-        buf_char(out, text.ptr[i] == '@' ? '@' : '*');
-}
-
-void record_mask(struct str text, struct buf *out)
-{
-    size_t from = 0;
-    for (size_t at = 0; at < text.len;) {
-        bool begins = at == 0 || !is_mail(text.ptr[at - 1]);
-        size_t len = is_digit(text.ptr[at]) ? number_len(text, at) : 0;
-        if (!len && begins && is_mail(text.ptr[at]))
-            len = mail_len(text, at);
-        if (!len) {
-            at++;
-            continue;
-        }
-        buf_add(out, str_slice(text, from, at));
-        put_stars(str_slice(text, at, at + len), out);
-        from = at += len;
-    }
-    buf_add(out, str_from(text, from));
+    struct privacy_findings found;
+    if (privacy_scan(scanner, text, STR(""), out->arena, &found, NULL) ||
+        privacy_mask(text, &found, PRIVACY_MODE_PARTIAL, NULL, out, NULL))
+        buf_clear(out);
 }
 
 /* ---- putting ---- */
@@ -195,7 +144,7 @@ static struct str body_of(const struct records *records, struct str text, struct
     if (records->limits->log_bodies == LOG_BODIES_FULL)
         return text;
     buf_init(&out, arena);
-    record_mask(text, &out);
+    record_mask(records->scanner, text, &out);
     return out.failed ? STR("") : buf_str(&out);
 }
 
@@ -293,8 +242,13 @@ enum err records_open(struct gateway *gateway, struct records **out, struct why 
     }
     records->store = gateway->opts.store;
     records->limits = &gateway->limits;
-    if ((errno = pthread_create(&records->thread, NULL, write_log, records)) != 0) {
-        enum err err = err_errno(why, "could not start a thread");
+    enum err err = ERR_OK;
+    if (records->limits->log_bodies == LOG_BODIES_MASKED)
+        err = record_scanner(&records->scanner, why);
+    if (!err && (errno = pthread_create(&records->thread, NULL, write_log, records)) != 0)
+        err = err_errno(why, "could not start a thread");
+    if (err) {
+        privacy_scanner_free(records->scanner);
         queue_free(records->queue);
         free(records);
         return err;
@@ -309,6 +263,7 @@ void records_close(struct records *records)
         return;
     queue_close(records->queue);
     pthread_join(records->thread, NULL);
+    privacy_scanner_free(records->scanner);
     queue_free(records->queue);
     free(records);
 }

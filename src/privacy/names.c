@@ -40,6 +40,8 @@ static float plausible(struct str name, float sure)
 {
     size_t at = 0, n = 0;
     bool dot = false;
+    if (name.ptr[0] >= 'a' && name.ptr[0] <= 'z') /* an English word */
+        return 0;
     while (at < name.len) {
         uint32_t c = utf8_next(name, &at);
         if (c == 0xB7 || c == 0x2022)
