@@ -58,12 +58,17 @@ const struct http_table *data_routes(struct data *data);
  * spec: {"dataset", "title"?, "kind"?, "paths": [...], "append"?: bool, "collection": {"licence",
  *        "authority"?, "owner"?, "industry"?, "grade"?, "collected_at"?, "note"?}}
  * JSON lines are read as they are; what room formats reads becomes one text record a document, or
- * one row record a line of a table. Without "append" the version holds these files alone. `dry`
+ * one row record a line of a table. Without "append" the version holds these files alone; with it
+ * files that are there already are passed over, and no version is made when nothing is new. `dry`
  * only checks. The same spec, while its job is not done, gives the same job: so a command that was
  * killed and is given again goes on.
  */
 ERR_MUST_USE enum err data_import(struct data *data, const struct ops_identity *who,
                                   struct str spec_json, char job[UUID_TEXT], struct why *why);
+/* The same in the caller's write transaction. */
+ERR_MUST_USE enum err data_import_in(struct data *data, struct store_tx *tx,
+                                     const struct ops_identity *who, struct str spec_json,
+                                     char job[UUID_TEXT], struct why *why);
 /* A pipeline (pipeline.h), as JSON or YAML. Checked first. */
 ERR_MUST_USE enum err data_run(struct data *data, const struct ops_identity *who, struct str spec,
                                char job[UUID_TEXT], struct why *why);
@@ -199,6 +204,7 @@ struct data_version_info {
     struct str manifest;     /* SHA-256 of the manifest: the name of the version's content */
     struct str state;        /* "ready" or "withdrawn" */
     struct str card;         /* JSON object */
+    struct str actor;        /* who made it: "user:<id>" ... */
     struct str run, made_by; /* the job that made it, and its kind: "import", "pipeline" ... */
     int64_t n_records, n_bytes, created_ms;
     size_t n_shards;

@@ -340,12 +340,14 @@ static enum err result(struct end *e, const struct dataset_version *v, struct st
     json_begin_object(&json);
     json_kv_str(&json, "dataset", e->import->plan.dataset);
     if (v) {
+        json_kv_bool(&json, "made", v != &e->import->base);
         json_kv_str(&json, "version", v->id);
         json_kv_int(&json, "number", v->number);
         json_kv_str(&json, "manifest", v->manifest);
     }
     json_kv_c(&json, "kind", record_kind_name(e->import->plan.kind));
     json_kv_int(&json, "n_records", e->stats.n_records);
+    json_kv_int(&json, "n_new", e->stats.n_records - e->import->base.n_records);
     json_kv_int(&json, "n_bytes", e->stats.n_bytes);
     json_kv_int(&json, "n_files", (int64_t)e->import->plan.n_files);
     json_kv_int(&json, "n_quarantined", e->n_bad);
@@ -355,6 +357,19 @@ static enum err result(struct end *e, const struct dataset_version *v, struct st
     json_end_object(&json);
     *out = buf_str(&buf);
     return buf_err(&buf, why);
+}
+
+/* With "append" and nothing new: the version before is what came of it. */
+static enum err nothing_new(struct end *e, struct why *why)
+{
+    struct str text;
+    enum err err = result(e, &e->import->base, &text, why);
+    if (err)
+        return err;
+    job_result(e->import->job, text);
+    job_log(e->import->job, "%zu files, nothing new; the newest version is %lld",
+            e->import->plan.n_files, (long long)e->import->base.number);
+    return ERR_OK;
 }
 
 static enum err publish(struct end *e, const struct json *spec, struct why *why)
@@ -410,7 +425,10 @@ static enum err end(struct import *im, const struct json *spec, struct why *why)
                       "no record could be read; %lld were quarantined, %lld "
                       "files failed",
                       (long long)e.n_bad, (long long)e.n_failures);
-    if (!err)
+    if (!err && im->base.id.len && e.n_bad == 0 && e.n_failures == 0 &&
+        e.stats.n_records == im->base.n_records)
+        err = nothing_new(&e, why);
+    else if (!err)
         err = publish(&e, spec, why);
     arena_free(own);
     return err;

@@ -192,19 +192,26 @@ enum err data_check_spec_json(struct data *data, const struct ops_identity *who,
 
 /* ---- queueing ---- */
 
-/* Queues it; the same spec while it is queued or runs is the same job. */
+/* The same spec while it is queued or runs is the same job. */
+static enum err submit_in(struct data *data, struct store_tx *tx, const struct ops_identity *who,
+                          const char *kind, const char *title, struct str spec, char job[UUID_TEXT],
+                          struct why *why)
+{
+    uint8_t digest[HASH_BYTES];
+    char key[HASH_TEXT];
+    hash_of(HASH_SHA256, spec, digest);
+    return job_submit(tx, data->opts.compute, who, kind, title, spec,
+                      hex_put(digest, sizeof digest, key), job, why);
+}
+
 static enum err submit(struct data *data, const struct ops_identity *who, const char *kind,
                        const char *title, struct str spec, char job[UUID_TEXT], struct why *why)
 {
     struct store_tx *tx = NULL;
-    uint8_t digest[HASH_BYTES];
-    char key[HASH_TEXT];
-    hash_of(HASH_SHA256, spec, digest);
     enum err err = store_begin(data->opts.store, STORE_WRITE, &tx, why);
     if (err)
         return err;
-    err = job_submit(tx, data->opts.compute, who, kind, title, spec,
-                     hex_put(digest, sizeof digest, key), job, why);
+    err = submit_in(data, tx, who, kind, title, spec, job, why);
     if (err) {
         store_rollback(tx);
         return err;
@@ -341,6 +348,12 @@ static enum err with_base(struct data *data, const struct ops_identity *who,
 enum err data_import(struct data *data, const struct ops_identity *who, struct str spec_json,
                      char job[UUID_TEXT], struct why *why)
 {
+    return data_import_in(data, NULL, who, spec_json, job, why);
+}
+
+enum err data_import_in(struct data *data, struct store_tx *tx, const struct ops_identity *who,
+                        struct str spec_json, char job[UUID_TEXT], struct why *why)
+{
     struct arena *arena = arena_new((size_t)64 << 20);
     const struct json *spec = NULL;
     struct buf buf;
@@ -357,9 +370,11 @@ enum err data_import(struct data *data, const struct ops_identity *who, struct s
         err = with_base(data, who, spec, arena, &buf, why);
     }
     char *title = err ? NULL : str_z(arena, json_get_str(spec, "dataset", STR("")));
-    if (!err)
-        err = title ? submit(data, who, "data.import", title, buf_str(&buf), job, why)
-                    : err_set(why, ERR_NO_MEMORY, "could not queue the import");
+    if (!err && !title)
+        err = err_set(why, ERR_NO_MEMORY, "could not queue the import");
+    else if (!err)
+        err = tx ? submit_in(data, tx, who, "data.import", title, buf_str(&buf), job, why)
+                 : submit(data, who, "data.import", title, buf_str(&buf), job, why);
     arena_free(arena);
     return err;
 }

@@ -59,6 +59,25 @@ const struct http_table *gateway_api_routes(struct gateway *gateway); /* /api/re
  * calling room has checked. "stream" is refused. */
 void gateway_door(struct gateway *gateway, struct models_door *out);
 
+/* ---- calls that may become data ---- */
+
+/*
+ * Calls whose client sent "X-Yicheng-Consent: yes" and that went well, of the tenant of `who` (who
+ * needs gateway.requests), in the order of their ids behind `after` (""; from the first on). Bodies
+ * as they are in the log: masked as gateway.log_bodies says, at most 64 KiB each. An error of
+ * `each` ends it. ERR_UNSUPPORTED when no log is kept.
+ */
+struct gateway_agreed {
+    struct str id, model, application, door; /* "chat/completions" ... */
+    struct str request, reply;               /* reply: JSON, or of a stream its words */
+    bool stream;
+    int64_t at_ms;
+};
+typedef enum err gateway_agreed_fn(void *ctx, const struct gateway_agreed *call, struct why *why);
+ERR_MUST_USE enum err gateway_agreed_each(struct gateway *gateway, const struct ops_identity *who,
+                                          struct str after, gateway_agreed_fn *each, void *ctx,
+                                          struct why *why);
+
 /* ---- guards: a hook before and after each call ---- */
 
 /* What is known of a call. Strings live as long as the call. */

@@ -274,6 +274,8 @@ static enum err exchange(struct http_request *req, struct http_response *res,
     x->req = req;
     x->res = res;
     http_hold(req);
+    struct str consent = http_header(req, "X-Yicheng-Consent");
+    x->consent = str_eq_c(consent, "yes") || str_eq_c(consent, "true") || str_eq_c(consent, "1");
     exchange_run(x, door, http_body(req), application, no_store(req));
     return ERR_OK;
 }

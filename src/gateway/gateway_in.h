@@ -165,7 +165,8 @@ struct exchange {
     struct str stream_id;
     const struct cached *cached;
     uint8_t digest[HASH_BYTES];
-    bool keep; /* in the cache when it went well */
+    bool keep;    /* in the cache when it went well */
+    bool consent; /* who asks agrees that the call becomes data for training */
 
     struct meter_call *call;
     struct meter_left left; /* when it began */
@@ -233,7 +234,7 @@ struct record { /* strings are copied by records_put */
     struct str id, trace, tenant, actor, name, application, address;
     struct str door, model, version, target, code, source, request, reply;
     int status, attempts;
-    bool stream, cached;
+    bool stream, cached, consent;
     int64_t prompt, cached_tokens, completion, money;
 };
 ERR_MUST_USE enum err records_open(struct gateway *gateway, struct records **out, struct why *why);

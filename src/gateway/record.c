@@ -14,7 +14,8 @@
 
 #define MOST_QUEUED  8192
 #define BATCH        1000
-#define MOST_TEXT    ((size_t)4096) /* bytes of a request or an answer that are kept */
+#define MOST_TEXT    ((size_t)4096)  /* bytes of a request or an answer that are kept */
+#define MOST_AGREED  ((size_t)65536) /* the same of calls that may become data */
 #define COLLECT_MS   200
 #define EXPIRE_MS    600000
 #define EXPIRE_BATCH 5000
@@ -36,6 +37,10 @@ const struct store_migration gateway_migrations[] = {
      " queue_ms INTEGER NOT NULL, request TEXT, reply TEXT);"
      "CREATE INDEX gateway_requests_tenant ON gateway_requests (tenant_id, id);"
      "CREATE INDEX gateway_requests_at ON gateway_requests (at_ms)",
+     NULL},
+    {"gateway", 2,
+     "ALTER TABLE gateway_requests ADD COLUMN consent INTEGER NOT NULL DEFAULT 0;"
+     "CREATE INDEX gateway_requests_consent ON gateway_requests (tenant_id, consent, id)",
      NULL},
 };
 const size_t gateway_n_migrations = sizeof gateway_migrations / sizeof gateway_migrations[0];
@@ -84,9 +89,10 @@ static void strings_of(struct record *r, struct str *out[N_STRINGS])
     memcpy(out, all, sizeof all);
 }
 
-static struct str cut(struct str text)
+static struct str cut(struct str text, bool agreed)
 {
-    return text.len > MOST_TEXT ? str_slice(text, 0, utf8_floor(text, MOST_TEXT)) : text;
+    size_t most = agreed ? MOST_AGREED : MOST_TEXT;
+    return text.len > most ? str_slice(text, 0, utf8_floor(text, most)) : text;
 }
 
 /* Whether a call that went well is among those that are kept: by its id, so that whoever has the id
@@ -110,8 +116,8 @@ void records_put(struct records *records, const struct record *record)
     struct str *strings[N_STRINGS];
     size_t total = 0;
     bool bodies = records->limits->log_bodies != LOG_BODIES_OFF;
-    copy.request = bodies ? cut(copy.request) : STR_NONE;
-    copy.reply = bodies ? cut(copy.reply) : STR_NONE;
+    copy.request = bodies ? cut(copy.request, copy.consent) : STR_NONE;
+    copy.reply = bodies ? cut(copy.reply, copy.consent) : STR_NONE;
     strings_of(&copy, strings);
     for (size_t i = 0; strings[i]; i++)
         total += strings[i]->len;
@@ -156,16 +162,18 @@ static enum err insert(struct records *records, struct store_tx *tx, const struc
         "INSERT INTO gateway_requests (id, at_ms, tenant_id, actor, name, application, address,"
         " trace, door, model, version, target, status, code, stream, cached, attempts,"
         " prompt_tokens, cached_tokens, completion_tokens, source, money, ms, first_ms, queue_ms,"
-        " request, reply) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-        STORE_ARGS(
-            SV_STR(r->id), SV_INT(r->at_ms), SV_STR(r->tenant), SV_STR(r->actor), SV_STR(r->name),
-            SV_STR(r->application), SV_STR(r->address), SV_STR(r->trace), SV_STR(r->door),
-            SV_STR(r->model), SV_STR(r->version), SV_STR(r->target), SV_INT(r->status),
-            SV_STR(r->code), SV_INT(r->stream), SV_INT(r->cached), SV_INT(r->attempts),
-            SV_INT(r->prompt), SV_INT(r->cached_tokens), SV_INT(r->completion), SV_STR(r->source),
-            SV_INT(r->money), SV_INT(r->ms), SV_INT(r->first_ms), SV_INT(r->queue_ms),
-            SV_STR(body_of(records, r->request, arena)), SV_STR(body_of(records, r->reply, arena))),
+        " request, reply, consent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, ?,"
+        " ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        STORE_ARGS(SV_STR(r->id), SV_INT(r->at_ms), SV_STR(r->tenant), SV_STR(r->actor),
+                   SV_STR(r->name), SV_STR(r->application), SV_STR(r->address), SV_STR(r->trace),
+                   SV_STR(r->door), SV_STR(r->model), SV_STR(r->version), SV_STR(r->target),
+                   SV_INT(r->status), SV_STR(r->code), SV_INT(r->stream), SV_INT(r->cached),
+                   SV_INT(r->attempts), SV_INT(r->prompt), SV_INT(r->cached_tokens),
+                   SV_INT(r->completion), SV_STR(r->source), SV_INT(r->money), SV_INT(r->ms),
+                   SV_INT(r->first_ms), SV_INT(r->queue_ms),
+                   SV_STR(body_of(records, r->request, arena)),
+                   SV_STR(body_of(records, r->reply, arena)), SV_INT(r->consent)),
         NULL, why);
 }
 

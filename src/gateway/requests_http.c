@@ -1,11 +1,15 @@
-/* /api/requests: the request log for people. */
+/* /api/requests: the request log for people, and for room acquire. */
+#include <string.h>
+
 #include "core/arena.h"
 #include "core/json.h"
 #include "core/time.h"
 #include "gateway/gateway_in.h"
 #include "ops/ops.h"
 
-#define MOST_ITEMS 200
+#define MOST_ITEMS  200
+#define AGREED_ROWS 200
+#define AGREED_PAGE ((size_t)64 << 20)
 
 #define COLUMNS                                                                                    \
     "id, at_ms, tenant_id, actor, name, application, address, trace, door, model, version,"        \
@@ -107,6 +111,59 @@ static enum err show(struct http_request *req, struct http_response *res, struct
     json_kv_str(out, "reply", store_str(&rows, 0, 26));
     json_end_object(out);
     return ERR_OK;
+}
+
+/* ---- for room acquire ---- */
+
+static enum err agreed_page(struct gateway *gateway, const struct ops_identity *who,
+                            struct str *after, size_t *n, gateway_agreed_fn *each, void *ctx,
+                            struct why *why)
+{
+    struct arena *arena = arena_new(AGREED_PAGE);
+    struct store_rows rows;
+    enum err err = arena ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not read the log of calls");
+    *n = 0;
+    if (!err)
+        err =
+            store_ask(gateway->opts.store,
+                      "SELECT id, model, application, door, request, reply, stream, at_ms FROM "
+                      "gateway_requests WHERE tenant_id = ? AND consent = 1 AND id > ? AND status "
+                      "< 400 ORDER BY id LIMIT ?",
+                      STORE_ARGS(SV_STR(who->tenant), SV_STR(*after), SV_INT(AGREED_ROWS)), arena,
+                      &rows, why);
+    for (size_t i = 0; !err && i < rows.n_rows; i++) {
+        struct gateway_agreed call = {.id = store_str(&rows, i, 0),
+                                      .model = store_str(&rows, i, 1),
+                                      .application = store_str(&rows, i, 2),
+                                      .door = store_str(&rows, i, 3),
+                                      .request = store_str(&rows, i, 4),
+                                      .reply = store_str(&rows, i, 5),
+                                      .stream = store_int(&rows, i, 6) != 0,
+                                      .at_ms = store_int(&rows, i, 7)};
+        err = each(ctx, &call, why);
+        ++*n;
+        if (!err && call.id.len < UUID_TEXT) {
+            memcpy((char *)after->ptr, call.id.ptr, call.id.len);
+            after->len = call.id.len;
+        }
+    }
+    arena_free(arena);
+    return err;
+}
+
+enum err gateway_agreed_each(struct gateway *gateway, const struct ops_identity *who,
+                             struct str after, gateway_agreed_fn *each, void *ctx, struct why *why)
+{
+    char last[UUID_TEXT] = "";
+    struct str at = {last, after.len < UUID_TEXT ? after.len : 0};
+    size_t n = AGREED_ROWS;
+    enum err err = ops_need(who, "gateway.requests", why);
+    if (!err && !gateway->opts.store)
+        err = err_set(why, ERR_UNSUPPORTED, "no log of calls is kept");
+    memcpy(last, after.ptr ? after.ptr : "", at.len);
+    while (!err && n == AGREED_ROWS)
+        err = agreed_page(gateway, who, &at, &n, each, ctx, why);
+    return err;
 }
 
 static const struct http_param list_params[] = {

@@ -145,6 +145,7 @@ static void write_record(struct exchange *x, int status)
         .attempts = (int)x->attempts,
         .stream = x->ask.stream,
         .cached = x->cached != NULL,
+        .consent = x->consent,
         .prompt = x->usage.prompt,
         .cached_tokens = x->usage.cached,
         .completion = x->usage.completion,

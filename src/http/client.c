@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #define MOST_HEADERS ((size_t)64 << 10)
 
@@ -14,6 +15,7 @@ struct fetch {
     struct buf body, headers;
     size_t received;
     enum err err; /* of ours, which curl knows only as "write error" */
+    bool refused; /* the address, by may_connect() */
     struct why *why;
 };
 
@@ -64,6 +66,17 @@ struct str http_answer_header(const struct http_answer *answer, const char *name
     return STR_NONE;
 }
 
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct fetch *fetch = ctx;
+    const struct http_call *call = fetch->call;
+    if (purpose == CURLSOCKTYPE_IPCXN && !call->may_connect(call->connect_ctx, &address->addr)) {
+        fetch->refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 static bool add_header(struct curl_slist **list, const char *header)
 {
     struct curl_slist *longer = curl_slist_append(*list, header);
@@ -86,6 +99,10 @@ static void set_options(CURL *curl, struct fetch *fetch, struct curl_slist *head
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, fetch);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
+    if (call->may_connect) {
+        (void)curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+        (void)curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, fetch);
+    }
     (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, fetch);
     if (call->body.len > 0 || strcmp(call->method, "POST") == 0) {
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
@@ -102,6 +119,9 @@ static enum err translate(CURLcode code, const struct fetch *fetch, const char *
     const char *words = detail[0] ? detail : curl_easy_strerror(code);
     if (fetch->err)
         return fetch->err;
+    if (code != CURLE_OK && fetch->refused)
+        return err_set(fetch->why, ERR_FORBIDDEN, "\"%s\" leads to an address that may not be used",
+                       fetch->call->url);
     switch (code) {
     case CURLE_OK:
         return ERR_OK;

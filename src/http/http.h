@@ -20,6 +20,8 @@
 #include "core/json.h"
 #include "core/str.h"
 
+struct sockaddr; /* <sys/socket.h> */
+
 struct conf;
 struct conf_table;
 struct http_request;
@@ -255,6 +257,10 @@ struct http_call {
     /* When set, called with each part of the body as it comes; an error ends the call. */
     enum err (*part)(void *ctx, struct str part, struct why *why);
     void *ctx;
+    /* When set, asked about the very address before a connection is made to it, whatever names led
+     * there; false ends the call with ERR_FORBIDDEN. For addresses that came from outside. */
+    bool (*may_connect)(const void *ctx, const struct sockaddr *address);
+    const void *connect_ctx;
 };
 
 struct http_answer {

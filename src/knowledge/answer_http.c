@@ -150,7 +150,8 @@ static enum err feedback(struct http_request *req, struct http_response *res, st
     if (!err)
         err = papers_feedback(http_ctx(req), knowledge_asker(req, &resident), id, verdict,
                               json_get_str(body, "comment", STR("")),
-                              json_get_str(body, "correction", STR("")), why);
+                              json_get_str(body, "correction", STR("")),
+                              json_get_bool(body, "consent", false), why);
     if (!err)
         http_status(res, 204);
     return err;

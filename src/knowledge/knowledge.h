@@ -242,6 +242,32 @@ void knowledge_answer_json(const struct knowledge_answer *answer, struct json_ou
 ERR_MUST_USE enum err knowledge_quote(struct str question, struct str text, struct arena *arena,
                                       size_t *start, size_t *len, struct why *why);
 
+/* ---- for room acquire: what a base holds, as data ---- */
+
+/* The text of a document as it stands today. Strings live until `each` returns. */
+struct knowledge_given {
+    struct str document_id, version_id, name, format, text, text_sha256;
+    struct knowledge_meta meta;
+    enum knowledge_status status;
+};
+typedef enum err knowledge_given_fn(void *ctx, const struct knowledge_given *text, struct why *why);
+/* Every document of the base that `who` may read (knowledge.read), in the order of their ids. An
+ * error of `each` ends it. Memory: one text. */
+ERR_MUST_USE enum err knowledge_texts_each(struct knowledge *k, const struct ops_identity *who,
+                                           struct str kb, knowledge_given_fn *each, void *ctx,
+                                           struct why *why);
+
+/* What people said of an answer and agreed to be used, as it is kept: masked. */
+struct knowledge_said {
+    struct str id, kb, question, answer, verdict, comment, correction;
+    int64_t at_ms;
+};
+typedef enum err knowledge_said_fn(void *ctx, const struct knowledge_said *said, struct why *why);
+/* In the order of the ids behind `after`; kb empty: of all bases. Needs knowledge.review. */
+ERR_MUST_USE enum err knowledge_said_each(struct knowledge *k, const struct ops_identity *who,
+                                          struct str kb, struct str after, knowledge_said_fn *each,
+                                          void *ctx, struct why *why);
+
 /* ---- care ---- */
 
 /* Checks indexes against tables and objects; `bad` gets words for each fault. Rebuilds when

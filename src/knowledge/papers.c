@@ -204,7 +204,7 @@ enum err papers_verdict_parse(struct str word, enum papers_verdict *out, struct 
 
 static enum err feedback(struct store_tx *tx, const struct ops_identity *who, const char *answer_id,
                          enum papers_verdict verdict, struct str comment, struct str correction,
-                         struct arena *arena, struct why *why)
+                         bool consent, struct arena *arena, struct why *why)
 {
     struct store_rows rows;
     char id[UUID_TEXT];
@@ -220,12 +220,13 @@ static enum err feedback(struct store_tx *tx, const struct ops_identity *who, co
         err = store_exec(tx,
                          "INSERT INTO kb_feedback (id, tenant, answer, kb, question, answer_text, "
                          "verdict, comment,"
-                         " correction, state, result, created_ms, ended_ms, ended_by)"
-                         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', '', ?, 0, '')",
+                         " correction, state, result, created_ms, ended_ms, ended_by, consent)"
+                         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', '', ?, 0, '', ?)",
                          STORE_ARGS(SV_C(uuid7(id)), SV_STR(who->tenant), SV_C(answer_id),
                                     SV_STR(store_str(&rows, 0, 0)), SV_STR(store_str(&rows, 0, 1)),
                                     SV_STR(store_str(&rows, 0, 2)), SV_C(verdicts[verdict]),
-                                    SV_STR(comment), SV_STR(correction), SV_INT(time_now_ms())),
+                                    SV_STR(comment), SV_STR(correction), SV_INT(time_now_ms()),
+                                    SV_INT(consent)),
                          NULL, why);
     return err ? err
                : ops_audit(tx, who, "knowledge.feedback.give", answer_id, verdicts[verdict],
@@ -234,7 +235,7 @@ static enum err feedback(struct store_tx *tx, const struct ops_identity *who, co
 
 enum err papers_feedback(struct knowledge *k, const struct ops_identity *who, const char *answer_id,
                          enum papers_verdict verdict, struct str comment, struct str correction,
-                         struct why *why)
+                         bool consent, struct why *why)
 {
     struct store_tx *tx = NULL;
     struct str masked_comment, masked_correction;
@@ -248,7 +249,8 @@ enum err papers_feedback(struct knowledge *k, const struct ops_identity *who, co
     if (!err)
         err = store_begin(k->opts.store, STORE_WRITE, &tx, why);
     if (!err)
-        err = feedback(tx, who, answer_id, verdict, masked_comment, masked_correction, arena, why);
+        err = feedback(tx, who, answer_id, verdict, masked_comment, masked_correction, consent,
+                       arena, why);
     if (err)
         store_rollback(tx);
     else

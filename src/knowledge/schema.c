@@ -59,10 +59,15 @@ static const char base_models[] =
     "ALTER TABLE kb_bases ADD COLUMN embedder TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE kb_bases ADD COLUMN reranker TEXT NOT NULL DEFAULT ''";
 
+/* Whether who gave the feedback agrees that it becomes data for training. */
+static const char feedback_consent[] =
+    "ALTER TABLE kb_feedback ADD COLUMN consent INTEGER NOT NULL DEFAULT 0";
+
 const struct store_migration knowledge_migrations[] = {
     {"knowledge", 1, tables, NULL},
     {"knowledge", PAPERS_MIGRATION_NUMBER, papers_tables, NULL},
     {"knowledge", 3, base_models, NULL},
+    {"knowledge", 4, feedback_consent, NULL},
 };
 const size_t knowledge_n_migrations = sizeof knowledge_migrations / sizeof knowledge_migrations[0];
 

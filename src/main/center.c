@@ -26,9 +26,9 @@ static const struct conf_table own_conf = {keys, sizeof keys / sizeof keys[0]};
 
 static enum err load_conf(struct center *c, struct why *why)
 {
-    const struct conf_table tables[] = {own_conf,     http_conf,      ops_conf,   compute_conf,
-                                        models_conf,  knowledge_conf, meter_conf, data_conf,
-                                        release_conf, gateway_conf};
+    const struct conf_table tables[] = {own_conf,     http_conf,      ops_conf,    compute_conf,
+                                        models_conf,  knowledge_conf, meter_conf,  data_conf,
+                                        release_conf, gateway_conf,   acquire_conf};
     const char *path = c->opts->config;
     if (!path) {
         path = file_join(c->arena, c->opts->data, "yicheng.conf");
@@ -76,6 +76,7 @@ void center_migrations(const struct store_migration **out, size_t *n, struct are
         {annotate_migrations, annotate_n_migrations},
         {gateway_migrations, gateway_n_migrations},
         {privacy_migrations, privacy_n_migrations},
+        {acquire_migrations, acquire_n_migrations},
     };
     size_t total = 0;
     for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
@@ -211,6 +212,20 @@ static enum err open_rooms(struct center *c, struct why *why)
         compute_bind(c->compute, &release_make_job, c->release);
         compute_bind(c->compute, &release_export_job, c->release);
     }
+    struct acquire_opts acquire = {.store = c->store,
+                                   .ops = c->ops,
+                                   .compute = c->compute,
+                                   .data = c->data,
+                                   .knowledge = c->knowledge,
+                                   .gateway = c->gateway,
+                                   .conf = c->conf,
+                                   .data_dir = c->opts->data};
+    if (!err)
+        err = acquire_open(&acquire, &c->acquire, why);
+    if (!err) {
+        compute_bind(c->compute, &acquire_run_job, c->acquire);
+        compute_bind(c->compute, &acquire_try_job, c->acquire);
+    }
     return err;
 }
 
@@ -238,6 +253,7 @@ void center_close(struct center *c)
         models_set_door(c->models, NULL);
     if (c->knowledge)
         knowledge_set_door(c->knowledge, NULL);
+    acquire_close(c->acquire);
     gateway_close(c->gateway);
     eval_close(c->eval);
     knowledge_close(c->knowledge);
@@ -264,7 +280,8 @@ size_t center_routes(struct center *c, struct http_table out[CENTER_MOST_TABLES]
         data_routes(c->data),         release_routes(c->release),
         eval_routes(c->eval),         gateway_routes(c->gateway),
         meter_routes(c->meter),       gateway_api_routes(c->gateway),
-        annotate_routes(c->annotate), privacy_routes(c->privacy)};
+        annotate_routes(c->annotate), privacy_routes(c->privacy),
+        acquire_routes(c->acquire)};
     size_t n = sizeof tables / sizeof tables[0];
     for (size_t i = 0; i < n; i++)
         out[i] = *tables[i];

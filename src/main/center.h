@@ -7,6 +7,7 @@
 #ifndef MAIN_CENTER_H
 #define MAIN_CENTER_H
 
+#include "acquire/acquire.h"
 #include "annotate/annotate.h"
 #include "compute/compute.h"
 #include "core/conf.h"
@@ -52,6 +53,7 @@ struct center {
     struct meter *meter;
     struct eval *eval;
     struct gateway *gateway;
+    struct acquire *acquire;
     struct http_loops *loops;   /* event threads of the server and the gateway */
     struct ops_identity system; /* who a command acts as */
     bool first_start;           /* the database was empty */

@@ -72,8 +72,11 @@ static enum err serve(struct center *c, const sigset_t *signals, struct why *why
     if (!err)
         err = models_start(c->models, why);
     if (!err)
+        err = acquire_start(c->acquire, why);
+    if (!err)
         err = http_start(&opts, &server, why);
     if (err) {
+        acquire_stop(c->acquire);
         models_stop(c->models, 0);
         compute_stop(c->compute, false);
         return err;
@@ -81,6 +84,7 @@ static enum err serve(struct center *c, const sigset_t *signals, struct why *why
     say_where(c, server);
     wait_for_end(signals, server);
     LOG_INFO("stopping", LOG_I("drain_ms", DRAIN_MS));
+    acquire_stop(c->acquire);
     http_stop(server, DRAIN_MS);
     models_stop(c->models, DRAIN_MS);
     compute_stop(c->compute, false);

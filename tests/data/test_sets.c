@@ -93,6 +93,11 @@ TEST(appending_takes_only_what_is_new)
     out = room_import(&r, spec_of(&r, form, dir));
     CHECK_EQ(json_get_int(out, "number", 0), 2);
     CHECK_EQ(json_get_int(out, "n_records", 0), 3);
+    CHECK_EQ(json_get_int(out, "n_new", 0), 2);
+    CHECK(json_get_bool(out, "made", false));
+    out = room_import(&r, spec_of(&r, form, dir));
+    CHECK_EQ(json_get_int(out, "number", 0), 2);
+    CHECK(!json_get_bool(out, "made", true));
     DONE(r);
 }
 

@@ -115,6 +115,7 @@ TEST(what_is_added_is_read_back_with_its_papers)
     CHECK_OK(data_reader_open(r.data, &r.who, STR("事项"), 1, &reader, &why), &why);
     const struct data_version_info *info = data_reader_version(reader);
     CHECK_STR(info->made_by, "acquire");
+    CHECK_STR(info->actor, "system");
     CHECK(str_eq(info->manifest, got.manifest));
     CHECK_EQ(strcmp(info->kind, "text"), 0);
     CHECK_EQ(info->access, OPS_CLASS_STAFF);

@@ -114,6 +114,30 @@ static enum err take_part(void *ctx, struct str part, struct why *why)
     return *total > 50000 ? err_set(why, ERR_CANCELLED, "enough") : ERR_OK;
 }
 
+static bool not_there(const void *ctx, const struct sockaddr *address)
+{
+    (void)address;
+    return ctx != NULL;
+}
+
+TEST(the_client_asks_before_it_connects)
+{
+    struct serve s = start(NULL);
+    struct arena *arena = arena_new(8 << 20);
+    struct http_answer answer;
+    struct why why = {0};
+    struct http_call call = call_to(&s, "GET", "/api/x", arena);
+    call.may_connect = not_there;
+    CHECK_EQ(http_fetch(&call, arena, &answer, &why), ERR_FORBIDDEN);
+    CHECK(strstr(why.text, "may not be used") != NULL);
+    why = (struct why){0};
+    call.connect_ctx = &s;
+    CHECK_OK(http_fetch(&call, arena, &answer, &why), &why);
+    CHECK_EQ(answer.status, 200);
+    arena_free(arena);
+    serve_stop(&s, 1000);
+}
+
 TEST(the_client_keeps_its_limits)
 {
     struct serve s = start(NULL);

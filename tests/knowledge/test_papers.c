@@ -140,16 +140,17 @@ TEST(feedback_goes_to_the_queue_of_its_tenant_alone)
     struct knowledge_answer answer = ask_as(&kb, &kb.system, "共享单车押金怎么退", true);
     struct why why = {0};
     CHECK_EQ(papers_feedback(kb.knowledge, &kb.system, "no-such-answer", PAPERS_WRONG, STR(""),
-                             STR(""), &why),
+                             STR(""), false, &why),
              ERR_NOT_FOUND);
     struct ops_identity other = kb.system;
     other.tenant = STR("another");
-    CHECK_EQ(papers_feedback(kb.knowledge, &other, answer.id, PAPERS_WRONG, STR(""), STR(""), NULL),
+    CHECK_EQ(papers_feedback(kb.knowledge, &other, answer.id, PAPERS_WRONG, STR(""), STR(""), false,
+                             NULL),
              ERR_NOT_FOUND);
     CHECK(!first_review(&kb).ptr);
     why = (struct why){0};
     CHECK_OK(papers_feedback(kb.knowledge, &kb.system, answer.id, PAPERS_MISSING,
-                             STR("请打13812345678"), STR("押金三日内退"), &why),
+                             STR("请打13812345678"), STR("押金三日内退"), true, &why),
              &why);
     CHECK(first_review(&kb).ptr != NULL);
     enum papers_verdict verdict;
