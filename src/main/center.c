@@ -226,6 +226,11 @@ static enum err open_rooms(struct center *c, struct why *why)
         compute_bind(c->compute, &acquire_run_job, c->acquire);
         compute_bind(c->compute, &acquire_try_job, c->acquire);
     }
+    struct synth_opts synth = {c->store, c->compute, c->data, c->models};
+    if (!err)
+        err = synth_open(&synth, &c->synth, why);
+    if (!err)
+        compute_bind(c->compute, &synth_run_job, c->synth);
     return err;
 }
 
@@ -254,6 +259,7 @@ void center_close(struct center *c)
     if (c->knowledge)
         knowledge_set_door(c->knowledge, NULL);
     acquire_close(c->acquire);
+    synth_close(c->synth);
     gateway_close(c->gateway);
     eval_close(c->eval);
     knowledge_close(c->knowledge);
@@ -281,7 +287,7 @@ size_t center_routes(struct center *c, struct http_table out[CENTER_MOST_TABLES]
         eval_routes(c->eval),         gateway_routes(c->gateway),
         meter_routes(c->meter),       gateway_api_routes(c->gateway),
         annotate_routes(c->annotate), privacy_routes(c->privacy),
-        acquire_routes(c->acquire)};
+        acquire_routes(c->acquire),   synth_routes(c->synth)};
     size_t n = sizeof tables / sizeof tables[0];
     for (size_t i = 0; i < n; i++)
         out[i] = *tables[i];

@@ -23,6 +23,7 @@
 #include "privacy/privacy.h"
 #include "release/release.h"
 #include "store/store.h"
+#include "synth/synth.h"
 
 #define CENTER_MOST_SETS 64
 
@@ -53,6 +54,7 @@ struct center {
     struct meter *meter;
     struct eval *eval;
     struct gateway *gateway;
+    struct synth *synth;
     struct acquire *acquire;
     struct http_loops *loops;   /* event threads of the server and the gateway */
     struct ops_identity system; /* who a command acts as */
