@@ -1,8 +1,8 @@
 /*
  * eval_privacy - precision and recall of the scanner on generated identifiers, and its speed.
  *
- *     build/bench/eval_privacy [tune|held] [seed] [n]      identifiers in adversarial spellings
- *     build/bench/eval_privacy speed FILE...               megabytes a second over files
+ *     build/bench/eval_privacy [tune|held|last] [seed] [n]      identifiers in adversarial
+ * spellings build/bench/eval_privacy speed FILE...               megabytes a second over files
  *     build/bench/eval_privacy list|names FILE...          what is found in files
  */
 #include <math.h>
@@ -71,7 +71,10 @@ static void judge(const struct privacy_scanner *scanner, struct str text,
 
 static int identifiers(int argc, char **argv)
 {
-    struct cases cases = {.set = argc > 1 && strcmp(argv[1], "held") == 0 ? CASES_HELD : CASES_TUNE,
+    struct cases cases = {.set = argc < 2                       ? CASES_TUNE
+                                 : strcmp(argv[1], "held") == 0 ? CASES_HELD
+                                 : strcmp(argv[1], "last") == 0 ? CASES_LAST
+                                                                : CASES_TUNE,
                           .state = argc > 2 ? strtoull(argv[2], NULL, 10) : 1};
     size_t n = argc > 3 ? strtoull(argv[3], NULL, 10) : 20000;
     struct arena *arena = arena_new((size_t)64 << 20);

@@ -192,7 +192,7 @@ static bool is_alnum(char c)
 }
 
 /* Length of the sign at `at`: '@', '＠', "(at)", "[at]", "（at）"; 0: it is none. */
-static size_t at_sign(struct str text, size_t at)
+size_t find_mail_sign(struct str text, size_t at)
 {
     static const char *const signs[] = {"@", "＠", "(at)", "[at]", "（at）", "(AT)", "[AT]", "(@)"};
     struct str rest = str_from(text, at);
@@ -277,7 +277,7 @@ static size_t domain(struct str text, size_t at, char *value, size_t room, size_
 size_t find_mail(struct scan *scan, size_t at)
 {
     char value[160];
-    size_t sign = at_sign(scan->text, at), n, len;
+    size_t sign = find_mail_sign(scan->text, at), n, len;
     if (!sign)
         return at + 1;
     size_t start = local_part(scan->text, at, value, &n);

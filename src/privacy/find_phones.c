@@ -46,7 +46,7 @@ static void add_phone(struct scan *scan, struct run *run, size_t first, size_t n
     if (!open && cues.at[CUE_ORDER] < 24 && cues.at[CUE_ORDER] < phone)
         sure *= 0.5F;
     else if (phone < NEAR)
-        sure = sure < 0.9F ? sure + 0.2F : sure;
+        sure = sure < 0.78F ? sure + 0.2F : 0.98F;
     if (cues_unit(scan->text, end))
         sure *= 0.4F;
     if (open && !scan->scanner->public_too)

@@ -115,8 +115,13 @@ uint8_t letters_gap(uint32_t c)
         return GAP_DOT;
     case '/':
     case '_':
+    case '|':
+    case '~':
+    case '+':
+    case '*':
     case 0xFF0F:
     case 0xFF3F:
+    case 0xFF5E:
         return GAP_SLASH;
     case ',':
     case 0xFF0C:
@@ -124,8 +129,12 @@ uint8_t letters_gap(uint32_t c)
         return GAP_COMMA;
     case '(':
     case ')':
+    case '[':
+    case ']':
     case 0xFF08:
     case 0xFF09:
+    case 0x3010:
+    case 0x3011:
         return GAP_BRACKET;
     case 0xAD:
     case 0xFEFF:
@@ -171,6 +180,8 @@ static bool lone_letter(struct str text, size_t at, size_t floor)
     struct cell cell;
     size_t one, two;
     uint32_t c = letters_before(text, at, floor, &one);
+    for (int i = 0; i < MOST_GAP && c && letters_gap(c); i++)
+        c = letters_before(text, one, floor, &one);
     return c && letters_cell(c, &cell) && !(cell.flags & CELL_HAN) && cell.c > '9' &&
            !letters_is_word(letters_before(text, one, floor, &two));
 }
@@ -232,6 +243,8 @@ void letters_run(struct str text, size_t at, size_t floor, struct run *run)
         struct cell cell;
         uint32_t c = letters_at(text, here, &next);
         uint8_t sort = 0;
+        if ((c == '(' || c == '[' || c == 0xFF08) && find_mail_sign(text, here))
+            break;
         if (c && letters_cell(c, &cell)) {
             letters = cell.c > '9' ? letters + 1 : 0;
             if (run->n == RUN_CELLS || letters > MOST_LETTERS) {

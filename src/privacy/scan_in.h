@@ -147,6 +147,7 @@ void find_passes(struct scan *scan, struct run *run);  /* passport, officer, per
 void find_plates(struct scan *scan, struct run *run);  /* licence plates */
 void find_numbers(struct scan *scan, struct run *run); /* IPv4, MAC with dashes */
 void find_birth(struct scan *scan, struct run *run);   /* dates of birth */
+size_t find_mail_sign(struct str text, size_t at);     /* bytes of "@", "(at)" ... there; 0: none */
 size_t find_mail(struct scan *scan, size_t at);        /* at '@'; where to go on */
 size_t find_colons(struct scan *scan, size_t at);      /* at ':': IPv6, MAC */
 size_t find_account(struct scan *scan, size_t at);     /* at a word such as 微信 */

@@ -572,11 +572,58 @@ static void spell_held(struct cases *c, struct buf *out, const char *s, struct c
     }
 }
 
+static void spell_last(struct cases *c, struct buf *out, const char *s, struct cases_one *one)
+{
+    static const char *const bold[] = {"𝟎", "𝟏", "𝟐", "𝟑", "𝟒", "𝟓", "𝟔", "𝟕", "𝟖", "𝟗"};
+    static const char *const round[] = {"⓪", "❶", "❷", "❸", "❹", "❺", "❻", "❼", "❽", "❾"};
+    static const char *const marks[] = {".", "\n", " - ", "——", "\u00A0", "\u2009",
+                                        "~", "+",  "•",   "|",  " / ",    "，"};
+    unsigned suit = suits[one->kind];
+    const char *groups = groups_of(one->kind, strlen(s));
+    unsigned way = suit & FIXED ? 99 : suit & MARKS ? 40 + below(c, 4) : below(c, 18);
+    if (suit & LETTERS && (way == 12 || way == 13))
+        way = 16;
+    if (way < N(marks)) {
+        one->spelling = marks[way];
+        grouped(out, s, groups, marks[way], false);
+    } else if (way == 12 || way == 13) {
+        one->spelling = way == 12 ? "bold digits" : "white on black";
+        numerals(out, s, way == 12 ? bold : round, 1);
+    } else if (way == 14) {
+        one->spelling = "dash between all";
+        joined(out, s, "-", 1);
+    } else if (way == 15) {
+        one->spelling = "U+200F";
+        joined(out, s, "\u200F", 1);
+    } else if (way == 16) {
+        one->spelling = "wide, narrow spaces";
+        grouped(out, s, groups, " ", true);
+    } else if (way == 17) {
+        one->spelling = "square brackets";
+        buf_printf(out, "【%.*s】%s", groups[0] - '0', s, s + (groups[0] - '0'));
+    } else if (way == 40) {
+        one->spelling = "[at]";
+        for (; *s; s++)
+            buf_add_c(out, *s == '@' ? "[at]" : (char[]){*s, '\0'});
+    } else if (way == 41) {
+        one->spelling = "（at）";
+        for (; *s; s++)
+            buf_add_c(out, *s == '@' ? "（at）" : (char[]){*s, '\0'});
+    } else if (way == 42) {
+        one->spelling = "capitals";
+        for (; *s; s++)
+            buf_char(out, (char)(*s >= 'a' && *s <= 'z' ? *s - 32 : *s));
+    } else {
+        one->spelling = "plain";
+        buf_add_c(out, s);
+    }
+}
+
 /* Spellings of their own: a plate with a dot, a birthday in words. */
 static void spell_plate(struct cases *c, struct buf *out, const char *s, struct cases_one *one)
 {
     static const char *const marks[2][3] = {{"", "·", " "}, {"•", "-", "．"}};
-    const char *mark = marks[one->miss ? 0 : c->set][below(c, 3)];
+    const char *mark = marks[one->miss ? 0 : c->set > 0][below(c, 3)];
     one->spelling = mark[0] ? mark : "plain";
     buf_printf(out, "%.4s%s%s", s, mark, s + 4);
 }
@@ -601,7 +648,7 @@ static void spell_birth(struct cases *c, struct buf *out, const char *s, struct 
 {
     unsigned y = 0, m = 0, d = 0;
     (void)sscanf(s, "%u-%u-%u", &y, &m, &d);
-    switch (below(c, 2) + 2 * (unsigned)c->set) {
+    switch (below(c, 2) + 2 * (unsigned)(c->set > 0)) {
     case 0:
         one->spelling = "1985年3月2日";
         buf_printf(out, "%u年%u月%u日", y, m, d);
@@ -634,6 +681,12 @@ static const char *const plain_tune[] = {
     "$",
     "本人张先生，$，家住幸福小区，咨询公积金提取。",
     "转办单：$；紧急程度：一般",
+};
+static const char *const plain_last[] = {
+    "市民反映：$，麻烦核实一下。",
+    "[备注]$",
+    "之前登记过，$（以此为准）",
+    "附：$\t无",
 };
 static const char *const plain_held[] = {
     "诉求内容：楼上漏水三天没人管，$。望解决！",
@@ -783,7 +836,9 @@ void cases_next(struct cases *c, struct buf *text, struct cases_one *one)
 {
     char document[64];
     *one = (struct cases_one){.kind = kind_of(c), .miss = c->misses, .spelling = "plain"};
-    const char *frame = c->set == CASES_TUNE ? PICK(c, plain_tune) : PICK(c, plain_held);
+    const char *frame = c->set == CASES_TUNE   ? PICK(c, plain_tune)
+                        : c->set == CASES_HELD ? PICK(c, plain_held)
+                                               : PICK(c, plain_last);
     const char *place = strchr(frame, '$');
     buf_add(text, (struct str){frame, (size_t)(place - frame)});
     if (c->misses && (below(c, 5) == 0 || one->kind == PRIVACY_OFFICER_CARD)) {
@@ -793,7 +848,7 @@ void cases_next(struct cases *c, struct buf *text, struct cases_one *one)
         one->spelling = "document";
     } else {
         (void)(c->misses ? miss_of : value_of)(c, one->kind, one->value);
-        buf_add_c(text, cue_of(c, (c->misses ? miss_cues : cues)[c->set == CASES_HELD][one->kind]));
+        buf_add_c(text, cue_of(c, (c->misses ? miss_cues : cues)[c->set > 0][one->kind]));
         one->start = text->len;
         if (one->kind == PRIVACY_PLATE)
             spell_plate(c, text, one->value, one);
@@ -803,6 +858,8 @@ void cases_next(struct cases *c, struct buf *text, struct cases_one *one)
             buf_add_c(text, one->value);
         else if (c->set == CASES_TUNE)
             spell_tune(c, text, one->value, one);
+        else if (c->set == CASES_LAST)
+            spell_last(c, text, one->value, one);
         else
             spell_held(c, text, one->value, one);
         one->end = text->len;

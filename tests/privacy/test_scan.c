@@ -50,6 +50,9 @@ TEST(finds_identifiers_in_every_dress)
         {"车辆粤B·D12345违停", PRIVACY_PLATE, "粤B·D12345", "粤BD12345"},
         {"京A1234警", PRIVACY_PLATE, "京A1234警", "京A1234警"},
         {"沪ａ８８８８８", PRIVACY_PLATE, "沪ａ８８８８８", "沪A88888"},
+        {"发到zhang8515(at)126.com谢谢", PRIVACY_EMAIL, "zhang8515(at)126.com",
+         "zhang8515@126.com"},
+        {"护照E  A608  9738", PRIVACY_PASSPORT, "E  A608  9738", "EA6089738"},
         {"邮箱Zhang.San＠163。com谢谢", PRIVACY_EMAIL, "Zhang.San＠163。com", "zhang.san@163.com"},
         {"来自61.135.169.125的访问", PRIVACY_IPV4, "61.135.169.125", "61.135.169.125"},
         {"地址2409:8a00::1c", PRIVACY_IPV6, "2409:8a00::1c", "2409:8a00::1c"},
@@ -234,6 +237,8 @@ static void score(enum cases_set set, uint64_t seed)
 TEST(generated_identifiers_are_found_and_near_misses_are_not)
 {
     score(CASES_TUNE, 20261122);
+    score(CASES_HELD, 20261122);
+    score(CASES_LAST, 20261122);
 }
 
 /* Each record as a page of the service shows it; a telephone of seven digits and more counts. */
