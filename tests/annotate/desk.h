@@ -65,6 +65,8 @@ __attribute__((unused)) static bool desk_open(struct desk *d, struct store *stor
         all[n++] = ops_migrations[i];
     for (size_t i = 0; i < compute_n_migrations; i++)
         all[n++] = compute_migrations[i];
+    for (size_t i = 0; i < privacy_n_migrations; i++)
+        all[n++] = privacy_migrations[i];
     for (size_t i = 0; i < data_n_migrations; i++)
         all[n++] = data_migrations[i];
     for (size_t i = 0; i < annotate_n_migrations; i++)
