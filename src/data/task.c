@@ -35,6 +35,7 @@ struct texts {
 struct run {
     struct task *task;
     struct arena *arena;
+    struct arena *seen; /* what `saw` is shown of one step; NULL without it */
     struct sink out, trail, note;
 };
 
@@ -131,7 +132,7 @@ static enum err ended(struct run *run, const struct trip *trip, const char *how,
 static struct str as_line(struct run *run, const struct record *record)
 {
     struct buf buf;
-    buf_init(&buf, run->arena);
+    buf_init(&buf, run->seen ? run->seen : run->arena);
     record_write(record, &buf);
     return str_trim(buf_str(&buf));
 }
@@ -310,6 +311,7 @@ static enum err take_step(struct run *run, struct trip *trip, size_t i, struct s
     bool changed = false;
     struct str before = STR_NONE;
     if (run->task->saw) {
+        arena_reset(run->seen);
         enum err err = put_back(trip, &own);
         if (err)
             return failed(run, trip, i, err, &own, why);
@@ -495,12 +497,13 @@ enum err task_run(struct task *task, struct why *why)
 {
     struct run run = {.task = task,
                       .arena = arena_new(TASK_ARENA),
+                      .seen = task->saw ? arena_new(TASK_ARENA) : NULL,
                       .out = {.fd = task->out_fd},
                       .trail = {.fd = task->trail_fd},
                       .note = {.fd = task->note_fd}};
     char *room = malloc(3 * SINK_BYTES);
     enum err err = ERR_OK;
-    if (!run.arena || !room)
+    if (!run.arena || !room || (task->saw && !run.seen))
         err = err_set(why, ERR_NO_MEMORY, "could not begin with a shard");
     run.out.ptr = room;
     run.trail.ptr = room ? room + SINK_BYTES : NULL;
@@ -514,6 +517,7 @@ enum err task_run(struct task *task, struct why *why)
     if (!err)
         err = sink_flush(&run.note, why);
     free(room);
+    arena_free(run.seen);
     arena_free(run.arena);
     return err;
 }

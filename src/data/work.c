@@ -9,6 +9,7 @@
 #include "core/arena.h"
 #include "core/file.h"
 #include "core/pool.h"
+#include "data/merge.h"
 #include "data/whole.h"
 
 #define NAME       4096
@@ -190,13 +191,18 @@ static enum err join_trails(struct one *o, char path[NAME], struct why *why)
     return err;
 }
 
-/* The last stage: its files become objects. */
+/* The last stage: its files become objects. Few lines wait in their files for those of the shards
+ * beside them (work_end). */
 static enum err keep(struct one *o, struct json_out *out, struct why *why)
 {
     char name[NAME], object[HASH_TEXT] = "", trail[HASH_TEXT] = "";
     uint64_t trail_bytes = 0;
-    name_of(o->work, o->stage, o->shard, "out", name);
     enum err err = ERR_OK;
+    if (merge_waits(o->sizes[OUT])) {
+        json_kv_bool(out, "waits", true);
+        return join_trails(o, name, why);
+    }
+    name_of(o->work, o->stage, o->shard, "out", name);
     if (o->sizes[OUT])
         err = objects_put_file(o->work->objects, name, UINT64_MAX, object, NULL, why);
     if (!err)
@@ -445,7 +451,7 @@ static void add_counts(struct step_count *c, const struct json *list, size_t n)
 }
 
 static enum err end_shard(const struct work *w, size_t shard, struct arena *arena,
-                          struct arena *own, struct work_result *out, struct why *why)
+                          struct arena *own, struct work_result *out, bool *waits, struct why *why)
 {
     size_t stages = work_n_stages(w->pipeline);
     struct shard_info *info = &out->shards[shard];
@@ -464,6 +470,7 @@ static enum err end_shard(const struct work *w, size_t shard, struct arena *aren
         info->n_bytes = json_get_int(done, "n_bytes", 0);
         info->object = str_copy(arena, json_get_str(done, "object", STR("")));
         info->trail = str_copy(arena, json_get_str(done, "trail", STR("")));
+        waits[shard] = json_get_bool(done, "waits", false);
         if (!info->object.ptr || !info->trail.ptr)
             err = err_set(why, ERR_NO_MEMORY, "could not hold the shards");
     }
@@ -479,16 +486,19 @@ enum err work_end(const struct work *w, struct arena *arena, struct work_result 
         .n_shards = w->n_shards,
         .counts = arena_array(arena, struct step_count, w->pipeline->n_steps + 1),
     };
+    bool *waits = arena_array(arena, bool, w->n_shards + 1);
     shard_stats_init(&out->stats, arena);
-    enum err err = own && out->shards && out->counts
+    enum err err = own && out->shards && out->counts && waits
                        ? ERR_OK
                        : err_set(why, ERR_NO_MEMORY, "could not sum the shards up");
     for (size_t i = 0; i < w->n_shards && !err; i++) {
-        err = end_shard(w, i, arena, own, out, why);
+        err = end_shard(w, i, arena, own, out, waits, why);
         arena_reset(own);
     }
     arena_free(own);
-    return err;
+    struct merge merge = {
+        w->dir, work_n_stages(w->pipeline) - 1, w->objects, out->shards, waits, w->n_shards};
+    return err || !w->objects ? err : merge_small(&merge, arena, why);
 }
 
 enum err work_run(const struct work *w, struct arena *arena, struct work_result *out,

@@ -1,6 +1,8 @@
 /* Import, run, look, follow, withdraw: the promises of data/data.h on either engine. */
 #include "room.h"
 
+#include "data/dataset.h"
+
 #define FRESH(r)                                                                                   \
     struct room r;                                                                                 \
     FRESH_STORE(store, 4);                                                                         \
@@ -285,6 +287,35 @@ TEST(the_key_of_a_mask_is_pinned)
                                     "")),
                       first, &why),
              ERR_NOT_FOUND);
+    DONE(r);
+}
+
+/* Shards of a few lines are put together, in order, with their trails. */
+TEST(small_shards_of_a_run_become_one)
+{
+    FRESH(r);
+    const struct json *out, *shown = NULL;
+    struct dataset set;
+    struct dataset_version version;
+    (void)room_import(&r, three(&r));
+    (void)room_import(&r, spec_of(&r, "{'dataset':'c','paths':['@']}",
+                                  room_file(&r, "c.jsonl", "{\"text\":\"第四条\"}\n")));
+    out = room_run(&r, spec_of(&r,
+                               "{'inputs':[{'dataset':'a'},{'dataset':'c'}],'output':{'dataset':"
+                               "'b'},'steps':[{'op':'trim'},{'op':'length','least':2}]}",
+                               ""));
+    CHECK_EQ(json_get_int(out, "n_records", 0), 3);
+    CHECK_EQ(dataset_find(r.data, &r.who, STR("b"), r.arena, &set, NULL), ERR_OK);
+    CHECK_EQ(dataset_version_find(r.data, &set, 0, r.arena, &version, NULL), ERR_OK);
+    CHECK_EQ(dataset_shards(r.data, &version, r.arena, NULL), ERR_OK);
+    CHECK_EQ(version.n_shards, 1);
+    CHECK_EQ(version.shards[0].n_records, 3);
+    CHECK(version.shards[0].trail.len > 0);
+    struct data_look look = {.n = 5};
+    ASK(r, shown, data_records_json(r.data, &r.who, STR("b"), &look, r.arena, &json, &why));
+    const struct json *items = json_get(shown, "items");
+    CHECK_STR(json_get_str(json_at(items, 0), "text", STR("")), "第一条");
+    CHECK_STR(json_get_str(json_at(items, 2), "text", STR("")), "第四条");
     DONE(r);
 }
 
