@@ -95,6 +95,15 @@ static enum err show_diff(struct http_request *req, struct http_response *res, s
                           http_json(res), why);
 }
 
+static enum err show_clusters(struct http_request *req, struct http_response *res, struct why *why)
+{
+    struct str field = http_param(req, "field");
+    return data_clusters_json(
+        room(req), http_identity(req), http_param(req, "name"), http_param_int(req, "number", 0),
+        field.len ? field : STR("duplicates"), (size_t)http_param_int(req, "limit", 20),
+        http_arena(req), http_json(res), why);
+}
+
 static enum err show_profile(struct http_request *req, struct http_response *res, struct why *why)
 {
     return data_profile_json(room(req), http_identity(req), http_param(req, "name"),
@@ -552,6 +561,12 @@ static const struct http_param record_params[] = {
     {"id", "string", "The record", true, true},
     {"version", "integer", "Its number; 0 or missing: the newest", false, false},
 };
+static const struct http_param cluster_params[] = {
+    {"name", "string", "The data set", true, true},
+    {"number", "integer", "The version; 0 or missing: the newest", false, false},
+    {"field", "string", "Where the mark stands; duplicates when missing", false, false},
+    {"limit", "integer", "So many of the largest, 1 to 100; 20 when missing", false, false},
+};
 static const struct http_param diff_params[] = {
     {"name", "string", "The data set", true, true},
     {"a", "integer", "One version", false, true},
@@ -668,6 +683,12 @@ static const struct http_route routes[] = {
      .summary = "The picture of a record",
      PARAMS(record_params),
      .handle = show_image},
+    {.method = "GET",
+     .path = "/api/datasets/{name}/clusters",
+     READS,
+     .summary = "Clusters of near duplicates that a run marked: their sizes, the largest",
+     PARAMS(cluster_params),
+     .handle = show_clusters},
     {.method = "GET",
      .path = "/api/datasets/{name}/diff",
      READS,

@@ -20,8 +20,8 @@ struct data_command {
     struct json_out out;
     int argc; /* what follows the verb */
     char **argv;
-    const char *title, *kind, *licence, *authority, *owner, *sample, *find, *from, *number, *reason,
-        *map, *way, *id;
+    const char *title, *kind, *licence, *authority, *owner, *sample, *find, *field, *from, *number,
+        *reason, *map, *way, *id;
     bool append, dry, markdown;
 };
 
@@ -230,6 +230,17 @@ static enum err do_diff(struct data_command *c, struct why *why)
     return err ? err : print_json(c, why);
 }
 
+static enum err do_clusters(struct data_command *c, struct why *why)
+{
+    int64_t number;
+    enum err err = number_of(c->number, &number, why);
+    if (!err)
+        err = data_clusters_json(c->center->data, &c->center->system, str_c(c->argv[0]), number,
+                                 c->field ? str_c(c->field) : STR("duplicates"), 20, c->arena,
+                                 &c->out, why);
+    return err ? err : print_json(c, why);
+}
+
 static enum err do_export(struct data_command *c, struct why *why)
 {
     int64_t number;
@@ -285,17 +296,12 @@ static const struct verb {
     int least, most; /* arguments behind it */
     enum err (*run)(struct data_command *c, struct why *why);
 } verbs[] = {
-    {"import", 2, 1 << 20, do_import},
-    {"list", 0, 0, do_list},
-    {"show", 1, 1, do_show},
-    {"run", 1, 1, do_run},
-    {"diff", 3, 3, do_diff},
-    {"sample", 1, 1, do_sample},
-    {"export", 1, 1, do_export},
-    {"lineage", 2, 2, do_lineage},
-    {"sources", 0, 0, do_sources},
-    {"withdraw", 1, 1, do_withdraw},
-    {"ops", 0, 0, do_ops},
+    {"import", 2, 1 << 20, do_import}, {"list", 0, 0, do_list},
+    {"show", 1, 1, do_show},           {"run", 1, 1, do_run},
+    {"diff", 3, 3, do_diff},           {"clusters", 1, 1, do_clusters},
+    {"sample", 1, 1, do_sample},       {"export", 1, 1, do_export},
+    {"lineage", 2, 2, do_lineage},     {"sources", 0, 0, do_sources},
+    {"withdraw", 1, 1, do_withdraw},   {"ops", 0, 0, do_ops},
 };
 
 static const struct verb *verb_of(int argc, char **argv)
@@ -317,6 +323,7 @@ static void take_options(struct data_command *c, int *argc, char **argv)
     c->owner = command_option(argc, argv, "--owner");
     c->sample = command_option(argc, argv, "--sample");
     c->find = command_option(argc, argv, "--find");
+    c->field = command_option(argc, argv, "--field");
     c->from = command_option(argc, argv, "--from");
     c->number = command_option(argc, argv, "--number");
     c->id = command_option(argc, argv, "--record");
@@ -364,6 +371,7 @@ const struct command command_data = {
              "sample NAME [--number N] [--sample N] [--from N] [--find TEXT]\n"
              "export NAME [--number N]\n"
              "diff NAME A B\n"
+             "clusters NAME [--number N] [--field MEMBER]\n"
              "lineage KIND ID [--way backwards|forwards|both]\n"
              "sources [--find TEXT] [--from ID]\n"
              "withdraw SOURCE --reason TEXT [--dry-run]\n"

@@ -290,6 +290,41 @@ TEST(the_key_of_a_mask_is_pinned)
     DONE(r);
 }
 
+TEST(marked_clusters_are_counted_and_shown)
+{
+    FRESH(r);
+    const struct json *shown = NULL;
+    (void)room_import(
+        &r,
+        spec_of(&r, "{'dataset':'a','paths':['@']}",
+                room_file(&r, "a.jsonl",
+                          "{\"text\":\"同一段话\"}\n{\"text\":\"另外一句\"}\n{\"text\":"
+                          "\"同一段话。\"}\n{\"text\":\"又是一对\"}\n{\"text\":\"同一段话，\"}\n"
+                          "{\"text\":\"又是，一对\"}\n")));
+    (void)room_run(&r, spec_of(&r,
+                               "{'input':{'dataset':'a'},'output':{'dataset':'b'},'steps':[{'op':"
+                               "'minhash_dedup','mode':'mark','into':'like','keep':'first'}]}",
+                               ""));
+    ASK(r, shown,
+        data_clusters_json(r.data, &r.who, STR("b"), 0, STR("like"), 1, r.arena, &json, &why));
+    CHECK_EQ(json_get_int(shown, "n_records", 0), 6);
+    CHECK_EQ(json_get_int(shown, "n_clusters", 0), 2);
+    CHECK_EQ(json_get_int(shown, "n_members", 0), 5);
+    CHECK_EQ(json_len(json_get(shown, "sizes")), 2);
+    const struct json *top = json_at(json_get(shown, "clusters"), 0);
+    CHECK_EQ(json_len(json_get(shown, "clusters")), 1);
+    CHECK_EQ(json_get_int(top, "size", 0), 3);
+    const struct json *members = json_get(top, "members");
+    CHECK_EQ(json_len(members), 3);
+    CHECK(json_get_bool(json_at(members, 0), "keep", false));
+    CHECK(!json_get_bool(json_at(members, 2), "keep", true));
+    CHECK_STR(json_get_str(json_at(members, 2), "text", STR("")), "同一段话，");
+    ASK(r, shown,
+        data_clusters_json(r.data, &r.who, STR("a"), 0, STR("like"), 5, r.arena, &json, &why));
+    CHECK_EQ(json_get_int(shown, "n_clusters", 9), 0);
+    DONE(r);
+}
+
 /* Shards of a few lines are put together, in order, with their trails. */
 TEST(small_shards_of_a_run_become_one)
 {
