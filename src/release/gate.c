@@ -367,11 +367,14 @@ static void check_source(const struct judged *j, struct finding *f)
     if (j->n_harmful) {
         (void)snprintf(f->zh, sizeof f->zh, "%lld 个来源超过 5%%", (long long)j->n_harmful);
         (void)snprintf(f->en, sizeof f->en, "%lld sources are above 5 %%", (long long)j->n_harmful);
-    } else {
+    } else if (j->n_source) {
         (void)snprintf(f->zh, sizeof f->zh, "%lld 个来源出现过问题，均未超过 5%%",
                        (long long)j->n_source);
         (void)snprintf(f->en, sizeof f->en, "%lld sources with something bad, none above 5 %%",
                        (long long)j->n_source);
+    } else {
+        (void)snprintf(f->zh, sizeof f->zh, "抽样中没有发现违法不良内容");
+        (void)snprintf(f->en, sizeof f->en, "nothing illegal or harmful was found in the samples");
     }
 }
 

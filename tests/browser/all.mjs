@@ -6,6 +6,7 @@ import { contract } from './contract.mjs';
 import { DEMO_PASSWORD, missing, startCenter } from './center.mjs';
 import { metering } from './metering.mjs';
 import { models } from './models.mjs';
+import { release } from './release.mjs';
 import { residents } from './residents.mjs';
 import { stewards } from './stewards.mjs';
 
@@ -22,6 +23,7 @@ if (why) {
   contract(world);
   metering(world);
   models(world);
+  release(world);
   residents(world);
   administrators(world);
   stewards(world);

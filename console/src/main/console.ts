@@ -10,6 +10,7 @@ import { forget, resume, session } from '../shared/session';
 import ConsoleFrame from './ConsoleFrame.vue';
 import './console.css';
 import '../data/data.css';
+import '../release/release.css';
 import { allowed, pages } from './pages';
 
 useLanguageSource(reactive<{ language: Language }>({ language: 'zh' }));
