@@ -12,10 +12,11 @@
 #include "knowledge/knowledge.h"
 #include "ops/ops.h"
 
-#define MOST_BODY    ((size_t)32 << 20) /* pictures come in it */
-#define MOST_ASKED   ((size_t)1 << 20)  /* of a knowledge base */
-#define MOST_HERE    ((size_t)32 << 10) /* read on the event thread; larger ones by a worker */
-#define MOST_PER_ASK 5                  /* passages that an answer may rest on */
+#define MOST_BODY     ((size_t)32 << 20) /* pictures come in it */
+#define MOST_ASKED    ((size_t)1 << 20)  /* of a knowledge base */
+#define MOST_HERE     ((size_t)32 << 10) /* read on the event thread; larger ones by a worker */
+#define METER_WAIT_MS 3000               /* a call is held up when the disk is behind */
+#define MOST_PER_ASK  5                  /* passages that an answer may rest on */
 
 /* ---- errors ---- */
 
@@ -271,6 +272,8 @@ static enum err exchange(struct http_request *req, struct http_response *res,
             exchange_drop(x);
         return err_set(why, ERR_NO_MEMORY, "could not hold the call");
     }
+    if (gateway->opts.meter) /* on a worker: see here() */
+        meter_wait(gateway->opts.meter, METER_WAIT_MS);
     x->req = req;
     x->res = res;
     http_hold(req);
@@ -302,7 +305,8 @@ static bool here(struct http_request *req)
         if (gateway->guards[i].before)
             return false;
     return !str_starts(scan_get(body, "model"), STR("\"kb:")) &&
-           models_at_hand(gateway->opts.models);
+           models_at_hand(gateway->opts.models) &&
+           (!gateway->opts.meter || meter_room(gateway->opts.meter));
 }
 
 /* ---- the table ---- */

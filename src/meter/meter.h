@@ -74,6 +74,13 @@ ERR_MUST_USE enum err meter_start(struct meter *meter, struct why *why);
 /* Writes what has ended and removes the flight file; calls that have not ended stay in it and are
  * settled by the next process. NULL is fine. */
 void meter_close(struct meter *meter);
+/* Whether calls can begin for a while: not, when the disk is so far behind that few more fit. */
+bool meter_room(struct meter *meter);
+/* Waits for room, at most so long, for who may wait: callers are better slowed down than refused.
+ * Not when it would not help: nothing can be written (meter_begin() says why), or all is written
+ * and the calls that take the room are under way. */
+void meter_wait(struct meter *meter, int64_t wait_ms);
+
 /* Waits until every call that has ended is in the store. ERR_TIMEOUT, or why it cannot be written.
  */
 ERR_MUST_USE enum err meter_flush(struct meter *meter, int64_t wait_ms, struct why *why);

@@ -85,6 +85,9 @@ static enum err write_some(struct meter *m, bool look_first, struct why *why)
     }
     metric_add(&lines, (int64_t)n);
     (void)atomic_fetch_add(&m->n_written, (int64_t)n);
+    (void)pthread_mutex_lock(&m->writer_lock);
+    (void)pthread_cond_broadcast(&m->done); /* who waits for room need not wait for the rest */
+    (void)pthread_mutex_unlock(&m->writer_lock);
     return ERR_OK;
 }
 
@@ -217,6 +220,29 @@ void writer_stop(struct meter *m)
     (void)pthread_mutex_unlock(&m->writer_lock);
     (void)pthread_join(m->writer, NULL);
     m->running = false;
+}
+
+bool meter_room(struct meter *m)
+{
+    return !atomic_load_explicit(&m->started, memory_order_acquire) ||
+           atomic_load_explicit(&m->n_free, memory_order_relaxed) > (int64_t)m->n_slots / 32;
+}
+
+void meter_wait(struct meter *m, int64_t wait_ms)
+{
+    struct timespec until;
+    if (meter_room(m))
+        return;
+    writer_kick(m);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + (wait_ms % 1000) * 1000000;
+    until.tv_sec += wait_ms / 1000 + ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    (void)pthread_mutex_lock(&m->writer_lock);
+    while (!m->write_err && !meter_room(m) && atomic_load(&m->n_ended) > atomic_load(&m->n_written))
+        if (pthread_cond_timedwait(&m->done, &m->writer_lock, &until) != 0)
+            break;
+    (void)pthread_mutex_unlock(&m->writer_lock);
 }
 
 enum err meter_flush(struct meter *m, int64_t wait_ms, struct why *why)

@@ -236,6 +236,31 @@ TEST(without_a_free_slot_calls_are_refused_in_clear_words)
     metering_close(&m);
 }
 
+/* The disk is behind: whoever may wait is held up, and not longer than it takes. */
+TEST(room_is_waited_for_when_calls_wait_to_be_written)
+{
+    struct meter_call *calls[32];
+    METERING(m, "meter.slots=32");
+    struct meter_ask ask = ask_of(&m, "m");
+    CHECK(meter_room(m.meter));
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 32; i++)
+            calls[i] = begin(&m, &ask, NULL);
+        CHECK(!meter_room(m.meter));
+        int64_t start = time_mono_ns();
+        meter_wait(m.meter, 60000); /* nothing has ended: waiting would not help */
+        CHECK((time_mono_ns() - start) / 1000000 < 30000 && !meter_room(m.meter));
+        for (int i = 0; i < 32; i++)
+            (void)end(calls[i], 1, 1, METER_OK);
+        meter_wait(m.meter, 60000);
+        CHECK(meter_room(m.meter));
+    }
+    flush(&m);
+    CHECK_EQ(ask_int(&m, "SELECT COUNT(*) FROM meter_lines"), 96);
+    CHECK_FITS(&m);
+    metering_close(&m);
+}
+
 #define N_THREADS 4
 #define N_CALLS   2000
 
