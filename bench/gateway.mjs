@@ -24,7 +24,7 @@ function wrk(port, headers, text = body, duration = seconds, connections = 32) {
     + Object.entries(headers).map(([k, v]) => `wrk.headers[${JSON.stringify(k)}] = ${JSON.stringify(v)}\n`).join(''));
   const out = spawnSync('wrk', ['-t1', `-c${connections}`, `-d${duration}s`, '--latency', '-s', script, `http://127.0.0.1:${port}/v1/chat/completions`], { encoding: 'utf8' }).stdout;
   const bad = /Non-2xx or 3xx responses: (\d+)/.exec(out)?.[1] ?? /Socket errors: (.*)/.exec(out)?.[1] ?? '';
-  return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(out)?.[1] ?? 0), p50: /50%\s+(\S+)/.exec(out)?.[1], p99: /99%\s+(\S+)/.exec(out)?.[1], bad };
+  return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(out)?.[1] ?? 0), n: Number(/(\d+) requests in/.exec(out)?.[1] ?? 0), p50: /50%\s+(\S+)/.exec(out)?.[1], p99: /99%\s+(\S+)/.exec(out)?.[1], bad };
 }
 
 function pace(port, rate, headers, duration = seconds) {
@@ -67,8 +67,14 @@ net.Server.prototype.listen = function (...a) { if (typeof a[0] === 'object' && 
   return 0;
 }
 
+/** Microseconds of CPU that processes used so far; a call's share is steadier than rates on a shared machine. */
+const cpu = (pids) => pids.reduce((sum, pid) => sum + readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ').slice(13, 15).reduce((a, b) => a + Number(b) * 10_000, 0), 0);
+function measured(pids, ...args) {
+  const before = cpu(pids), r = wrk(...args);
+  return { ...r, cpu: (cpu(pids) - before) / r.n };
+}
 const memory = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
-const line = (name, r) => console.log(`${name.padEnd(44)} ${r.rate.toFixed(0).padStart(7)} req/s  p50 ${r.p50}  p99 ${r.p99}${r.bad ? `  not 200: ${r.bad}` : ''}`);
+const line = (name, r) => console.log(`${name.padEnd(44)} ${r.rate.toFixed(0).padStart(7)} req/s  p50 ${r.p50}  p99 ${r.p99}${r.cpu ? `  ${r.cpu.toFixed(1)} us of CPU a call` : ''}${r.bad ? `  not 200: ${r.bad}` : ''}`);
 
 const up = await fakeUpstream(join(build, 'tests/gateway/fake_upstream'));
 const slow = await fakeUpstream(join(build, 'tests/gateway/fake_upstream'), 100, 200);
@@ -79,13 +85,14 @@ const centre = await gatewayCentre(yicheng, scratch(), [
 try {
   const auth = { Authorization: `Bearer ${centre.key}` };
   await centre.admin('PUT', '/api/limits', { tenant: 'city', level: 'tenant', requests_per_minute: 1000000000, tokens_per_minute: 1000000000000 });
-  const nginxPort = await nginx(up.port), portkeyPort = await portkey();
+  const nginxPort = await nginx(up.port), portkeyPort = await portkey(), our = [centre.server.child.pid];
   wrk(centre.server.port, auth, body, 2);
-  const ours = wrk(centre.server.port, auth), direct = wrk(up.port, {});
+  const ours = measured(our, centre.server.port, auth), direct = wrk(up.port, {});
   line('ours: key, limits, meter, log', ours);
   line('the upstream itself', direct);
   if (nginxPort) {
-    const theirs = wrk(nginxPort, {}), again = wrk(centre.server.port, auth);
+    const parent = children[0].pid, workers = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ');
+    const theirs = measured(workers, nginxPort, {}), again = measured(our, centre.server.port, auth);
     line('nginx proxy_pass, kept connections', theirs);
     line('ours again', again);
     console.log(`ours is ${((ours.rate + again.rate) / 2 / theirs.rate).toFixed(2)} of nginx`);
@@ -102,21 +109,24 @@ try {
     console.log(`at ${rate}/s over 32 connections: direct ${bare.out}\n${''.padEnd(30)} ours   ${through.out}`);
     console.log(`${''.padEnd(30)} added  p50 ${(through.p50 - bare.p50).toFixed(3)} ms, p99 ${(through.p99 - bare.p99).toFixed(3)} ms`);
   }
-  line('ours, streams of 20 events', wrk(centre.server.port, auth, streamBody));
+  line('ours, streams of 20 events', measured(our, centre.server.port, auth, streamBody));
   const before = memory(centre.server.child.pid);
   const streams = await Promise.all(Array.from({ length: 2000 }, async () => {
     const r = await fetch(`${centre.server.base}/v1/chat/completions`, { method: 'POST', headers: { ...auth, 'content-type': 'application/json' }, body: streamBody.replace('fake', 'slow') });
     const text = await r.text();
     return r.status === 200 && text.endsWith('data: [DONE]\n\n') && text.split('" word"').length === 101;
   }));
-  console.log(`2,000 streams at once of 100 events in 20 s: ${streams.filter(Boolean).length} whole; memory ${before.toFixed(0)} -> ${memory(centre.server.child.pid).toFixed(0)} MB`);
+  const after = memory(centre.server.child.pid);
+  console.log(`2,000 streams at once of 100 events in 20 s: ${streams.filter(Boolean).length} whole; memory ${before.toFixed(0)} -> ${after.toFixed(0)} MB, ${((after - before) * 1024 / 2000).toFixed(0)} KiB a stream`);
   if (process.env.MILLION) {
-    let n = 0;
+    let n = 0, bad = 0;
     for (let round = 0; n < 1_000_000; round++) {
-      n += wrk(centre.server.port, auth, body, 10).rate * 10;
-      if (round % 3 === 0) console.log(`${n.toFixed(0)} requests: ${memory(centre.server.child.pid).toFixed(1)} MB`);
+      const r = wrk(centre.server.port, auth, body, 10);
+      n += r.n;
+      bad += Number(r.bad) || 0;
+      if (round % 3 === 0) console.log(`${n} requests: ${memory(centre.server.child.pid).toFixed(1)} MB`);
     }
-    console.log(`${n.toFixed(0)} requests: ${memory(centre.server.child.pid).toFixed(1)} MB`);
+    console.log(`${n} requests: ${memory(centre.server.child.pid).toFixed(1)} MB; not 200: ${bad}`);
   }
 } finally {
   for (const child of children) child.kill();
