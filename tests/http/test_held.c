@@ -78,11 +78,13 @@ static enum err next(void *ctx, struct buf *out, bool *end, struct why *why)
     struct feed *f = ctx;
     (void)why;
     atomic_fetch_add(&n_nexts, 1);
-    for (int n = atomic_exchange(&f->n, 0); n > 0; n--)
-        http_event(out, NULL, STR("fed"));
-    pthread_mutex_lock(&lock); /* whoever ends it wakes it under the lock: not after its end */
+    /* Whoever ends it wakes it under the lock, so not after its end; and the end is the last thing.
+     */
+    pthread_mutex_lock(&lock);
     *end = atomic_load(&f->end);
     pthread_mutex_unlock(&lock);
+    for (int n = atomic_exchange(&f->n, 0); n > 0; n--)
+        http_event(out, NULL, STR("fed"));
     return ERR_OK;
 }
 
