@@ -130,61 +130,92 @@ enum err data_export(struct data *data, const struct ops_identity *who, struct s
 
 /* ---- one record and its history ---- */
 
-/* The line with this id in the object; ptr NULL when there is none. Copied. */
+/* The first line with this id in the object, in *out; with `all` every one, parted by ','. */
 static enum err line_of(struct data *data, struct str object, struct str id, struct arena *arena,
-                        struct str *out, struct why *why)
+                        struct str *out, struct buf *all, struct why *why)
 {
     struct file_map map;
     struct buf token;
     size_t at = 0;
-    *out = STR_NONE;
     buf_init(&token, arena);
     buf_add_c(&token, "\"id\":");
     scan_quote(&token, id);
     enum err err = dataset_map(data, object, arena, &map, why);
-    struct str all = {(const char *)map.ptr, map.len};
-    while (!err && !out->ptr && (at = str_find_from(all, buf_str(&token), at)) != STR_NPOS) {
+    struct str text = {(const char *)map.ptr, map.len};
+    while (!err && (all || !out->ptr) &&
+           (at = str_find_from(text, buf_str(&token), at)) != STR_NPOS) {
         struct record record;
         size_t start = at, end = at;
-        while (start > 0 && all.ptr[start - 1] != '\n')
+        while (start > 0 && text.ptr[start - 1] != '\n')
             start--;
-        while (end < all.len && all.ptr[end] != '\n')
+        while (end < text.len && text.ptr[end] != '\n')
             end++;
-        struct str line = str_slice(all, start, end);
-        if (record_read(line, arena, &record, NULL) == ERR_OK && str_eq(record.id, id))
-            *out = str_copy(arena, line);
+        struct str line = str_slice(text, start, end);
         at = end;
+        if (record_read(line, arena, &record, NULL) || !str_eq(record.id, id))
+            continue;
+        if (!all)
+            *out = str_copy(arena, line);
+        else if (all->len > 1)
+            buf_char(all, ',');
+        if (all)
+            buf_add(all, line);
     }
     if (!err)
         file_unmap(&map);
     return err;
 }
 
-enum err dataset_line(struct data *data, const struct dataset_version *v, struct str id, bool trail,
+enum err dataset_line(struct data *data, const struct dataset_version *v, struct str id,
                       struct arena *arena, struct str *out, struct why *why)
 {
     enum err err = ERR_OK;
     *out = STR_NONE;
     for (size_t s = 0; !err && !out->ptr && s < v->n_shards; s++)
-        err = line_of(data, trail ? v->shards[s].trail : v->shards[s].object, id, arena, out, why);
+        err = line_of(data, v->shards[s].object, id, arena, out, NULL, why);
     return err;
+}
+
+/* Everything that the trails say of an id: a list, for each stage of a run leaves a line of its own
+ * (changed in one, dropped in the next). */
+static enum err trail_of(struct data *data, const struct dataset_version *v, struct str id,
+                         struct arena *arena, const struct json **out, struct why *why)
+{
+    struct buf all;
+    enum err err = ERR_OK;
+    buf_init(&all, arena);
+    buf_char(&all, '[');
+    for (size_t s = 0; !err && s < v->n_shards; s++)
+        if (v->shards[s].trail.len)
+            err = line_of(data, v->shards[s].trail, id, arena, NULL, &all, why);
+    buf_char(&all, ']');
+    if (!err)
+        err = buf_err(&all, why);
+    return err ? err : json_parse(buf_str(&all), arena, out, why);
+}
+
+/* Where the record ended; NULL when it did not. */
+static const struct json *end_of(const struct json *trail)
+{
+    for (size_t i = 0; i < json_len(trail); i++)
+        if (json_get(json_at(trail, i), "dropped") || json_get(json_at(trail, i), "failed"))
+            return json_at(trail, i);
+    return NULL;
 }
 
 /* What the run of a version did with the record; the id it had before in *id. */
 static enum err put_passage(struct data *data, struct dataset_version *v, struct str *id,
                             struct arena *arena, struct json_out *out, struct why *why)
 {
-    struct str trail = STR_NONE;
+    struct str from = STR("");
     struct store_rows rows = {0};
-    const struct json *said = NULL, *spec = NULL;
+    const struct json *trail = NULL, *spec = NULL;
     enum err err = dataset_shards(data, v, arena, why);
     if (!err)
-        err = dataset_line(data, v, *id, true, arena, &trail, why);
+        err = trail_of(data, v, *id, arena, &trail, why);
     if (!err)
         err = store_ask(data->opts.store, "SELECT kind, spec FROM data_runs WHERE id = ?",
                         STORE_ARGS(SV_STR(v->run)), arena, &rows, why);
-    if (!err && trail.len)
-        err = json_parse(trail, arena, &said, why);
     if (!err && store_str(&rows, 0, 1).len)
         err = json_parse(store_str(&rows, 0, 1), arena, &spec, why);
     if (err)
@@ -197,11 +228,14 @@ static enum err put_passage(struct data *data, struct dataset_version *v, struct
     json_kv_str(out, "id", *id);
     json_key(out, "changed_by");
     json_begin_array(out);
-    const struct json *changed = json_get(said, "changed"), *steps = json_get(spec, "steps");
-    for (size_t i = 0; i < json_len(changed); i++)
-        json_put_value(out, json_at(steps, (size_t)json_int(json_at(changed, i), 0)));
+    const struct json *steps = json_get(spec, "steps");
+    for (size_t k = 0; k < json_len(trail); k++) {
+        const struct json *changed = json_get(json_at(trail, k), "changed");
+        for (size_t i = 0; i < json_len(changed); i++)
+            json_put_value(out, json_at(steps, (size_t)json_int(json_at(changed, i), 0)));
+        from = json_get_str(json_at(trail, k), "from", from);
+    }
     json_end_array(out);
-    struct str from = json_get_str(said, "from", STR(""));
     if (from.len) {
         json_kv_str(out, "made_from", from);
         *id = from;
@@ -227,7 +261,7 @@ static enum err step_back(struct data *data, struct dataset_version *v, struct s
         if (!err)
             err = dataset_shards(data, &before, arena, why);
         if (!err)
-            err = dataset_line(data, &before, id, false, arena, &line, why);
+            err = dataset_line(data, &before, id, arena, &line, why);
         if (!err && line.ptr) {
             *v = before;
             *found = true;
@@ -264,20 +298,22 @@ enum err data_record_json(struct data *data, const struct ops_identity *who, str
                           struct why *why)
 {
     struct dataset_version v;
-    struct str line = STR_NONE, dropped = STR_NONE;
+    struct str line = STR_NONE;
+    const struct json *trail = NULL;
     enum err err = open_version(data, who, name, version, arena, &v, why);
     if (!err)
-        err = dataset_line(data, &v, id, false, arena, &line, why);
+        err = dataset_line(data, &v, id, arena, &line, why);
     if (!err && !line.ptr)
-        err = dataset_line(data, &v, id, true, arena, &dropped, why);
-    if (!err && !line.ptr && !dropped.ptr)
+        err = trail_of(data, &v, id, arena, &trail, why);
+    if (!err && !line.ptr && !json_len(trail))
         err = err_set(why, ERR_NOT_FOUND, "version %lld knows no record \"%.*s\"",
                       (long long)v.number, SHOW(id));
     if (err)
         return err;
     json_begin_object(out);
     data_kv_raw(out, "record", line);
-    data_kv_raw(out, "ended", dropped); /* the trail says where and why it ended */
+    json_key(out, "ended"); /* where and why */
+    json_put_value(out, end_of(trail));
     struct str source = record_source(id);
     json_key(out, "history");
     json_begin_array(out);
@@ -319,7 +355,7 @@ enum err data_image(struct data *data, const struct ops_identity *who, struct st
     struct file_map map;
     enum err err = open_version(data, who, name, version, arena, &v, why);
     if (!err)
-        err = dataset_line(data, &v, id, false, arena, &line, why);
+        err = dataset_line(data, &v, id, arena, &line, why);
     if (!err && !line.ptr)
         err = err_set(why, ERR_NOT_FOUND, "version %lld knows no record \"%.*s\"",
                       (long long)v.number, SHOW(id));

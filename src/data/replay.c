@@ -89,7 +89,7 @@ static enum err find_origin(struct data *data, const struct dataset_version *v, 
     }
     do {
         for (size_t i = 0; !err && i < rows.n_rows; i++) {
-            err = dataset_line(data, &inputs[i], id, false, arena, &out->line, why);
+            err = dataset_line(data, &inputs[i], id, arena, &out->line, why);
             if (!err && out->line.ptr) {
                 out->version = inputs[i];
                 out->id = id;

@@ -58,10 +58,10 @@ void data_kv_time(struct json_out *out, const char *key, int64_t ms);
 /* JSON that is stored, or null when it is empty. */
 void data_kv_raw(struct json_out *out, const char *key, struct str json);
 
-/* The line of the record with this id in a version, or of its trail; ptr NULL when there is none.
- * Copied. Needs the shards. Cost: a search through the version. */
+/* The line of the record with this id in a version; ptr NULL when there is none. Copied. Needs the
+ * shards. Cost: a search through the version. */
 ERR_MUST_USE enum err dataset_line(struct data *data, const struct dataset_version *version,
-                                   struct str id, bool trail, struct arena *arena, struct str *out,
+                                   struct str id, struct arena *arena, struct str *out,
                                    struct why *why);
 
 /* The lines of a shard, mapped. An empty shard gives len 0. */

@@ -145,6 +145,87 @@ static enum err load_base(struct loader *l, const struct json *base, struct why 
     return err;
 }
 
+/* ---- data sets and pipelines: queued as anybody would, and run here and now ---- */
+
+static enum err run_job(struct loader *l, const char *id, enum err err, struct why *why)
+{
+    return err ? err : job_run(l->c->compute, id, why);
+}
+
+/* An import of the files, under the names that they have in the folder. */
+static enum err import_spec(struct loader *l, const struct json *set, struct str *out,
+                            struct why *why)
+{
+    static const char *const members[] = {"dataset", "title", "kind", "map", "collection"};
+    const struct json *files = json_get(set, "files");
+    struct buf buf;
+    struct json_out json;
+    buf_init(&buf, l->arena);
+    json_out_init(&json, &buf);
+    json_begin_object(&json);
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        if (!json_get(set, members[i]))
+            continue;
+        json_key(&json, members[i]);
+        json_put_value(&json, json_get(set, members[i]));
+    }
+    json_key(&json, "names");
+    json_put_value(&json, files);
+    json_key(&json, "paths");
+    json_begin_array(&json);
+    for (size_t i = 0; i < json_len(files); i++) {
+        char *name = str_z(l->arena, json_str(json_at(files, i), STR("")));
+        json_put_c(&json, name ? file_join(l->arena, l->folder, name) : NULL);
+    }
+    json_end_array(&json);
+    json_end_object(&json);
+    *out = buf_str(&buf);
+    return buf_err(&buf, why);
+}
+
+static enum err load_set(struct loader *l, const struct json *set, struct why *why)
+{
+    char job[UUID_TEXT];
+    struct str spec;
+    enum err err = import_spec(l, set, &spec, why);
+    if (!err)
+        err = data_import(l->c->data, &l->c->system, spec, job, why);
+    err = run_job(l, job, err, why);
+    if (err)
+        err_prefix(why, "sample data set \"%.*s\"", STR_FMT(json_get_str(set, "dataset", STR(""))));
+    return err;
+}
+
+static enum err load_pipeline(struct loader *l, const struct json *pipeline, struct why *why)
+{
+    char job[UUID_TEXT];
+    struct str id, spec;
+    enum err err =
+        data_pipeline_save(l->c->data, &l->c->system, STR(""), pipeline, -1, l->arena, &id, why);
+    if (!err && json_get_bool(pipeline, "run", false)) {
+        err = json_dump(json_get(pipeline, "spec"), l->arena, &spec, why);
+        if (!err)
+            err = data_run(l->c->data, &l->c->system, spec, job, why);
+        err = run_job(l, job, err, why);
+    }
+    if (err)
+        err_prefix(why, "sample pipeline \"%.*s\"",
+                   STR_FMT(json_get_str(pipeline, "name", STR(""))));
+    return err;
+}
+
+static enum err load_data(struct loader *l, const struct json *manifest, struct why *why)
+{
+    const struct json *sets = json_get(manifest, "datasets"),
+                      *pipelines = json_get(manifest, "pipelines");
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < json_len(sets); i++)
+        err = load_set(l, json_at(sets, i), why);
+    for (size_t i = 0; !err && i < json_len(pipelines); i++)
+        err = load_pipeline(l, json_at(pipelines, i), why);
+    return err;
+}
+
 static enum err load(struct loader *l, struct why *why)
 {
     struct str text;
@@ -156,7 +237,7 @@ static enum err load(struct loader *l, struct why *why)
     const struct json *bases = err ? NULL : json_get(manifest, "knowledge_bases");
     for (size_t i = 0; !err && i < json_len(bases); i++)
         err = load_base(l, json_at(bases, i), why);
-    return err;
+    return err ? err : load_data(l, manifest, why);
 }
 
 enum err sample_load(struct center *center, const char *folder, struct why *why)

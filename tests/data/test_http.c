@@ -279,7 +279,7 @@ TEST(two_people_do_not_overwrite_a_pipeline)
 
 #define UPLOAD_A                                                                                   \
     "{\"text\":\" 第一条记录 "                                                                \
-    "\"}\n{\"text\":\"短\"}\n{\"text\":\"第三条记录\"}\n{\"text\":\"第三条记录\"}"      \
+    "\"}\n{\"text\":\"短\"}\n{\"text\":\"第三条记录\"}\n{\"text\":\" 第三条记录\"}"     \
     "\nnot json\n"
 
 TEST(a_profile_says_what_the_records_are_like)
@@ -297,7 +297,7 @@ TEST(a_profile_says_what_the_records_are_like)
         CHECK_EQ(json_get_int(s.json, "n_records", 0), 4);
         CHECK_EQ(json_get_int(s.json, "n_sampled", 0), 4);
         CHECK(json_get_bool(s.json, "whole", false));
-        CHECK_EQ(json_get_int(s.json, "n_characters", 0), 7 + 1 + 5 + 5);
+        CHECK_EQ(json_get_int(s.json, "n_characters", 0), 7 + 1 + 5 + 6);
         CHECK_EQ(json_get_int(json_get(s.json, "characters"), "most", 0), 7);
         CHECK_EQ(json_get_int(json_get(s.json, "licences"), "CC0", 0), 4);
         CHECK_EQ(json_get_int(json_get(s.json, "industries"), "gov", 0), 4);
@@ -384,6 +384,12 @@ TEST(what_was_let_go_is_listed_and_replayed)
     CHECK_STR(json_get_str(last, "what", STR("")), "dropped");
     CHECK_EQ(json_int(json_at(json_get(s.json, "whole"), 0), 0), 1);
 
+    /* Changed in one stage and dropped in the next: both are told. */
+    CHECK_EQ(ask(&s, "GET", "/api/datasets/b/versions/1/ended?step=1", NULL), 200);
+    gone = json_get_str(json_at(json_get(s.json, "items"), 0), "id", STR(""));
+    CHECK_EQ(ask(&s, "GET", path_of(&s, "/api/datasets/b/records/", gone, ""), NULL), 200);
+    CHECK_EQ(json_get_int(json_get(s.json, "ended"), "dropped", 0), 1);
+    CHECK_EQ(json_len(json_get(json_at(json_get(s.json, "history"), 0), "changed_by")), 1);
     CHECK_EQ(ask(&s, "GET", "/api/datasets/b/records?limit=1", NULL), 200);
     struct str kept = json_get_str(json_at(json_get(s.json, "items"), 0), "id", STR(""));
     CHECK_EQ(ask(&s, "GET", path_of(&s, "/api/datasets/b/records/", kept, "/replay"), NULL), 200);

@@ -68,6 +68,24 @@ def the_manifest_lists_every_file_once():
         [f"{p}: only in one of manifest and folder" for p in set(listed) ^ set(there)]
 
 
+def data_sets_have_their_files_and_papers():
+    bad = []
+    for one in MANIFEST["datasets"]:
+        bad += [f"{one['dataset']}: no file {f}" for f in one["files"] if not (SAMPLE / f).exists()]
+        bad += [f"{one['dataset']}: no {key}" for key in ("licence", "authority", "owner", "industry", "grade") if not one["collection"].get(key)]
+    used = {f for one in MANIFEST["datasets"] for f in one["files"]}
+    return bad + [f"{p.name}: in no data set" for p in (SAMPLE / "data").iterdir() if f"data/{p.name}" not in used]
+
+
+def pipelines_work_on_data_sets_that_are_there():
+    there, bad = {one["dataset"] for one in MANIFEST["datasets"]}, []
+    for one in MANIFEST["pipelines"]:
+        spec = one["spec"]
+        bad += [f"{one['name']}: no data set {i['dataset']}" for i in [spec["input"]] if i["dataset"] not in there]
+        there.add(spec["output"]["dataset"])
+    return bad
+
+
 def the_manifest_uses_known_departments_and_dates():
     codes = {d["code"] for d in CITY["departments"]}
     bad = [f"{f['path']}: no department {f['department']}" for f in FILES if f.get("department") not in codes | {None}]
@@ -154,7 +172,8 @@ def made_files_are_made_from_their_texts():
     return bad
 
 
-TESTS = [the_manifest_lists_every_file_once, the_manifest_uses_known_departments_and_dates, articles_are_numbered_in_order,
+TESTS = [the_manifest_lists_every_file_once, data_sets_have_their_files_and_papers, pipelines_work_on_data_sets_that_are_there,
+         the_manifest_uses_known_departments_and_dates, articles_are_numbered_in_order,
          telephone_numbers_are_those_of_the_city, guides_have_one_shape, every_gold_passage_holds_its_facts,
          question_sets_are_large_split_and_without_doubles, made_files_are_made_from_their_texts]
 

@@ -108,16 +108,31 @@ function order(columns: Placed[][], links: Links): void {
   }
 }
 
+/** Beside what they hang on where there is room: from the longest column outwards, each node at the mean of its neighbours. */
 function settle(columns: Placed[][], links: Links): Drawing {
   const pitch = BOX.height + BOX.gapY;
-  const most = Math.max(1, ...columns.map((one) => one.length));
-  const height = most * pitch + BOX.gapY;
-  columns.forEach((column, c) => {
-    const top = (height - column.length * pitch + BOX.gapY) / 2;
+  const longest = columns.reduce((best, column, c) => (column.length > (columns[best]?.length ?? 0) ? c : best), 0);
+  const height = Math.max(1, columns[longest]?.length ?? 1) * pitch + BOX.gapY;
+  const place = (column: Placed[], wanted: (node: Placed, i: number) => number) => {
+    let below = BOX.gapY;
     column.forEach((node, i) => {
-      node.x = 8 + c * (BOX.width + BOX.gapX);
-      node.y = top + i * pitch;
+      node.y = Math.max(below, wanted(node, i));
+      below = node.y + pitch;
     });
-  });
+    let above = height - pitch;
+    for (const node of [...column].reverse()) {
+      node.y = Math.min(node.y, above);
+      above = node.y - pitch;
+    }
+  };
+  const beside = (side: 'from' | 'to') => (node: Placed, i: number) => {
+    const other = side === 'from' ? 'to' : 'from';
+    const near = links.filter((link) => link[other] === node).map((link) => link[side].y);
+    return near.length ? near.reduce((sum, y) => sum + y, 0) / near.length : BOX.gapY + i * pitch;
+  };
+  columns.forEach((column, c) => column.forEach((node) => (node.x = 8 + c * (BOX.width + BOX.gapX))));
+  place(columns[longest] ?? [], (_node, i) => BOX.gapY + i * pitch);
+  for (let c = longest + 1; c < columns.length; c++) place(columns[c] ?? [], beside('from'));
+  for (let c = longest - 1; c >= 0; c--) place(columns[c] ?? [], beside('to'));
   return { nodes: columns.flat(), edges: links, width: 16 + columns.length * (BOX.width + BOX.gapX) - BOX.gapX, height };
 }

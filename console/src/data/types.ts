@@ -103,6 +103,11 @@ export interface RunResult {
   failures?: { path: string; why: string }[];
   n_unreadable?: number;
   steps?: StepCount[];
+  /** Of a synthesis. */
+  n_new?: number;
+  n_calls?: number;
+  n_rejected?: number;
+  stopped?: string;
 }
 
 export interface Profile {

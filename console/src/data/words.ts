@@ -122,7 +122,8 @@ export function about(n: number): string {
 }
 
 /** The reason of a dropped record, as far as we know its words, in the reader's language. */
-export function whyWords(why: string): string {
+export function whyWords(given: string): string {
+  const why = given.replace(/\d(\.\d+)?e\+\d+/g, (figure) => String(Number(figure)));
   if (language() === 'en') return why;
   const known: [RegExp, string][] = [
     [/^(\S+) (\S+) is below (\S+)$/, '$1 为 $2，低于下限 $3'],

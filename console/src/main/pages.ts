@@ -40,6 +40,7 @@ export const pages: ConsolePage[] = [
   { path: '/subscriptions', title: () => tr('订阅与胶囊', 'Subscriptions'), needs: ['release.make', 'release.approve', 'release.use'], group: 'data', component: () => import('../release/Subscriptions.vue') },
   { path: '/data_lineage', title: () => tr('数据血缘', 'Lineage'), needs: ['data.read'], group: 'data', component: () => import('../data/Lineage.vue') },
   { path: '/data_sources', title: () => tr('数据来源', 'Sources'), needs: ['data.read'], group: 'data', component: () => import('../data/Sources.vue') },
+  { path: '/personal_data', title: () => tr('个人信息', 'Personal data'), needs: ['data.read', 'privacy.manage', 'privacy.reveal'], group: 'data', component: () => import('../privacy/PersonalData.vue') },
   { path: '/data_operators', title: () => tr('算子', 'Operators'), needs: ['data.read'], group: 'data', component: () => import('../data/Operators.vue') },
   { path: '/playground', title: () => tr('对比试用', 'Playground'), needs: ['model.use'], group: 'models', component: () => import('../gateway/Playground.vue') },
   { path: '/models', title: () => tr('模型', 'Models'), needs: ['model.read'], group: 'models', component: () => import('../models/Models.vue') },
