@@ -210,6 +210,16 @@ ERR_MUST_USE enum err models_count_tokens(struct models *models, const struct mo
                                           struct str text, int64_t *n, bool *estimate,
                                           struct why *why);
 
+/* The same by a vocabulary held alone, for who counts without a registry (data pipelines): a GGUF
+ * file, with or without weights. Read-only once open: from any thread. ERR_NOT_FOUND, ERR_INVALID
+ * and ERR_UNSUPPORTED as vocab_open_file() in engine. `path` NULL: the estimate alone. */
+struct models_counter;
+ERR_MUST_USE enum err models_counter_open(const char *path, struct models_counter **out,
+                                          struct why *why);
+void models_counter_close(struct models_counter *counter); /* NULL is fine */
+ERR_MUST_USE enum err models_counter_count(const struct models_counter *counter, struct str text,
+                                           int64_t *n, struct why *why);
+
 /* ---- the door: how rooms call a model like any client (metered, limited, logged) ---- */
 
 struct models_door {

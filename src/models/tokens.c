@@ -176,3 +176,44 @@ enum err models_count_tokens(struct models *m, const struct models_route *route,
         *n = (int64_t)count;
     return err;
 }
+
+/* ---- a vocabulary alone ---- */
+
+struct models_counter {
+    struct vocab *vocab; /* NULL: estimate */
+};
+
+enum err models_counter_open(const char *path, struct models_counter **out, struct why *why)
+{
+    struct models_counter *counter = calloc(1, sizeof *counter);
+    if (!counter)
+        return err_set(why, ERR_NO_MEMORY, "could not hold a vocabulary");
+    enum err err = path ? vocab_open_file(path, &counter->vocab, why) : ERR_OK;
+    if (err) {
+        free(counter);
+        return err;
+    }
+    *out = counter;
+    return ERR_OK;
+}
+
+void models_counter_close(struct models_counter *counter)
+{
+    if (counter)
+        vocab_close(counter->vocab);
+    free(counter);
+}
+
+enum err models_counter_count(const struct models_counter *counter, struct str text, int64_t *n,
+                              struct why *why)
+{
+    size_t count = 0;
+    if (!counter->vocab) {
+        *n = guess(text);
+        return ERR_OK;
+    }
+    enum err err = vocab_count(counter->vocab, text, 0, &count, why);
+    if (!err)
+        *n = (int64_t)count;
+    return err;
+}
