@@ -32,10 +32,15 @@ static const struct {
     {"drop_sources", ",\"sources\":[\"0\"]"},
     {"mix", ",\"ratios\":[\"in=1\"]"},
     {"decontaminate", NULL},
-    {"chat_check", NULL},
-    {"chat_to", NULL},
-    {"to_chat", NULL},
-    {"to_preference", NULL},
+    {"top", ",\"path\":\"meta.bytes\""},
+    {"score", ",\"measure\":\"quality\""},
+    {"set_field", ",\"path\":\"meta.industry\",\"value\":\"law\""},
+    {"where", ",\"condition\":\"length(text) > 100 and not text contains '废止'\""},
+    {"cast", ",\"paths\":[\"meta.format\"],\"to\":\"text\""},
+    {"label_map", ",\"path\":\"meta.format\",\"map\":[\"md\"]"},
+    {"overlap", ",\"first\":\"title\",\"second\":\"text\",\"most\":1"},
+    {"lookup", NULL},
+    {"to_classification", NULL},
 };
 
 /* 10,000 words of two to four characters that seldom occur together. */
@@ -88,6 +93,8 @@ static void one_op(const struct data_op *op, struct str lines)
     for (size_t i = 0; i < sizeof given / sizeof given[0]; i++)
         if (strcmp(op->name, given[i].op) == 0)
             args = given[i].args;
+    if (op->takes && !(op->takes & DATA_KIND(RECORD_TEXT)))
+        args = NULL;
     char *steps =
         args ? str_z(arena, str_printf(arena, "{\"op\":\"%s\"%s}", op->name, args)) : NULL;
     if (!steps || pipeline_of(steps, arena, &p, &why)) {

@@ -4,10 +4,11 @@
 Writes FOLDER/<model>_<part>.jsonl (text, label) for `yicheng learn`:
   rude_train, rude_held, rude_test         COLDataset: train less a tenth; that tenth; its dev part (the test
                                            part with labels by hand is not in the snapshot)
+  pairs                                    the whole texts of the train part: which characters stand together
   quality_train, quality_held, quality_test   passages of laws, service guides, novels and replies to citizens,
                                            parted by document; half of them spoilt
-  quality_other                            the same of sources that training never saw: encyclopedia passages,
-                                           exam texts, answers of an instruction set
+  quality_other, quality_exam              the same of sources that training never saw: encyclopedia passages;
+                                           questions of exams with their blanks and broken lines
   quality_<way>                            of quality_other only those spoilt in one way, with as many whole ones
 The same data give the same bytes: all chance comes from hashes.
 """
@@ -121,7 +122,7 @@ def other_documents():
     for path in sorted((DATA / "gaokao-bench/Data").rglob("*.json")):
         if "Chinese" in path.name or "History" in path.name or "Political" in path.name:
             for q in json.loads(path.read_text(encoding="utf-8")).get("example", []):
-                yield q["question"][:30], re.sub(r"[A-D][．.].*", "", q["question"])
+                yield "exam" + q["question"][:30], re.sub(r"[A-D][．.].*", "", q["question"])
 
 
 # ---- quality: ways to spoil one ----
@@ -220,6 +221,8 @@ def rows_of(docs, most_of_one):
         for i, p in enumerate(passages(text, rng)):
             if i == most_of_one:
                 break
+            if rng.random() < 0.4:  # a whole text may begin and end anywhere
+                p = p[rng.randrange(0, 20):len(p) - rng.randrange(0, len(p) // 3)].strip()
             if number(p) % 2:
                 rows.setdefault(part, []).append((p, "whole", "whole"))
             else:
@@ -231,11 +234,20 @@ def rows_of(docs, most_of_one):
 
 
 def quality(folder):
-    rows = rows_of(documents(), 12)
+    rows = rows_of((d for d in documents() if number(d[0], "pairs") % 2 == 0), 24)
+    # Not of documents that the classifier learns from: there every pair would be known.
+    plain = [t for n, t in documents() if number(n, "pairs") % 2]
+    with open(DATA / "tnews/unlabeled.json", encoding="utf-8") as f:
+        plain += [json.loads(line)["sentence"] for line in f]
+    with open(DATA / "coldataset/train.csv", encoding="utf-8-sig") as f:
+        plain += [r["TEXT"] for r in csv.DictReader(f)]
+    write(folder, "pairs", [(t, "whole") for t in plain])
     for part in ("train", "held", "test"):
         write(folder, f"quality_{part}", [r[:2] for r in rows[part]])
-    other = [r for part in rows_of(other_documents(), 12).values() for r in part]
+    other = [r for part in rows_of((d for d in other_documents() if not d[0].startswith("exam")), 12).values() for r in part]
+    exam = [r for part in rows_of((d for d in other_documents() if d[0].startswith("exam")), 12).values() for r in part]
     write(folder, "quality_other", [r[:2] for r in other])
+    write(folder, "quality_exam", [r[:2] for r in exam])
     whole = [r for r in other if r[1] == "whole"]
     for way in WAYS:
         spoilt = [r for r in other if r[2] == way.__name__]

@@ -1,6 +1,4 @@
 /* emoji: pictures among the words, and the bracketed ones of message boards. */
-#include <unicode/uchar.h>
-
 #include "core/utf8.h"
 #include "data/op.h"
 #include "data/text.h"
@@ -18,12 +16,6 @@ static const struct data_param params[] = {
 #define KEYCAP   0x20E3
 #define TAG_LOW  0xE0020
 #define TAG_HIGH 0xE007F
-
-static bool is_picture(uint32_t c)
-{
-    return c >= 0x203C && c != 0x3030 && c != 0x303D && c != 0x3297 && c != 0x3299 &&
-           u_hasBinaryProperty((UChar32)c, UCHAR_EMOJI_PRESENTATION);
-}
 
 static uint32_t peek(struct str in, size_t at)
 {
@@ -50,7 +42,7 @@ static size_t picture(struct str in, size_t at)
     uint32_t next = peek(in, i);
     bool symbol = c >= 0x203C || c == 0xA9 || c == 0xAE;
     bool keycap = c < 0x80 && next == PICTURE && peek(in, i + 3) == KEYCAP;
-    if (!is_picture(c) && !(symbol && next == PICTURE) && !keycap)
+    if (!text_is_picture(c) && !(symbol && next == PICTURE) && !keycap)
         return at;
     for (;;) {
         i = marks(in, i);

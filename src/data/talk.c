@@ -1,6 +1,7 @@
 #include "data/talk.h"
 
 #include "core/arena.h"
+#include "data/field.h"
 #include "data/scan.h"
 
 static const struct {
@@ -121,4 +122,43 @@ void talk_write(const struct talk *chat, struct buf *out)
 void talk_write_sharegpt(const struct talk *chat, struct buf *out)
 {
     write_messages(chat, "from", "value", true, out);
+}
+
+/* The contents of a role joined by "\n"; all of them when it is empty. */
+static struct str said_by(const struct talk *chat, struct str role, bool last, struct arena *arena)
+{
+    struct buf buf;
+    bool any = false;
+    buf_init(&buf, arena);
+    for (size_t i = 0; i < chat->n; i++) {
+        if (role.len && !str_eq(chat->items[i].role, role))
+            continue;
+        if (last)
+            buf_clear(&buf);
+        if (any && !last)
+            buf_char(&buf, '\n');
+        buf_add(&buf, chat->items[i].content);
+        any = true;
+    }
+    return any && !buf.failed ? (buf.len ? buf_str(&buf) : STR("")) : STR_NONE;
+}
+
+struct str talk_text(const struct record *record, struct str path, bool last)
+{
+    bool role = str_eq_c(path, "user") || str_eq_c(path, "assistant") || str_eq_c(path, "system");
+    struct str raw = role ? record_raw(record, "messages") : field_raw(record, path);
+    struct arena *arena = record->arena;
+    struct talk chat;
+    if (!raw.len)
+        return STR_NONE;
+    if (raw.ptr[0] == '[') {
+        if (talk_init(&chat, arena, NULL) || talk_read(raw, arena, &chat, NULL))
+            return STR_NONE;
+        return said_by(&chat, role ? path : STR(""), last, arena);
+    }
+    if (raw.ptr[0] == '{') {
+        struct str text = talk_member(raw, "content", arena);
+        return text.ptr ? text : talk_member(raw, "value", arena);
+    }
+    return field_text(record, path);
 }

@@ -35,6 +35,11 @@ struct str talk_member_raw(struct str object, const char *name, struct arena *ar
 /* instruction and input as one user message. */
 struct str talk_instruction(struct str object, struct arena *arena);
 
+/* What stands at `path` of a record as one text: "user", "assistant" or "system" are the messages
+ * of that role, the last one alone with `last`; a list of messages at the path is joined; one
+ * message is its content; all else as field_text(). ptr NULL when there is none. */
+struct str talk_text(const struct record *record, struct str path, bool last);
+
 /* As JSON lists. */
 void talk_write(const struct talk *chat, struct buf *out);
 void talk_write_sharegpt(const struct talk *chat, struct buf *out);

@@ -284,3 +284,9 @@ size_t text_entity(struct str in, size_t at, uint32_t *c)
         }
     return 0;
 }
+
+bool text_is_picture(uint32_t c)
+{
+    return c >= 0x203C && c != 0x3030 && c != 0x303D && c != 0x3297 && c != 0x3299 &&
+           u_hasBinaryProperty((UChar32)c, UCHAR_EMOJI_PRESENTATION);
+}

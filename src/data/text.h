@@ -72,6 +72,9 @@ size_t text_email(struct str s, size_t at);
  * entity, 0: it is none. U+00A0 counts as a space. */
 size_t text_entity(struct str s, size_t at, uint32_t *c);
 
+/* Shown as a coloured picture unless a mark behind it says otherwise (Emoji_Presentation). */
+bool text_is_picture(uint32_t c);
+
 /* Whether a line (without white space at its ends) is empty of letters, digits and Han. */
 bool text_is_blank(struct str line);
 /* 。！？.!?…；; and closing quotes or brackets behind them. */

@@ -3,6 +3,7 @@
  *
  * Each line is a case:
  *     {"args": {...}, "on": [...], "kind": "chat", "seed": 1,      all may be left out
+ *      "own": true         models and tables are those of tests/data/models
  *      "in": "a text" | {a record} | [texts or records],
  *      and one of
  *      "out": what comes out, in the same forms      "drop": true     nothing comes out
@@ -182,12 +183,14 @@ static enum err golden_pipeline(struct golden *g, const struct data_op *op, stru
     json_end_array(&out);
     json_end_object(&out);
     enum err err = json_parse(buf_str(&buf), g->arena, &spec, why);
+    bool own = json_get_bool(g->json, "own", false);
+    const char *models = own ? YICHENG_SOURCE_ROOT "/tests/data/models" : golden_models();
     struct data_reference *references = arena_array(g->arena, struct data_reference, 4);
     size_t n = golden_references(g, references, 4);
     return err ? err
                : pipeline_read_with(
                      spec, g->kind,
-                     &(struct pipeline_given){golden_models(), references, n, &golden_keyring},
+                     &(struct pipeline_given){models, references, n, &golden_keyring},
                      g->arena, &g->pipeline, why);
 }
 

@@ -167,6 +167,36 @@ TEST(golden_cases)
     printf("# %zu cases, %zu skipped for want of a model\n", n_cases, n_skipped);
 }
 
+/* By a real vocabulary: as many as `yicheng gguf tokens` shows, less the mark of the beginning. */
+TEST(tokens_are_counted_by_the_vocabulary_of_a_model_file)
+{
+    const char *dir = tap_dataset("gguf-vocab/models");
+    struct arena *arena = arena_new(GOLDEN_ROOM);
+    const struct json *spec;
+    struct pipeline p;
+    struct why why = {0};
+    double n = 0;
+    if (!dir) {
+        arena_free(arena);
+        SKIP("gguf-vocab is not here");
+    }
+    CHECK_OK(
+        json_parse(STR("{\"input\":{\"dataset\":\"a\"},\"output\":{\"dataset\":\"b\"},\"steps\":[{"
+                       "\"op\":\"tokens\",\"vocabulary\":\"ggml-vocab-deepseek-llm.gguf\"}]}"),
+                   arena, &spec, &why),
+        &why);
+    enum err err = pipeline_read(spec, RECORD_TEXT, dir, arena, &p, &why);
+    CHECK_OK(err, &why);
+    if (err) {
+        arena_free(arena);
+        return;
+    }
+    struct data_call call = {.args = p.steps[0].args, .made = p.steps[0].made, .arena = arena};
+    CHECK_OK(p.steps[0].op->measure(&call, STR("今天天气很好，适合出门。"), &n, &why), &why);
+    CHECK_EQ(n, 7);
+    arena_free(arena);
+}
+
 /* ---- the contract ---- */
 
 static bool good_name(const char *name)

@@ -1,0 +1,89 @@
+/* stratify: a sample in which every group has its share. */
+#include <math.h>
+#include <string.h>
+
+#include "data/groups.h"
+
+enum { BY, COUNT, SHARE, LEAST };
+static const struct data_param params[] = {
+    [BY] = {"by", DATA_STRING, 1, 200, 0, "label", "", "Path of the value that makes the groups",
+            "分层依据的字段"},
+    [COUNT] = {"count", DATA_INTEGER, 0, 1e12, 0, NULL, "records",
+               "So many in all; 0: by the share", "抽取总条数；0 表示按比例"},
+    [SHARE] = {"share", DATA_NUMBER, 0, 1, 0.1, NULL, "", "This part of every group",
+               "各层抽取比例"},
+    [LEAST] = {"least", DATA_INTEGER, 0, 1e9, 1, NULL, "records",
+               "So many of every group at least, while it has them", "每层至少抽取的条数"},
+};
+
+static enum err note(const struct data_call *call, struct record *record, struct buf *note,
+                     struct why *why)
+{
+    (void)why;
+    groups_note(call, record, call->args[BY].text, 17, note);
+    return ERR_OK;
+}
+
+/* Each group's first gets the bound of its numbers. Places are given by running sums, so that the
+ * whole is as large as asked and no group is off by one. */
+static void bound_groups(struct groups *groups, double share, size_t least)
+{
+    double before = 0;
+    for (size_t i = 0, end; i < groups->n; i = end) {
+        end = groups_end(groups, i);
+        double after = before + share * (double)(end - i);
+        size_t k = (size_t)(floor(after + 0.5) - floor(before + 0.5));
+        before = after;
+        k = k < least ? least : k;
+        k = k < end - i ? k : end - i;
+        groups->all[i].number = k == end - i ? UINT64_MAX : k ? groups->all[i + k - 1].number : 0;
+    }
+}
+
+static enum err decide(const struct data_whole *whole, const struct data_arg *args,
+                       const void *made, struct why *why)
+{
+    struct groups groups;
+    enum err err = groups_read(whole, &groups, why);
+    (void)made;
+    if (err)
+        return err;
+    double share = args[COUNT].number > 0 ? args[COUNT].number / (double)(groups.n ? groups.n : 1)
+                                          : args[SHARE].number;
+    bound_groups(&groups, share < 1 ? share : 1, (size_t)args[LEAST].number);
+    for (size_t i = 0; !err && i < groups.n; i++) {
+        struct groups_note one;
+        memcpy(&one, data_note(whole, i).ptr, sizeof one);
+        bool stays = one.number <= groups.all[groups_find(&groups, one.group)].number;
+        err = data_verdict(whole, stays ? STR("") : STR("d"), why);
+    }
+    groups_release(&groups);
+    return err;
+}
+
+static enum err apply(const struct data_call *call, struct record *record, struct str verdict,
+                      struct data_out *out, struct why *why)
+{
+    (void)call, (void)record, (void)verdict, (void)why;
+    data_drop(out, "not in the sample of its group");
+    return ERR_OK;
+}
+
+const struct data_op data_op_stratify = {
+    .name = "stratify",
+    .version = 1,
+    .group = DATA_SELECT,
+    .summary = "Sample so that every group (label, source, year) keeps its share",
+    .summary_zh = "分层抽样，各层（标签、来源、年份）保持原有比例",
+    .source =
+        "proportional stratified sampling, Neyman 1934, doi:10.2307/2342192; places by running "
+        "sums are ours",
+    .params = params,
+    .n_params = DATA_N_PARAMS(params),
+    .effect = DATA_WHOLE,
+    .gives = DATA_SAME_KIND,
+    .note_bytes = sizeof(struct groups_note),
+    .note = note,
+    .decide = decide,
+    .apply = apply,
+};
