@@ -17,6 +17,7 @@
 #include "data/record.h"
 
 struct arena;
+struct objects;
 
 /* ---- parameters ---- */
 
@@ -66,6 +67,7 @@ struct data_call {
     enum record_kind kind;       /* of the records at this step */
     const struct str *paths;     /* where its texts are ("on"), n_paths of them */
     size_t n_paths;
+    struct objects *objects; /* where pictures are (data/image.h); NULL: this run has none */
 };
 
 /* A number in [0, 1) that depends on the seed, the record's id and `salt` alone. */

@@ -51,6 +51,7 @@ struct pipeline {
     struct pipeline_step *steps;
     size_t n_steps;
     enum record_kind takes, gives;
+    struct objects *objects; /* for operators on pictures; NULL until the caller sets it */
 };
 
 /*

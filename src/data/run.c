@@ -140,6 +140,8 @@ enum err data_read_pipeline(struct data *data, const struct ops_identity *who,
                                  out, why);
     if (!err)
         out->privacy_key = ring.keys ? ring.number : 0;
+    if (!err)
+        out->objects = data->opts.objects;
     return err;
 }
 

@@ -281,7 +281,8 @@ static struct data_call call_of(struct run *run, const struct pipeline_step *ste
                               .input = run->task->input,
                               .kind = step->takes,
                               .paths = step->paths,
-                              .n_paths = step->n_paths};
+                              .n_paths = step->n_paths,
+                              .objects = run->task->pipeline->objects};
 }
 
 static enum err travel(struct run *run, struct trip *trip, size_t step, struct why *why);

@@ -145,6 +145,8 @@ static enum err steps_of(struct data *data, enum record_kind kind, struct str st
                             : err_set(why, ERR_NO_MEMORY, "could not read the steps");
     if (!err)
         err = pipeline_read(spec, kind, data->models, arena, out, why);
+    if (!err)
+        out->objects = data->opts.objects;
     for (size_t i = 0; !err && i < out->n_steps; i++)
         if (out->steps[i].op->effect == DATA_WHOLE)
             err = err_set(why, ERR_UNSUPPORTED, "\"%s\" needs the whole data set",

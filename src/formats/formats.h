@@ -11,6 +11,7 @@
 #define FORMATS_FORMATS_H
 
 #include "core/str.h"
+#include "formats/picture.h"
 
 struct arena;
 

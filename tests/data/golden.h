@@ -25,6 +25,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "data/try.h"
+#include "objects/objects.h"
 #include "privacy/privacy.h"
 
 #define GOLDEN_ROOM ((size_t)512 << 20)
@@ -47,6 +48,35 @@ __attribute__((unused)) static const char *golden_models(void)
 __attribute__((unused)) static const char *golden_temp(void)
 {
     return file_is_dir("/dev/shm") ? "/dev/shm" : "/tmp";
+}
+
+/* The pictures of tests/data/images as objects, in a folder that ends with the test. */
+static char golden_dir[64];
+__attribute__((unused)) static void golden_end(void)
+{
+    if (golden_dir[0] && file_remove(golden_dir, NULL))
+        printf("# %s was not removed\n", golden_dir);
+}
+
+static enum err golden_image(void *ctx, const char *path, struct str relative, struct why *why)
+{
+    char name[HASH_TEXT];
+    (void)relative;
+    return objects_put_file(ctx, path, 1 << 20, name, NULL, why);
+}
+
+__attribute__((unused)) static struct objects *golden_objects(void)
+{
+    static struct objects *objects; /* ends with the process */
+    struct why why = {0};
+    if (objects)
+        return objects;
+    (void)snprintf(golden_dir, sizeof golden_dir, "%s/golden-XXXXXX", golden_temp());
+    if (!mkdtemp(golden_dir) || objects_open(golden_dir, &objects, &why) ||
+        file_walk(YICHENG_SOURCE_ROOT "/tests/data/images", 1, golden_image, objects, &why))
+        printf("# no pictures: %s\n", why.text);
+    (void)atexit(golden_end);
+    return objects;
 }
 
 /* {"text": the string} or the object itself, with an id. */
@@ -187,11 +217,12 @@ static enum err golden_pipeline(struct golden *g, const struct data_op *op, stru
     const char *models = own ? YICHENG_SOURCE_ROOT "/tests/data/models" : golden_models();
     struct data_reference *references = arena_array(g->arena, struct data_reference, 4);
     size_t n = golden_references(g, references, 4);
-    return err ? err
-               : pipeline_read_with(
-                     spec, g->kind,
-                     &(struct pipeline_given){models, references, n, &golden_keyring},
-                     g->arena, &g->pipeline, why);
+    if (!err)
+        err = pipeline_read_with(spec, g->kind,
+                                 &(struct pipeline_given){models, references, n, &golden_keyring},
+                                 g->arena, &g->pipeline, why);
+    g->pipeline.objects = golden_objects();
+    return err;
 }
 
 /* The case as lines and a pipeline. Free g->arena afterwards, whatever it gives. */

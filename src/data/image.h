@@ -1,0 +1,56 @@
+/*
+ * data/image - pictures of caption records: fetched by their name, measured, changed, stored anew.
+ *
+ * "image" of a record is the name of an object. A changed picture is stored as an object of its own
+ * and the record gets its name: the same bytes have the same name, so a run that is repeated after
+ * a crash stores nothing twice and gives the same records. The picture before stays as long as a
+ * version names it; which step made the new one stands in the trail.
+ */
+#ifndef DATA_IMAGE_H
+#define DATA_IMAGE_H
+
+#include "data/op.h"
+#include "formats/formats.h"
+
+#define IMAGE_MOST_BYTES  ((size_t)32 << 20)
+#define IMAGE_MOST_PIXELS ((size_t)24 << 20) /* decoded 72 MB: a record has 192 */
+
+/* The bytes of the record's picture. ERR_INVALID: it names none; ERR_UNAVAILABLE: the run has no
+ * objects (fatal); else as objects_get(), where a missing object concerns this record alone. */
+ERR_MUST_USE enum err image_get(const struct data_call *call, const struct record *record,
+                                struct str *bytes, struct why *why);
+/* Stores bytes and sets the record's "image". */
+ERR_MUST_USE enum err image_put(const struct data_call *call, struct record *record,
+                                struct str bytes, struct why *why);
+
+/* Gray levels, (height, width), at most `longest` points on the longer side (0: as it is). */
+struct image_gray {
+    uint8_t *levels;
+    int width, height;
+};
+ERR_MUST_USE enum err image_gray(const struct picture *picture, int longest, struct arena *arena,
+                                 struct image_gray *out, struct why *why);
+/* The picture at another size, each point the mean of those it covers. */
+ERR_MUST_USE enum err image_resize(const struct picture *picture, int width, int height,
+                                   struct arena *arena, struct picture *out, struct why *why);
+
+/* Variance of the Laplacian: small when nothing is sharp. */
+double image_sharpness(const struct image_gray *gray);
+/* 64 bits that stay when a picture is scaled, compressed, slightly lightened (DCT). */
+uint64_t image_print(const struct image_gray *gray);
+
+/* JPEG, PNG or WebP without Exif, GPS, XMP, IPTC and comments, picture data untouched; *out is
+ * `bytes` when there is nothing to take. With keep_turn a turned JPEG keeps its orientation alone.
+ * ERR_UNSUPPORTED: another kind; ERR_INVALID: broken. */
+ERR_MUST_USE enum err image_strip(struct str bytes, bool keep_turn, struct arena *arena,
+                                  struct str *out, struct why *why);
+
+/* What op_image_faces and op_image_plates do: finds and blurs. */
+struct haar;
+ERR_MUST_USE enum err image_cascade(const struct data_prepare *prepare, const char *file,
+                                    const struct haar **out, struct why *why);
+ERR_MUST_USE enum err image_cover(const struct data_call *call, struct record *record,
+                                  const struct haar *const *haars, size_t n, int least_hits,
+                                  const char *count_path, struct data_out *out, struct why *why);
+
+#endif
