@@ -3,7 +3,9 @@
 
 Writes FOLDER/<model>_<part>.jsonl (text, label) for `yicheng learn`:
   rude_train, rude_held, rude_test         COLDataset: train less a tenth; that tenth; its dev part (the test
-                                           part with labels by hand is not in the snapshot)
+                                           part with labels by hand is not in the snapshot). Formal passages
+                                           stand in the first two as civil; rude_formal are such passages of
+                                           other documents, all civil
   pairs                                    the whole texts of the train part: which characters stand together
   quality_train, quality_held, quality_test   passages of laws, service guides, novels and replies to citizens,
                                            parted by document; half of them spoilt
@@ -49,9 +51,20 @@ def rude(folder):
     test = read("dev")
     seen = {t for t, _ in test}
     train = [r for r in read("train") if r[0] not in seen]  # 30 texts stand in both
-    write(folder, "rude_train", [r for r in train if number(r[0]) % 10])
-    write(folder, "rude_held", [r for r in train if number(r[0]) % 10 == 0])
+    # Comments alone would teach that whatever is not chat is rude: formal writing stands beside them.
+    calm = {"train": [], "held": [], "test": []}
+    for name, text in documents():
+        part = ("test", "held")[number(name, "part") % 10] if number(name, "part") % 10 < 2 else "train"
+        rng = random.Random(number(name, "calm"))
+        for p in list(passages(text, rng))[:8]:
+            size = rng.choice((20, 60, 120))
+            at = rng.randrange(0, max(1, len(p) - size))
+            if number(p, "calm") % 3 == 0:
+                calm[part].append((p[at:at + size], "civil"))
+    write(folder, "rude_train", [r for r in train if number(r[0]) % 10] + calm["train"])
+    write(folder, "rude_held", [r for r in train if number(r[0]) % 10 == 0] + calm["held"])
     write(folder, "rude_test", test)
+    write(folder, "rude_formal", calm["test"])
 
 
 # ---- quality: whole passages ----

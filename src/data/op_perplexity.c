@@ -8,7 +8,7 @@
 
 enum { PER = DATA_OWN, LOOKED };
 static const struct data_param params[] = {
-    DATA_BOUNDS(0, 1e12, 0, 1000, ""),
+    DATA_BOUNDS(0, 1e12, 0, 2000, ""),
     [PER] = {"per", DATA_CHOICE, 0, 0, 0, "character|word", "",
              "Perplexity of characters or of words", "按字还是按词计算困惑度"},
     [LOOKED] = {"looked", DATA_INTEGER, 10, 1e6, 2000, NULL, "characters",
