@@ -41,7 +41,7 @@ static enum err write_pairs(const char *path, struct why *why)
     for (uint32_t a = 0; a < 0x5200; a++)
         for (uint32_t b = 0; b < 0x5200; b++)
             if (counts[(size_t)a * 0x5200 + b] >= FREQUENT) {
-                uint32_t bit = quality_pair(a + 0x4E00, b + 0x4E00);
+                uint32_t bit = quality_pair_bit(a + 0x4E00, b + 0x4E00);
                 table[bit / 8] |= (uint8_t)(1u << bit % 8);
                 n++;
             }

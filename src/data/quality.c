@@ -9,7 +9,7 @@
 
 #define FIRST_SIGN 0x4E00 /* signs are written as Han, which the classifier does not fold */
 
-uint32_t quality_pair(uint32_t a, uint32_t b)
+uint32_t quality_pair_bit(uint32_t a, uint32_t b)
 {
     uint64_t h = ((uint64_t)a << 21 ^ b) * 0x9E3779B97F4A7C15u;
     return (uint32_t)(h >> (64 - SHIPPED_PAIR_BITS));
@@ -42,7 +42,7 @@ static bool is_comma(uint32_t c)
 
 static void count_pair(struct counts *k, const uint8_t *table, uint32_t a, uint32_t b)
 {
-    uint32_t bit = quality_pair(a, b);
+    uint32_t bit = quality_pair_bit(a, b);
     k->pairs++;
     k->known += table[bit / 8] >> bit % 8 & 1;
     uint64_t mask = (uint64_t)1 << (bit & 63);

@@ -18,6 +18,6 @@
 struct str quality_signs(struct str text, char out[QUALITY_BYTES]);
 
 /* The bit of two Han characters in the table of frequent pairs. */
-uint32_t quality_pair(uint32_t a, uint32_t b);
+uint32_t quality_pair_bit(uint32_t a, uint32_t b);
 
 #endif
