@@ -4,6 +4,7 @@ import { administrators } from './administrators.mjs';
 import { browserMissing, openBrowser } from './browser.mjs';
 import { contract } from './contract.mjs';
 import { DEMO_PASSWORD, missing, startCenter } from './center.mjs';
+import { data } from './data.mjs';
 import { metering } from './metering.mjs';
 import { models } from './models.mjs';
 import { release } from './release.mjs';
@@ -21,6 +22,7 @@ if (why) {
     await center.stop();
   });
   contract(world);
+  data(world);
   metering(world);
   models(world);
   release(world);
