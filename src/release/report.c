@@ -186,7 +186,7 @@ static enum err read_whole(struct reporting *p, struct why *why)
     if (!err)
         err = json_parse(text, p->arena, &manifest, why);
     if (!err)
-        measure_schema(p->measure, json_get(json_get(manifest, "schema"), "members"));
+        measure_schema(p->measure, json_get(manifest, "schema"));
     return err;
 }
 

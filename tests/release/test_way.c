@@ -818,9 +818,9 @@ TEST(a_report_counts_what_is_wrong_and_shows_it)
         "\n"
         "{\"text\":\"" LONG "一式两份\",\"label\":\"甲\"}\n"
         "{\"text\":\"" LONG "一式三份\",\"label\":\"甲\"}\n"
-        "{\"text\":\"好\",\"label\":\"甲\"}\n"
+        "{\"text\":\"好\",\"label\":\"甲\",\"note\":7}\n"
         "{\"text\":\"公交线路\xEF\xBF\xBD调整公告\",\"label\":\"乙\"}\n"
-        "{\"text\":\"长期代开发票量大从优\",\"label\":\"乙\"}\n"
+        "{\"text\":\"长期代开发票量大从优\",\"label\":\"乙\",\"note\":\"七\"}\n"
         "{\"text\":\"请拨打手机13812345678联系王先生本人\",\"label\":\"乙\"}\n"
         "{\"text\":\"天气预报明日多云转晴气温十到十八度\",\"label\":\"丙\"}\n"
         "{\"text\":\"天气预报明日多云转晴气温十到十八度\",\"label\":\"丙\"}\n";
@@ -843,6 +843,9 @@ TEST(a_report_counts_what_is_wrong_and_shows_it)
         CHECK_EQ(json_get_int(m, "n_bad", -1), expected[i].n_bad);
         CHECK_EQ((int64_t)json_len(json_get(m, "examples")), expected[i].n_bad);
     }
+    /* "note" is a number here and a text there. */
+    CHECK_EQ(json_get_int(measure_named(report, "schema"), "n_bad", -1), 1);
+    CHECK_EQ(json_get_int(measure_named(report, "schema"), "of", -1), 4);
     /* Personal data is not shown as an example of itself. */
     const struct json *p = json_at(json_get(measure_named(report, "personal"), "examples"), 0);
     CHECK_STR(json_get_str(p, "text", STR("x")), "");
