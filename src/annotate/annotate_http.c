@@ -275,16 +275,11 @@ static enum err temp_file(struct call *c, char **path, int *fd, struct why *why)
     return *fd < 0 ? err_errno(why, "could not make file \"%s\"", *path) : ERR_OK;
 }
 
-static void close_fd(void *fd)
-{
-    (void)close((int)(intptr_t)fd);
-}
-
-/* Written to a file without a name, which the answer is sent from: it ends with the request. */
+/* Written to a file whose name goes as soon as the answer has it open. */
 static enum err export_file(struct http_request *req, struct http_response *res, struct why *why)
 {
     struct call c;
-    char *path = NULL, proc[64];
+    char *path = NULL;
     int fd = -1;
     struct str format = http_param(req, "format");
     bool config = str_eq_c(format, "config");
@@ -294,16 +289,13 @@ static enum err export_file(struct http_request *req, struct http_response *res,
     enum err err = temp_file(&c, &path, &fd, why);
     if (err)
         return err;
-    (void)unlink(path);
-    if (arena_defer(c.ask.arena, close_fd, (void *)(intptr_t)fd) < 0) {
-        (void)close(fd);
-        return err_set(why, ERR_NO_MEMORY, "could not export");
-    }
     err = annotate_export(c.annotate, &c.ask, id_of(req), config, fd, why);
-    (void)snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
-    return err ? err
-               : http_send_file(res, proc, config ? "application/xml" : "application/json",
-                                config ? "label-studio.xml" : "label-studio.json", why);
+    (void)close(fd);
+    if (!err)
+        err = http_send_file(res, path, config ? "application/xml" : "application/json",
+                             config ? "label-studio.xml" : "label-studio.json", why);
+    (void)unlink(path);
+    return err;
 }
 
 static enum err upload(struct http_request *req, struct http_response *res, struct why *why)

@@ -1,6 +1,7 @@
 /* Every walk, one after the other, over one centre: `node --test-reporter=tap all.mjs`. */
 import { after, test } from 'node:test';
 import { administrators } from './administrators.mjs';
+import { annotate } from './annotate.mjs';
 import { browserMissing, openBrowser } from './browser.mjs';
 import { contract } from './contract.mjs';
 import { DEMO_PASSWORD, missing, startCenter } from './center.mjs';
@@ -29,4 +30,5 @@ if (why) {
   residents(world);
   administrators(world);
   stewards(world);
+  annotate(world);
 }
