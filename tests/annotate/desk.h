@@ -51,27 +51,12 @@ __attribute__((unused)) static bool desk_open(struct desk *d, struct store *stor
     static const char *const work[] = {"annotate.work"}, *const review[] = {"annotate.review"},
                              *const manage[] = {"annotate.manage", "data.write", "data.manage",
                                                 "annotate.review"};
-    struct store_migration *steps = (struct store_migration *)annotate_migrations;
-    size_t pending = 0;
+    struct str text = STR_NONE;
     *d = (struct desk){.now_ms = 1793592000000LL};
+    room_more = annotate_migrations;
+    room_n_more = annotate_n_migrations;
     if (!room_fresh(&d->r, store))
         return false;
-    struct str text = STR_NONE;
-    struct store_migration all[64];
-    size_t n = 0;
-    for (size_t i = 0; i < ledger_n_migrations; i++)
-        all[n++] = ledger_migrations[i];
-    for (size_t i = 0; i < ops_n_migrations; i++)
-        all[n++] = ops_migrations[i];
-    for (size_t i = 0; i < compute_n_migrations; i++)
-        all[n++] = compute_migrations[i];
-    for (size_t i = 0; i < privacy_n_migrations; i++)
-        all[n++] = privacy_migrations[i];
-    for (size_t i = 0; i < data_n_migrations; i++)
-        all[n++] = data_migrations[i];
-    for (size_t i = 0; i < annotate_n_migrations; i++)
-        all[n++] = steps[i];
-    CHECK_OK(store_migrate(store, all, n, false, &pending, &d->why), &d->why);
     CHECK_OK(ops_bootstrap(d->r.ops, d->r.arena, &text, &d->why), &d->why);
     struct annotate_opts opts = {.store = store,
                                  .objects = d->r.objects,

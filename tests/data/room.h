@@ -32,6 +32,10 @@ struct room {
     struct why why;
 };
 
+/* The migrations of a room above, for its tests: set before the room is opened. */
+__attribute__((unused)) static const struct store_migration *room_more;
+__attribute__((unused)) static size_t room_n_more;
+
 __attribute__((unused)) static enum err room_open(struct room *r, struct store *store)
 {
     static const struct conf_key log_keys[] = {
@@ -52,6 +56,8 @@ __attribute__((unused)) static enum err room_open(struct room *r, struct store *
         steps[n++] = data_migrations[i];
     for (size_t i = 0; i < privacy_n_migrations; i++)
         steps[n++] = privacy_migrations[i];
+    for (size_t i = 0; i < room_n_more; i++)
+        steps[n++] = room_more[i];
     enum err err = conf_load(tables, 4, NULL, NULL, 0, r->arena, &r->conf, &r->why);
     if (!err)
         err = store_migrate(store, steps, n, false, &pending, &r->why);
