@@ -68,7 +68,7 @@ static enum err guess_labels(struct import *m, struct why *why)
         if (!err)
             err = studio_guess_see(guess, task, why);
         if (err)
-            err_prefix(why, "task %zu: ", i + 1);
+            err_prefix(why, "task %zu", i + 1);
     }
     if (!err)
         err = studio_guess_labels(guess, &m->labels, why);
@@ -177,7 +177,7 @@ static enum err add_record(struct import *m, struct data_writer *writer, const c
     bool bad = false;
     enum err err = json_parse(m->tasks[i], arena, &task, why);
     if (err) {
-        err_prefix(why, "task %zu: ", i + 1);
+        err_prefix(why, "task %zu", i + 1);
         return err;
     }
     const struct json *data = json_get(task, "data");
@@ -357,7 +357,7 @@ static enum err add_item(struct import *m, struct act *act, const struct data_re
     if (!err)
         err = studio_task_read(json, &m->labels, act->arena, &m->notes, &task, why);
     if (err) {
-        err_prefix(why, "task %lld: ", (long long)index);
+        err_prefix(why, "task %lld", (long long)index);
         return err;
     }
     for (size_t i = 0; i < task.n_predictions && !fresh.pre.len; i++)

@@ -28,7 +28,8 @@ struct str person_name(struct annotate *annotate, struct str user, struct arena 
 {
     struct str name =
         ops_actor_name(annotate->opts.ops, str_printf(arena, "user:%.*s", STR_FMT(user)), arena);
-    return name.len ? name : user;
+    /* Whoever came with an import has no account, but a name. */
+    return name.len ? name : str_starts(user, STR("studio:")) ? str_from(user, 7) : user;
 }
 
 /* ---- rows ---- */

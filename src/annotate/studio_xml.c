@@ -286,7 +286,7 @@ enum err studio_config_read(struct str xml, struct arena *arena, struct labels *
     settle_kinds(c);
     err = labels_finish(&c->labels, arena, why);
     if (err)
-        err_prefix(why, "the labelling configuration: ");
+        err_prefix(why, "the labelling configuration");
     else
         *out = c->labels;
     return err;
@@ -390,10 +390,9 @@ void studio_config_write(const struct labels *labels, struct buf *out)
                           : str_eq_c(s->kind, "chat") ? "Paragraphs"
                                                       : "Text";
         /* "row.review" is the member "review" of an exported task. */
-        size_t dot = str_find_char(s->path, '.');
+        struct str member = str_starts(s->path, STR("row.")) ? str_from(s->path, 4) : s->path;
         buf_printf(out, "  <%s", tag);
         put_attr(out, "name", s->name);
-        struct str member = dot == STR_NPOS ? s->path : str_from(s->path, dot + 1);
         put_attr(out, "value", str_printf(out->arena, "$%.*s", STR_FMT(member)));
         buf_add_c(out, "/>\n");
     }

@@ -265,8 +265,10 @@ enum err xml_read(struct str text, struct arena *arena, struct xml_node **out, s
         return err_set(why, ERR_TOO_LARGE, "the XML has more than %zu bytes", XML_MOST_BYTES);
     if (utf8_invalid(text) != STR_NPOS)
         return err_set(why, ERR_INVALID, "the XML is not UTF-8");
-    if (str_starts(text, STR("\xEF\xBB\xBF")))
-        x.at = 3;
+    for (x.at = 0; x.at < text.len; x.at++) /* XML 1.0 knows no other control characters */
+        if ((unsigned char)text.ptr[x.at] < ' ' && !is_space(text.ptr[x.at]))
+            return broken(&x, "a control character");
+    x.at = str_starts(text, STR("\xEF\xBB\xBF")) ? 3 : 0;
     enum err err = read_nodes(&x, &root);
     if (!err && !root)
         err = broken(&x, "there is no element");

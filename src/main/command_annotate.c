@@ -197,9 +197,16 @@ static enum err do_member(struct annotate_command *c, struct why *why)
     return err ? err : print_json(c, why);
 }
 
-static double figure(const struct json *value, const char *name)
+/* "0.743", or "-" for what is not defined; as a share in percent. */
+static const char *figure(struct annotate_command *c, const struct json *value, const char *name,
+                          double times, const char *unit)
 {
-    return json_f64(json_get(value, name), 0);
+    const struct json *number = json_get(value, name);
+    if (json_kind(number) == JSON_KIND_NULL)
+        return "-";
+    char *text = str_z(c->arena, str_printf(c->arena, times == 1 ? "%.3f%s" : "%.1f%s",
+                                            times * json_f64(number, 0), unit));
+    return text ? text : "";
 }
 
 static enum err do_stats(struct annotate_command *c, struct why *why)
@@ -212,16 +219,18 @@ static enum err do_stats(struct annotate_command *c, struct why *why)
     const struct json *agreement = err ? NULL : json_get(doc, "agreement"),
                       *fields = json_get(agreement, "fields"), *people = json_get(doc, "people");
     printf("agreement over %lld items\n", (long long)json_get_int(agreement, "n_units", 0));
-    for (size_t i = 0; i < json_len(fields); i++)
-        printf("  %-24.*s alpha %6.3f  exact %5.1f %%\n",
-               STR_FMT(json_get_str(json_at(fields, i), "field", STR(""))),
-               figure(json_at(fields, i), "alpha"), 100 * figure(json_at(fields, i), "exact"));
-    for (size_t i = 0; i < json_len(people); i++)
-        printf("  %-24.*s %7lld done %7.0f an hour  as final %5.1f %%  gold %5.1f %%\n",
-               STR_FMT(json_get_str(json_at(people, i), "name", STR(""))),
-               (long long)json_get_int(json_at(people, i), "n_submitted", 0),
-               figure(json_at(people, i), "per_hour"), 100 * figure(json_at(people, i), "accuracy"),
-               100 * figure(json_at(people, i), "gold"));
+    for (size_t i = 0; i < json_len(fields); i++) {
+        const struct json *f = json_at(fields, i);
+        printf("  %-24.*s alpha %-8s exact %s\n", STR_FMT(json_get_str(f, "field", STR(""))),
+               figure(c, f, "alpha", 1, ""), figure(c, f, "exact", 100, " %"));
+    }
+    for (size_t i = 0; i < json_len(people); i++) {
+        const struct json *p = json_at(people, i);
+        printf("  %-24.*s %7lld done  an hour %-8s as final %-8s gold %s\n",
+               STR_FMT(json_get_str(p, "name", STR(""))),
+               (long long)json_get_int(p, "n_submitted", 0), figure(c, p, "per_hour", 1, ""),
+               figure(c, p, "accuracy", 100, " %"), figure(c, p, "gold", 100, " %"));
+    }
     return err;
 }
 

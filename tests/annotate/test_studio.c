@@ -270,6 +270,7 @@ TEST(hostile_xml_is_refused)
         "<!-- <View/>",
         "<View/\xFF>",
         "</View>",
+        "<View a='\x01'/>",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct arena *arena = arena_new(1 << 20);
