@@ -1,5 +1,6 @@
 /* The data platform as a steward walks it: a file comes in, a pipeline is put together, tried and run, a record is
- * followed back to its source, a mixture is weighed, and a source is withdrawn with all that descends from it. */
+ * followed back to its source, a mixture is weighed; what was made is labelled, judged and released; a source is
+ * withdrawn with all that descends from it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { menu, overflow, signIn, visit } from './browser.mjs';
@@ -11,12 +12,7 @@ const LINES = [
 ];
 const FILE = { name: '走查留言.jsonl', mimeType: 'application/jsonl', buffer: Buffer.from(`${LINES.map((one) => JSON.stringify(one)).join('\n')}\n{"text": 坏\n`) };
 
-async function steward(world) {
-  const one = await visit(world.browser);
-  await signIn(one.page, world.url, 'demo-steward', world.demo);
-  await one.page.waitForSelector('nav.menu');
-  return one;
-}
+const steward = (world) => enter(world, 'demo-steward');
 
 /** Chooses by its words in the select that is open. */
 async function choose(page, select, words) {
@@ -27,6 +23,34 @@ async function choose(page, select, words) {
 async function addOperator(page, name) {
   await page.fill('[name=find-operator]', name);
   await page.locator('.palette-op', { has: page.locator('code', { hasText: new RegExp(`^${name}$`) }) }).click();
+}
+
+/** A call of the API with the session of the page. */
+function api(page, method, path, body) {
+  return page.evaluate(async ([method, path, body]) => {
+    const session = await (await fetch('/api/session')).json();
+    const response = await fetch(path, { method, headers: { 'X-CSRF-Token': session.csrf_token, 'Content-Type': 'application/json' }, body: body === null ? undefined : JSON.stringify(body) });
+    const words = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${words}`);
+    return words ? JSON.parse(words) : {};
+  }, [method, path, body ?? null]);
+}
+
+async function jobDone(page, id) {
+  for (let i = 0; i < 300; i++) {
+    const job = await api(page, 'GET', `/api/jobs/${id}`);
+    if (job.state === 'done') return job.result;
+    assert.ok(job.state === 'queued' || job.state === 'running', `the job ${job.state}: ${job.why}`);
+    await page.waitForTimeout(200);
+  }
+  throw new Error('the job did not end');
+}
+
+async function enter(world, name) {
+  const one = await visit(world.browser);
+  await signIn(one.page, world.url, name, world.demo);
+  await one.page.waitForSelector('nav.menu');
+  return one;
 }
 
 export function data(world) {
@@ -136,6 +160,55 @@ export function data(world) {
     await page.click('button:has-text("生成处理流程")');
     await page.locator('.step', { hasText: 'mix' }).waitFor();
     await page.locator('.flow-state .yes', { hasText: '可以运行' }).waitFor();
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+
+  test('what the pipeline made is labelled by keyboard, judged at the gate by another, released, and stands in the lineage', async () => {
+    const { context, page, faults } = await steward(world);
+    const project = await api(page, 'POST', '/api/annotation_projects', {
+      title: '走查标注', dataset: 'walk-clean', overlap: 1, review: 0, guidelines: '按内容选择。',
+      labels: { show: [{ name: 'text', kind: 'text', path: 'text' }], fields: [{ name: 'label', kind: 'choices', to: 'text', title: '属于哪一类', required: true, labels: [{ value: '路灯' }, { value: '其他' }] }] },
+    });
+    await jobDone(page, project.job);
+    await api(page, 'PUT', `/api/annotation_projects/${project.id}/members/demo-annotator`, { work: true });
+    const annotator = await enter(world, 'demo-annotator');
+    await annotator.page.goto(`${world.url}/console/annotation/${project.id}/work`);
+    for (let i = 0; i < 30; i++) {
+      const before = await annotator.page.locator('.span-text').first().innerText();
+      await annotator.page.keyboard.press('1');
+      await annotator.page.locator('.chip.on', { hasText: '路灯' }).waitFor();
+      await annotator.page.keyboard.press('Enter');
+      await annotator.page.waitForFunction((words) => document.querySelector('.span-text')?.innerText !== words, before);
+    }
+    assert.deepEqual(annotator.faults, []);
+    await annotator.context.close();
+    const labelled = await jobDone(page, (await api(page, 'POST', `/api/annotation_projects/${project.id}/results`, { dataset: 'walk-labelled', title: '走查标注结果' })).job);
+    assert.equal(labelled.n_records, 30);
+
+    const gate = await api(page, 'POST', '/api/gates', { dataset: 'walk-labelled', purpose: 'training' });
+    await jobDone(page, gate.job.id);
+    /* Who made the version does not judge it. */
+    const judge = await enter(world, 'zhoumin');
+    for (const kind of ['manual', 'hit'])
+      for (let claimed = 1; claimed > 0;) {
+        const { items } = await api(judge.page, 'POST', '/api/gate_samples/claims', { gate: gate.id, kind, n: 20 });
+        for (const one of items) await api(judge.page, 'PUT', `/api/gate_samples/${one.id}`, { verdict: 'ok' });
+        claimed = items.length;
+      }
+    await judge.context.close();
+    await api(page, 'POST', `/api/gates/${gate.id}/decision`, {});
+    const decided = await api(page, 'GET', `/api/gates/${gate.id}`);
+    assert.equal(decided.state, 'passed', JSON.stringify(decided.rules.filter((one) => one.ok === false)));
+    const made = await api(page, 'POST', '/api/releases', { gate: gate.id, name: 'walk-release', title: '走查发布' });
+    await jobDone(page, made.job.id);
+
+    await page.goto(`${world.url}/console/data_lineage`);
+    await choose(page, page.locator('.filters .el-select').first(), '走查留言');
+    await page.locator('g.node-release').waitFor();
+    const words = (await page.locator('svg').allTextContents()).join(' ');
+    for (const one of ['走查留言', 'walk-messages', 'walk-clean', 'walk-labelled', '标注', '发布']) assert.ok(words.includes(one), `no ${one} in the drawing: ${words}`);
+    assert.equal(await overflow(page), 0);
     assert.deepEqual(faults, []);
     await context.close();
   });
