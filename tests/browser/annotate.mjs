@@ -72,11 +72,11 @@ export function annotate(world) {
     const one = await enter('demo-steward');
     const { page } = one;
     const lines = TEXTS.map((text) => JSON.stringify({ text })).join('\n');
-    const sent = await api(page, 'POST', '/api/datasets/walk-letters/uploads?filename=letters.jsonl&title=%E7%95%99%E8%A8%80&kind=text&licence=own', lines, 'application/octet-stream');
+    const sent = await api(page, 'POST', `/api/datasets/walk-letters/uploads?filename=letters.jsonl&title=${encodeURIComponent('走查信件')}&kind=text&licence=own`, lines, 'application/octet-stream');
     assert.equal(sent.status, 202, JSON.stringify(sent));
     await jobDone(page, sent.body.job.id);
     await page.goto(`${world.url}/console/annotation_new`);
-    await select(page, page.locator('.new-project .el-select').first(), '留言');
+    await select(page, page.locator('.new-project .el-select').first(), '走查信件');
     await page.locator('.template-on', { hasText: '分类' }).waitFor();
     await page.fill('[name=guidelines]', '# 怎么判断\n- **投诉**：反映问题、要求处理\n- **咨询**：问怎么办\n- **建议**：提改进意见\n\n拿不准时按 `S` 跳过并写明原因。');
     await page.locator('.inline', { hasText: '每条几人标注' }).locator('input').fill('2');
