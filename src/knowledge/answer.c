@@ -25,6 +25,9 @@
 #define TITLE_SURE   0.75 /* this much of a record's title in the question means the record */
 #define TITLE_WEIGHT 1.2  /* of a record's title that stands in the question, against its rank */
 #define RECORD_LEAST 0.34 /* less of the title than this, and the record is not meant */
+#define LEAST_ASKED                                                                                \
+    5 /* characters of a question that a pair may be taken for by its words alone                  \
+       */
 #define SECOND_LEAST 0.5  /* a second passage this near the best is quoted too */
 #define SECOND_SURE  0.45 /* and at least this sure */
 #define RECORD_NEAR  0.3  /* a record whose passages are less likely than this share of the best */
@@ -230,11 +233,19 @@ static bool stands_out(const struct asking *a)
     return a->n_hits < 2 || a->hits[1].confidence < SECOND_LEAST * a->hits[0].confidence;
 }
 
+/* Whether a pair asks, word for word, all that is asked here, however strange the words are. */
+static bool asks_all(const struct asking *a, struct str pair)
+{
+    return utf8_count(a->question.text) >= LEAST_ASKED &&
+           str_find(pair, a->question.text) != STR_NPOS;
+}
+
 /* The pair that is nearly the question, or that is the best passage when that answers; n_hits when
  * there is none. */
 static size_t meant_pair(const struct asking *a, double *alike)
 {
     size_t best = a->n_hits;
+    bool whole = false;
     *alike = 0;
     for (size_t i = 0; i < a->n_hits; i++) {
         if (a->hits[i].meta.kind != KNOWLEDGE_FAQ)
@@ -242,12 +253,23 @@ static size_t meant_pair(const struct asking *a, double *alike)
         double this = answer_alike(a->question.text, a->hits[i].article);
         if (i == 0 && a->answerable >= ANSWER_LEAST && stands_out(a))
             this += 1;
+        if (asks_all(a, a->hits[i].article)) {
+            whole = true;
+            this += 2;
+        }
         if (this > *alike) {
             *alike = this;
             best = i;
         }
     }
-    return *alike >= FAQ_ALIKE && a->answerable >= ROUTE_LEAST ? best : a->n_hits;
+    return *alike >= FAQ_ALIKE && (whole || a->answerable >= ROUTE_LEAST) ? best : a->n_hits;
+}
+
+/* Of what meant_pair() said: the likeness where that decided, else that of the best passage. */
+static double faq_confidence(const struct asking *a, double alike)
+{
+    double likeness = alike >= 2 ? alike - 2 : alike;
+    return likeness >= 1 || a->answerable > likeness ? a->answerable : likeness;
 }
 
 static enum err by_faq(struct asking *a, bool *done, struct why *why)
@@ -271,8 +293,7 @@ static enum err by_faq(struct asking *a, bool *done, struct why *why)
     struct str words = str_trim_space(str_from(a->hits[0].text, body));
     err = add_quote(a, 0, a->hits[0].start + (size_t)(words.ptr - a->hits[0].text.ptr), words.len,
                     words, "", why);
-    return err ? err
-               : finish(a, "faq", alike >= 1 || a->answerable > alike ? a->answerable : alike, why);
+    return err ? err : finish(a, "faq", faq_confidence(a, alike), why);
 }
 
 /* ---- a field of a record ---- */
