@@ -240,60 +240,58 @@ static bool asks_all(const struct asking *a, struct str pair)
            str_find(pair, a->question.text) != STR_NPOS;
 }
 
-/* The pair that is nearly the question, or that is the best passage when that answers; n_hits when
- * there is none. */
-static size_t meant_pair(const struct asking *a, double *alike)
+/* A pair that is meant, and how sure that is. */
+struct pair {
+    size_t hit; /* n_hits: none is */
+    double confidence;
+};
+
+/* The pair that asks all that is asked, else the best passage when it answers, else the pair that
+ * is nearly the question; of several the one most alike. */
+static struct pair meant_pair(const struct asking *a)
 {
-    size_t best = a->n_hits;
-    bool whole = false;
-    *alike = 0;
+    struct pair meant = {a->n_hits, 0};
+    double most = 0;
+    int most_rank = 0;
     for (size_t i = 0; i < a->n_hits; i++) {
         if (a->hits[i].meta.kind != KNOWLEDGE_FAQ)
             continue;
-        double this = answer_alike(a->question.text, a->hits[i].article);
-        if (i == 0 && a->answerable >= ANSWER_LEAST && stands_out(a))
-            this += 1;
-        if (asks_all(a, a->hits[i].article)) {
-            whole = true;
-            this += 2;
-        }
-        if (this > *alike) {
-            *alike = this;
-            best = i;
-        }
+        double alike = answer_alike(a->question.text, a->hits[i].article);
+        bool best = i == 0 && a->answerable >= ANSWER_LEAST && stands_out(a);
+        int rank = 2 * asks_all(a, a->hits[i].article) + best;
+        if (rank == 0 && (alike < FAQ_ALIKE || a->answerable < ROUTE_LEAST))
+            continue;
+        if (meant.hit < a->n_hits && (rank < most_rank || (rank == most_rank && alike <= most)))
+            continue;
+        most = alike;
+        most_rank = rank;
+        meant.hit = i;
+        meant.confidence = best || alike >= 1 || a->answerable > alike ? a->answerable : alike;
     }
-    return *alike >= FAQ_ALIKE && (whole || a->answerable >= ROUTE_LEAST) ? best : a->n_hits;
-}
-
-/* Of what meant_pair() said: the likeness where that decided, else that of the best passage. */
-static double faq_confidence(const struct asking *a, double alike)
-{
-    double likeness = alike >= 2 ? alike - 2 : alike;
-    return likeness >= 1 || a->answerable > likeness ? a->answerable : likeness;
+    return meant;
 }
 
 static enum err by_faq(struct asking *a, bool *done, struct why *why)
 {
-    double alike;
-    size_t best = meant_pair(a, &alike);
-    if (best == a->n_hits)
+    struct pair meant = meant_pair(a);
+    if (meant.hit == a->n_hits)
         return ERR_OK;
     struct opened opened;
-    enum err err = open_version(a, &a->hits[best], &opened, why);
+    enum err err = open_version(a, &a->hits[meant.hit], &opened, why);
     if (err)
         return err;
-    const struct passage *p = passage_of(&opened, &a->hits[best]);
+    const struct passage *p = passage_of(&opened, &a->hits[meant.hit]);
     bool pair = p && p->kind == PASSAGE_FAQ && p->body < p->len;
     size_t body = pair ? p->body : 0;
     catalog_release(opened.catalog);
     if (!pair)
         return ERR_OK;
-    to_front(a, best);
+    to_front(a, meant.hit);
     *done = true;
     struct str words = str_trim_space(str_from(a->hits[0].text, body));
     err = add_quote(a, 0, a->hits[0].start + (size_t)(words.ptr - a->hits[0].text.ptr), words.len,
                     words, "", why);
-    return err ? err : finish(a, "faq", faq_confidence(a, alike), why);
+    return err ? err : finish(a, "faq", meant.confidence, why);
 }
 
 /* ---- a field of a record ---- */
