@@ -3,7 +3,7 @@
 #include "core/arena.h"
 #include "privacy/privacy.h"
 
-enum err agreed_begin(struct collect *c, struct privacy_scanner **out, struct why *why)
+static enum err begin(struct collect *c, struct privacy_scanner **out, struct why *why)
 {
     const struct json *papers;
     enum err err = json_parse(c->def.collection, c->arena, &papers, why);
@@ -12,6 +12,29 @@ enum err agreed_begin(struct collect *c, struct privacy_scanner **out, struct wh
                       "what people said is collected only with \"consent\": true in the collection "
                       "record, which names what they agreed to");
     return err ? err : privacy_scanner_new(NULL, out, why);
+}
+
+enum err agreed_collect(struct collect *c, struct str uri, agreed_each *each, struct why *why)
+{
+    struct agreed r = {.c = c};
+    struct why own = {0};
+    enum err err = begin(c, &r.scanner, why);
+    if (!err)
+        err = collect_source(c, uri, STR(""), 0, r.key, why);
+    if (!err) {
+        err = each(&r, json_get_str(c->state, "after", STR("")), &own);
+        if (err == ERR_CANCELLED && collect_enough(c))
+            err = ERR_OK;
+        else if (err)
+            err_note(why, "%s", why_text(&own, err));
+    }
+    if (!err && r.last[0] && !collect_enough(c)) {
+        struct str state = str_printf(c->arena, "{\"after\":\"%s\"}", r.last);
+        err = state.ptr ? collect_keep(c, state, why)
+                        : err_set(why, ERR_NO_MEMORY, "could not keep a state");
+    }
+    privacy_scanner_free(r.scanner);
+    return err;
 }
 
 enum err agreed_mask(struct collect *c, const struct privacy_scanner *scanner, struct str text,

@@ -12,15 +12,8 @@ static const struct acquire_param params[] = {
     AGREED_PARAMS,
 };
 
-struct reading {
-    struct collect *c;
-    struct privacy_scanner *scanner;
-    char key[DATA_SOURCE_KEY];
-    char last[UUID_TEXT];
-};
-
-static enum err put_masked(struct reading *r, struct json_out *out, const char *key,
-                           struct str text, struct arena *arena, struct why *why)
+static enum err put_masked(struct agreed *r, struct json_out *out, const char *key, struct str text,
+                           struct arena *arena, struct why *why)
 {
     struct str masked;
     enum err err = agreed_mask(r->c, r->scanner, text, arena, &masked, why);
@@ -30,7 +23,7 @@ static enum err put_masked(struct reading *r, struct json_out *out, const char *
 }
 
 /* qa: the correction is the answer. preference: it is chosen, the centre's answer rejected. */
-static enum err record_of(struct reading *r, const struct knowledge_said *said, struct arena *arena,
+static enum err record_of(struct agreed *r, const struct knowledge_said *said, struct arena *arena,
                           struct buf *buf, struct why *why)
 {
     struct json_out out;
@@ -54,7 +47,7 @@ static enum err record_of(struct reading *r, const struct knowledge_said *said, 
 
 static enum err take(void *ctx, const struct knowledge_said *said, struct why *why)
 {
-    struct reading *r = ctx;
+    struct agreed *r = ctx;
     struct buf buf;
     if (collect_enough(r->c))
         return err_set(why, ERR_CANCELLED, "enough");
@@ -71,34 +64,20 @@ static enum err take(void *ctx, const struct knowledge_said *said, struct why *w
     return err;
 }
 
+static enum err each(struct agreed *r, struct str after, struct why *why)
+{
+    return knowledge_said_each(r->c->acquire->opts.knowledge, &r->c->who,
+                               collect_text(r->c, "base"), after, take, r, why);
+}
+
 static enum err collect(struct collect *c, struct why *why)
 {
-    struct reading r = {.c = c};
-    struct why own = {0};
     if (!c->acquire->opts.knowledge)
         return err_set(why, ERR_UNSUPPORTED, "there are no knowledge bases here");
-    enum err err = agreed_begin(c, &r.scanner, why);
-    struct str base = collect_text(c, "base");
-    struct str uri = str_printf(c->arena, "feedback:%.*s", STR_FMT(base));
-    if (!err && !uri.ptr)
-        err = err_set(why, ERR_NO_MEMORY, "could not name a source");
-    if (!err)
-        err = collect_source(c, uri, STR(""), 0, r.key, why);
-    if (!err) {
-        err = knowledge_said_each(c->acquire->opts.knowledge, &c->who, base,
-                                  json_get_str(c->state, "after", STR("")), take, &r, &own);
-        if (err == ERR_CANCELLED && collect_enough(c))
-            err = ERR_OK;
-        else if (err)
-            err_note(why, "%s", why_text(&own, err));
-    }
-    if (!err && r.last[0] && !collect_enough(c)) {
-        struct str state = str_printf(c->arena, "{\"after\":\"%s\"}", r.last);
-        err = state.ptr ? collect_keep(c, state, why)
-                        : err_set(why, ERR_NO_MEMORY, "could not keep a state");
-    }
-    privacy_scanner_free(r.scanner);
-    return err;
+    struct str uri = str_printf(c->arena, "feedback:%.*s", STR_FMT(collect_text(c, "base")));
+    if (!uri.ptr)
+        return err_set(why, ERR_NO_MEMORY, "could not name a source");
+    return agreed_collect(c, uri, each, why);
 }
 
 const struct acquire_kind acquire_kind_feedback = {

@@ -14,15 +14,8 @@ static const struct acquire_param params[] = {
     AGREED_PARAMS,
 };
 
-struct reading {
-    struct collect *c;
-    struct privacy_scanner *scanner;
-    char key[DATA_SOURCE_KEY];
-    char last[UUID_TEXT];
-};
-
-static enum err put_turn(struct reading *r, struct str role, struct str content,
-                         struct arena *arena, struct json_out *out, struct why *why)
+static enum err put_turn(struct agreed *r, struct str role, struct str content, struct arena *arena,
+                         struct json_out *out, struct why *why)
 {
     struct str masked;
     enum err err = agreed_mask(r->c, r->scanner, content, arena, &masked, why);
@@ -48,7 +41,7 @@ static enum err reply_of(const struct gateway_agreed *call, struct arena *arena,
     return err;
 }
 
-static enum err record_of(struct reading *r, const struct gateway_agreed *call, struct arena *arena,
+static enum err record_of(struct agreed *r, const struct gateway_agreed *call, struct arena *arena,
                           struct buf *buf, struct why *why)
 {
     const struct json *request, *turns;
@@ -87,7 +80,7 @@ static enum err record_of(struct reading *r, const struct gateway_agreed *call, 
     return err ? err : buf_err(buf, why);
 }
 
-static bool wanted(const struct reading *r, const struct gateway_agreed *call)
+static bool wanted(const struct agreed *r, const struct gateway_agreed *call)
 {
     struct str model = collect_text(r->c, "model"), app = collect_text(r->c, "application");
     return str_eq_c(call->door, "chat/completions") && (!model.len || str_eq(model, call->model)) &&
@@ -96,7 +89,7 @@ static bool wanted(const struct reading *r, const struct gateway_agreed *call)
 
 static enum err take(void *ctx, const struct gateway_agreed *call, struct why *why)
 {
-    struct reading *r = ctx;
+    struct agreed *r = ctx;
     struct buf buf;
     struct why own = {0};
     if (collect_enough(r->c))
@@ -118,30 +111,16 @@ static enum err take(void *ctx, const struct gateway_agreed *call, struct why *w
     return err;
 }
 
+static enum err each(struct agreed *r, struct str after, struct why *why)
+{
+    return gateway_agreed_each(r->c->acquire->opts.gateway, &r->c->who, after, take, r, why);
+}
+
 static enum err collect(struct collect *c, struct why *why)
 {
-    struct reading r = {.c = c};
-    struct why own = {0};
     if (!c->acquire->opts.gateway)
         return err_set(why, ERR_UNSUPPORTED, "there is no log of calls here");
-    enum err err = agreed_begin(c, &r.scanner, why);
-    if (!err)
-        err = collect_source(c, STR("gateway:requests"), STR(""), 0, r.key, why);
-    if (!err) {
-        err = gateway_agreed_each(c->acquire->opts.gateway, &c->who,
-                                  json_get_str(c->state, "after", STR("")), take, &r, &own);
-        if (err == ERR_CANCELLED && collect_enough(c))
-            err = ERR_OK;
-        else if (err)
-            err_note(why, "%s", why_text(&own, err));
-    }
-    if (!err && r.last[0] && !collect_enough(c)) {
-        struct str state = str_printf(c->arena, "{\"after\":\"%s\"}", r.last);
-        err = state.ptr ? collect_keep(c, state, why)
-                        : err_set(why, ERR_NO_MEMORY, "could not keep a state");
-    }
-    privacy_scanner_free(r.scanner);
-    return err;
+    return agreed_collect(c, STR("gateway:requests"), each, why);
 }
 
 const struct acquire_kind acquire_kind_gateway_log = {
