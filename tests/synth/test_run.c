@@ -418,7 +418,7 @@ TEST(killed_again_and_again_it_makes_the_same)
     (void)snprintf(rough, sizeof rough, spec, "rough");
     (void)snprintf(calm, sizeof calm, spec, "calm");
     CHECK_OK(synth_start(r.synth, &r.who, quoted(&r, rough), id, &why), &why);
-    for (useconds_t us = 60000; us < 3000000 && info.state != JOB_DONE; us = us * 4 / 3) {
+    for (useconds_t us = 15000; us < 3000000 && info.state != JOB_DONE; us = us * 4 / 3) {
         kills += killed(&r, id, us);
         CHECK_EQ(job_find(r.compute, id, r.arena, &info, NULL), ERR_OK);
     }
