@@ -1,72 +1,31 @@
 /* yicheng acquire: collectors directly on a data directory. */
 #include <stdio.h>
-#include <string.h>
 
-#include "core/arena.h"
 #include "core/file.h"
-#include "core/time.h"
-#include "main/command.h"
+#include "main/verb.h"
 
-#define ROOM      ((size_t)256 << 20)
 #define SPEC_MOST ((size_t)1 << 20)
-#define WAIT_MS   200
 
-struct acquire_command {
-    struct center *center;
-    struct arena *arena;
-    struct buf buf;
-    struct json_out out;
-    char **argv; /* what follows the verb */
-    bool json;
-};
-
-static enum err print_json(struct acquire_command *c, struct why *why)
-{
-    enum err err = buf_err(&c->buf, why);
-    if (!err)
-        printf("%.*s\n", STR_FMT(buf_str(&c->buf)));
-    return err;
-}
-
-static enum err read_spec(struct acquire_command *c, const struct json **out, struct why *why)
+static enum err read_spec(struct command_work *c, const struct json **out, struct why *why)
 {
     struct str text;
     enum err err = file_read(c->argv[0], SPEC_MOST, c->arena, &text, why);
     return err ? err : json_parse(text, c->arena, out, why);
 }
 
-/* Runs the job here; when a server has taken it already, waits for it. */
-static enum err follow(struct acquire_command *c, const char *id, struct job_info *info,
-                       struct why *why)
-{
-    struct why own = {0};
-    enum err err = job_run(c->center->compute, id, &own);
-    if (err && err != ERR_BUSY && err != ERR_CONFLICT)
-        return err_set(why, err, "%s", why_text(&own, err));
-    for (;;) {
-        err = job_find(c->center->compute, id, c->arena, info, why);
-        if (err || info->state == JOB_DONE)
-            return err;
-        if (info->state == JOB_FAILED || info->state == JOB_CANCELLED)
-            return err_set(why, ERR_INTERNAL, "the run %s: %.*s", job_state_name(info->state),
-                           STR_FMT(info->why));
-        time_sleep_ms(WAIT_MS);
-    }
-}
-
-static enum err do_kinds(struct acquire_command *c, struct why *why)
+static enum err do_kinds(struct command_work *c, struct why *why)
 {
     acquire_kinds_json(&c->out);
-    return print_json(c, why);
+    return command_print(c, why);
 }
 
-static enum err do_list(struct acquire_command *c, struct why *why)
+static enum err do_list(struct command_work *c, struct why *why)
 {
     const struct json *list;
     enum err err =
         acquire_list_json(c->center->acquire, &c->center->system, c->arena, &c->out, why);
     if (err || c->json)
-        return err ? err : print_json(c, why);
+        return err ? err : command_print(c, why);
     err = json_parse(buf_str(&c->buf), c->arena, &list, why);
     const struct json *items = json_get(list, "items");
     for (size_t i = 0; !err && i < json_len(items); i++) {
@@ -81,23 +40,23 @@ static enum err do_list(struct acquire_command *c, struct why *why)
     return err;
 }
 
-static enum err do_show(struct acquire_command *c, struct why *why)
+static enum err do_show(struct command_work *c, struct why *why)
 {
     enum err err = acquire_show_json(c->center->acquire, &c->center->system, str_c(c->argv[0]),
                                      NULL, c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_create(struct acquire_command *c, struct why *why)
+static enum err do_create(struct command_work *c, struct why *why)
 {
     const struct json *spec;
     enum err err = read_spec(c, &spec, why);
     if (!err)
         err = acquire_create(c->center->acquire, &c->center->system, spec, c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_change(struct acquire_command *c, struct why *why)
+static enum err do_change(struct command_work *c, struct why *why)
 {
     const struct json *spec;
     const char *name = *c->argv++;
@@ -105,29 +64,29 @@ static enum err do_change(struct acquire_command *c, struct why *why)
     if (!err)
         err = acquire_change(c->center->acquire, &c->center->system, str_c(name), spec, -1,
                              c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_remove(struct acquire_command *c, struct why *why)
+static enum err do_remove(struct command_work *c, struct why *why)
 {
     return acquire_remove(c->center->acquire, &c->center->system, str_c(c->argv[0]), why);
 }
 
-static enum err do_reset(struct acquire_command *c, struct why *why)
+static enum err do_reset(struct command_work *c, struct why *why)
 {
     enum err err = acquire_reset(c->center->acquire, &c->center->system, str_c(c->argv[0]),
                                  c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_runs(struct acquire_command *c, struct why *why)
+static enum err do_runs(struct command_work *c, struct why *why)
 {
     enum err err = acquire_runs_json(c->center->acquire, &c->center->system, str_c(c->argv[0]), 100,
                                      c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_try(struct acquire_command *c, struct why *why)
+static enum err do_try(struct command_work *c, struct why *why)
 {
     const struct json *spec;
     char id[UUID_TEXT];
@@ -136,20 +95,20 @@ static enum err do_try(struct acquire_command *c, struct why *why)
     if (!err)
         err = acquire_try(c->center->acquire, &c->center->system, spec, id, why);
     if (!err)
-        err = follow(c, id, &info, why);
+        err = command_follow(c->center, id, c->arena, &info, why);
     if (!err)
         printf("%.*s\n", STR_FMT(info.result));
     return err;
 }
 
-static enum err do_run(struct acquire_command *c, struct why *why)
+static enum err do_run(struct command_work *c, struct why *why)
 {
     char id[UUID_TEXT];
     struct job_info info;
     const struct json *result = NULL;
     enum err err = acquire_run(c->center->acquire, &c->center->system, str_c(c->argv[0]), id, why);
     if (!err)
-        err = follow(c, id, &info, why);
+        err = command_follow(c->center, id, c->arena, &info, why);
     if (!err && c->json) {
         printf("{\"job\":\"%s\",\"result\":%.*s}\n", id, STR_FMT(info.result));
         return ERR_OK;
@@ -173,47 +132,16 @@ static enum err do_run(struct acquire_command *c, struct why *why)
     return ERR_OK;
 }
 
-static const struct verb {
-    const char *name;
-    int n; /* arguments behind it */
-    enum err (*run)(struct acquire_command *c, struct why *why);
-} verbs[] = {
+static const struct command_verb verbs[] = {
     {"kinds", 0, do_kinds},   {"list", 0, do_list},     {"show", 1, do_show},
     {"create", 1, do_create}, {"change", 2, do_change}, {"remove", 1, do_remove},
     {"reset", 1, do_reset},   {"runs", 1, do_runs},     {"try", 1, do_try},
     {"run", 1, do_run},
 };
 
-static const struct verb *verb_of(int argc, char **argv)
-{
-    for (size_t i = 0; argc >= 2 && i < sizeof verbs / sizeof verbs[0]; i++)
-        if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 == verbs[i].n)
-            return &verbs[i];
-    return NULL;
-}
-
 static int run(const struct center_opts *opts, int argc, char **argv)
 {
-    struct why why = {0};
-    struct center center;
-    struct acquire_command c = {.center = &center, .argv = argv + 2, .json = opts->json};
-    const struct verb *verb = verb_of(argc, argv);
-    if (!verb || command_rest(argc, argv, 1, 4, &why))
-        return command_usage(&command_acquire);
-    enum err err = center_open(opts, CENTER_ALL, &center, &why);
-    if (err)
-        return command_fail("acquire", err, &why);
-    c.arena = arena_new(ROOM);
-    if (c.arena) {
-        buf_init(&c.buf, c.arena);
-        json_out_init(&c.out, &c.buf);
-        err = verb->run(&c, &why);
-    } else {
-        err = err_set(&why, ERR_NO_MEMORY, "could not begin");
-    }
-    arena_free(c.arena);
-    center_close(&center);
-    return err ? command_fail("acquire", err, &why) : 0;
+    return command_verbs(&command_acquire, verbs, sizeof verbs / sizeof verbs[0], opts, argc, argv);
 }
 
 const struct command command_acquire = {

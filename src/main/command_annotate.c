@@ -6,12 +6,10 @@
 
 #include "core/arena.h"
 #include "core/file.h"
-#include "core/time.h"
-#include "main/command.h"
+#include "main/verb.h"
 
 #define ROOM      ((size_t)1 << 30)
 #define FILE_MOST ((size_t)2 << 20)
-#define WAIT_MS   200
 
 struct annotate_command {
     struct center *center;
@@ -45,27 +43,13 @@ static enum err finish_job(struct annotate_command *c, struct why *why)
 {
     const struct json *answer;
     struct job_info info;
-    struct why own = {0};
     enum err err = json_parse(buf_str(&c->buf), c->arena, &answer, why);
     char *id = err ? NULL : str_z(c->arena, json_get_str(answer, "job", STR("")));
     if (err || !id)
         return err ? err : err_set(why, ERR_NO_MEMORY, "could not begin");
-    err = job_run(c->center->compute, id, &own);
-    if (err && err != ERR_BUSY && err != ERR_CONFLICT) {
-        err_note(why, "%s", why_text(&own, err));
+    err = command_follow(c->center, id, c->arena, &info, why);
+    if (err)
         return err;
-    }
-    for (;;) {
-        err = job_find(c->center->compute, id, c->arena, &info, why);
-        if (err)
-            return err;
-        if (info.state == JOB_DONE)
-            break;
-        if (info.state == JOB_FAILED || info.state == JOB_CANCELLED)
-            return err_set(why, ERR_INTERNAL, "the job %s: %.*s", job_state_name(info.state),
-                           STR_FMT(info.why));
-        time_sleep_ms(WAIT_MS);
-    }
     printf("%.*s\n", STR_FMT(info.result));
     return ERR_OK;
 }

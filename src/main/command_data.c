@@ -7,11 +7,10 @@
 #include "core/arena.h"
 #include "core/file.h"
 #include "core/time.h"
-#include "main/command.h"
+#include "main/verb.h"
 
 #define ROOM      ((size_t)1 << 30)
 #define SPEC_MOST ((size_t)1 << 20)
-#define WAIT_MS   200
 
 struct data_command {
     struct center *center;
@@ -31,31 +30,6 @@ static enum err print_json(struct data_command *c, struct why *why)
     if (!err)
         printf("%.*s\n", STR_FMT(buf_str(&c->buf)));
     return err;
-}
-
-/* ---- jobs in the foreground ---- */
-
-/* Runs it here; when a server has taken it already, waits for it. */
-static enum err follow(struct data_command *c, const char *id, struct job_info *info,
-                       struct why *why)
-{
-    struct why own = {0};
-    enum err err = job_run(c->center->compute, id, &own);
-    if (err && err != ERR_BUSY && err != ERR_CONFLICT) {
-        err_note(why, "%s", why_text(&own, err));
-        if (own.hint[0])
-            err_hint(why, "%s", own.hint);
-        return err;
-    }
-    for (;;) {
-        err = job_find(c->center->compute, id, c->arena, info, why);
-        if (err || info->state == JOB_DONE)
-            return err;
-        if (info->state == JOB_FAILED || info->state == JOB_CANCELLED)
-            return err_set(why, ERR_INTERNAL, "the job %s: %.*s", job_state_name(info->state),
-                           STR_FMT(info->why));
-        time_sleep_ms(WAIT_MS);
-    }
 }
 
 static void print_steps(const struct json *result)
@@ -81,7 +55,7 @@ static enum err finish_job(struct data_command *c, const char *id, int64_t start
 {
     struct job_info info;
     const struct json *result = NULL;
-    enum err err = follow(c, id, &info, why);
+    enum err err = command_follow(c->center, id, c->arena, &info, why);
     if (!err)
         err = json_parse(info.result, c->arena, &result, why);
     if (err)

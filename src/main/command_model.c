@@ -182,8 +182,7 @@ static enum err import(struct center *c, int argc, char **argv, struct why *why)
     return err ? err : print(&call, why);
 }
 
-static enum err list(struct center *c, enum models_noun noun, int argc, char **argv,
-                     struct why *why)
+static enum err list(struct center *c, int noun, int argc, char **argv, struct why *why)
 {
     struct call call;
     const struct json *filter = NULL;
@@ -193,7 +192,7 @@ static enum err list(struct center *c, enum models_noun noun, int argc, char **a
     if (!err && retired)
         err = json_parse(STR("{\"retired\":true}"), c->arena, &filter, why);
     if (!err)
-        err = models_items(c->models, &call.ask, noun, filter, why);
+        err = models_items(c->models, &call.ask, (enum models_noun)noun, filter, why);
     return err ? err : print(&call, why);
 }
 
@@ -221,24 +220,23 @@ static enum err retire(struct center *c, int argc, char **argv, struct why *why)
     return err ? err : print(&call, why);
 }
 
-static enum err show(struct center *c, enum models_noun noun, int argc, char **argv,
-                     struct why *why)
+static enum err show(struct center *c, int noun, int argc, char **argv, struct why *why)
 {
     struct call call;
     enum err err = command_rest(argc, argv, 1, 1, why);
     begin(&call, c);
     if (!err)
-        err = models_show(c->models, &call.ask, noun, str_c(argv[1]), why);
+        err = models_show(c->models, &call.ask, (enum models_noun)noun, str_c(argv[1]), why);
     return err ? err : print(&call, why);
 }
 
-static enum err take_away(struct center *c, enum models_noun noun, int argc, char **argv,
-                          struct why *why)
+static enum err take_away(struct center *c, int noun, int argc, char **argv, struct why *why)
 {
     struct call call;
     enum err err = command_rest(argc, argv, 1, 1, why);
     begin(&call, c);
-    return err ? err : models_remove(c->models, &call.ask, noun, str_c(argv[1]), why);
+    return err ? err
+               : models_remove(c->models, &call.ask, (enum models_noun)noun, str_c(argv[1]), why);
 }
 
 /* Makes it, or changes it when it is there. */
@@ -250,7 +248,7 @@ static enum err put(struct center *c, enum models_noun noun, const char *name, s
     const struct json *body = NULL;
     begin(&call, c);
     call.ask.out = NULL;
-    enum err err = models_show(c->models, &call.ask, noun, str_c(name), NULL);
+    enum err err = models_show(c->models, &call.ask, (enum models_noun)noun, str_c(name), NULL);
     call.ask.out = &call.out;
     if (!err) {
         err = parse(c, rest, &body, why);
@@ -405,14 +403,14 @@ static enum err deploy(struct center *c, int argc, char **argv, struct why *why)
                : models_deployment_do(c->models, &call.ask, str_c(argv[1]), MODELS_START, why);
 }
 
-static enum err verb(struct center *c, enum models_verb what, int argc, char **argv,
-                     struct why *why)
+static enum err change_state(struct center *c, int what, int argc, char **argv, struct why *why)
 {
     struct call call;
     enum err err = command_rest(argc, argv, 1, 1, why);
     begin(&call, c);
     if (!err)
-        err = models_deployment_do(c->models, &call.ask, str_c(argv[1]), what, why);
+        err =
+            models_deployment_do(c->models, &call.ask, str_c(argv[1]), (enum models_verb)what, why);
     return err ? err : print(&call, why);
 }
 
@@ -446,83 +444,62 @@ static enum err edge(struct center *c, int argc, char **argv, struct why *why)
 
 /* ---- which ---- */
 
-static enum err dispatch(struct center *c, int argc, char **argv, bool *known, struct why *why)
+/* `what` is the noun or the verb that a function serving several is asked for. */
+static const struct verb {
+    const char *name;
+    enum err (*run)(struct center *c, int argc, char **argv, struct why *why);
+    enum err (*run_for)(struct center *c, int what, int argc, char **argv, struct why *why);
+    int what;
+} verbs[] = {
+    {"list", NULL, list, MODELS_MODEL},
+    {"show", NULL, show, MODELS_MODEL},
+    {"import", import, NULL, 0},
+    {"verify", verify, NULL, 0},
+    {"retire", retire, NULL, 0},
+    {"aliases", NULL, list, MODELS_ALIAS},
+    {"alias", alias, NULL, 0},
+    {"rollback", rollback, NULL, 0},
+    {"history", history, NULL, 0},
+    {"unalias", NULL, take_away, MODELS_ALIAS},
+    {"endpoints", NULL, list, MODELS_ENDPOINT},
+    {"endpoint", endpoint, NULL, 0},
+    {"test", test, NULL, 0},
+    {"unendpoint", NULL, take_away, MODELS_ENDPOINT},
+    {"deployments", NULL, list, MODELS_DEPLOYMENT},
+    {"deploy", deploy, NULL, 0},
+    {"deployment", NULL, show, MODELS_DEPLOYMENT},
+    {"start", NULL, change_state, MODELS_START},
+    {"stop", NULL, change_state, MODELS_STOP},
+    {"drain", NULL, change_state, MODELS_DRAIN},
+    {"restart", NULL, change_state, MODELS_RESTART},
+    {"log", show_log, NULL, 0},
+    {"undeploy", NULL, take_away, MODELS_DEPLOYMENT},
+    {"edges", NULL, list, MODELS_EDGE},
+    {"edge", edge, NULL, 0},
+    {"unedge", NULL, take_away, MODELS_EDGE},
+};
+
+static const struct verb *verb_of(const char *word)
 {
-    const char *word = argc > 1 ? argv[1] : "";
-    argc--;
-    argv++;
-#define IS(name) (strcmp(word, (name)) == 0)
-    *known = true;
-    if (IS("list"))
-        return list(c, MODELS_MODEL, argc, argv, why);
-    if (IS("show"))
-        return show(c, MODELS_MODEL, argc, argv, why);
-    if (IS("import"))
-        return import(c, argc, argv, why);
-    if (IS("verify"))
-        return verify(c, argc, argv, why);
-    if (IS("retire"))
-        return retire(c, argc, argv, why);
-    if (IS("aliases"))
-        return list(c, MODELS_ALIAS, argc, argv, why);
-    if (IS("alias"))
-        return alias(c, argc, argv, why);
-    if (IS("rollback"))
-        return rollback(c, argc, argv, why);
-    if (IS("history"))
-        return history(c, argc, argv, why);
-    if (IS("unalias"))
-        return take_away(c, MODELS_ALIAS, argc, argv, why);
-    if (IS("endpoints"))
-        return list(c, MODELS_ENDPOINT, argc, argv, why);
-    if (IS("endpoint"))
-        return endpoint(c, argc, argv, why);
-    if (IS("test"))
-        return test(c, argc, argv, why);
-    if (IS("unendpoint"))
-        return take_away(c, MODELS_ENDPOINT, argc, argv, why);
-    if (IS("deployments"))
-        return list(c, MODELS_DEPLOYMENT, argc, argv, why);
-    if (IS("deploy"))
-        return deploy(c, argc, argv, why);
-    if (IS("deployment"))
-        return show(c, MODELS_DEPLOYMENT, argc, argv, why);
-    if (IS("start"))
-        return verb(c, MODELS_START, argc, argv, why);
-    if (IS("stop"))
-        return verb(c, MODELS_STOP, argc, argv, why);
-    if (IS("drain"))
-        return verb(c, MODELS_DRAIN, argc, argv, why);
-    if (IS("restart"))
-        return verb(c, MODELS_RESTART, argc, argv, why);
-    if (IS("log"))
-        return show_log(c, argc, argv, why);
-    if (IS("undeploy"))
-        return take_away(c, MODELS_DEPLOYMENT, argc, argv, why);
-    if (IS("edges"))
-        return list(c, MODELS_EDGE, argc, argv, why);
-    if (IS("edge"))
-        return edge(c, argc, argv, why);
-    if (IS("unedge"))
-        return take_away(c, MODELS_EDGE, argc, argv, why);
-    *known = false;
-    return ERR_INVALID;
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(word, verbs[i].name) == 0)
+            return &verbs[i];
+    return NULL;
 }
 
 static int run(const struct center_opts *opts, int argc, char **argv)
 {
     struct why why = {0};
     struct center center;
-    bool known = true;
-    if (argc < 2)
+    const struct verb *verb = argc < 2 ? NULL : verb_of(argv[1]);
+    if (!verb)
         return command_usage(&command_model);
     enum err err = center_open(opts, CENTER_ALL, &center, &why);
     if (err)
         return command_fail("model", err, &why);
-    err = dispatch(&center, argc, argv, &known, &why);
+    err = verb->run ? verb->run(&center, argc - 1, argv + 1, &why)
+                    : verb->run_for(&center, verb->what, argc - 1, argv + 1, &why);
     center_close(&center);
-    if (!known)
-        return command_usage(&command_model);
     return err ? command_fail("model", err, &why) : 0;
 }
 

@@ -7,13 +7,11 @@
 
 #include "core/arena.h"
 #include "core/file.h"
-#include "core/time.h"
-#include "main/command.h"
+#include "main/verb.h"
 
 #define ROOM      ((size_t)1 << 30)
 #define MOST_PEM  ((size_t)64 << 10)
 #define MOST_KEYS 8
-#define WAIT_MS   200
 
 struct release_command {
     struct center *center;
@@ -65,27 +63,11 @@ static enum err ask_of(struct release_command *c, const struct json **out, struc
 /* Runs it here; when a server has taken it already, waits for it. Prints its result. */
 static enum err finish_job(struct release_command *c, const char *id, struct why *why)
 {
-    struct why own = {0};
     struct job_info info;
-    enum err err = job_run(c->center->compute, id, &own);
-    if (err && err != ERR_BUSY && err != ERR_CONFLICT) {
-        if (own.hint[0])
-            err_hint(why, "%s", own.hint);
-        return err_set(why, err, "%s", why_text(&own, err));
-    }
-    for (;;) {
-        err = job_find(c->center->compute, id, c->arena, &info, why);
-        if (err)
-            return err;
-        if (info.state == JOB_DONE) {
-            printf("%.*s\n", STR_FMT(info.result));
-            return ERR_OK;
-        }
-        if (info.state == JOB_FAILED || info.state == JOB_CANCELLED)
-            return err_set(why, ERR_INTERNAL, "the job %s: %.*s", job_state_name(info.state),
-                           STR_FMT(info.why));
-        time_sleep_ms(WAIT_MS);
-    }
+    enum err err = command_follow(c->center, id, c->arena, &info, why);
+    if (!err)
+        printf("%.*s\n", STR_FMT(info.result));
+    return err;
 }
 
 static enum err do_report(struct release_command *c, struct why *why)
