@@ -41,7 +41,9 @@ struct models {
     int64_t looked_ns; /* when the generation was last asked for */
     bool building;     /* a thread is making the next snapshot */
     pthread_cond_t built;
-    atomic_bool stale; /* this process changed something */
+    atomic_uint outdated; /* how often this process changed something */
+    unsigned
+        heeded; /* what `outdated` was when the snapshot was last looked after; under the lock */
     struct models_state *states;
 
     pthread_t watcher;

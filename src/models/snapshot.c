@@ -678,24 +678,30 @@ static enum err refresh(struct models *m, struct why *why)
 {
     int64_t generation = 0;
     struct snapshot *fresh = NULL;
-    atomic_store(&m->stale, false);
+    unsigned outdated = atomic_load(&m->outdated);
     enum err err = ask_generation(m, &generation, why);
     (void)pthread_mutex_lock(&m->lock);
     bool same = !err && m->snapshot && m->snapshot->generation == generation;
     m->looked_ns = time_mono_ns();
     (void)pthread_mutex_unlock(&m->lock);
-    if (err || same)
-        return err;
-    err = build(m, &fresh, why);
-    if (err)
-        return err;
+    if (!err && !same)
+        err = build(m, &fresh, why);
     (void)pthread_mutex_lock(&m->lock);
-    struct snapshot *old = m->snapshot;
-    m->snapshot = fresh;
+    struct snapshot *old = fresh ? m->snapshot : NULL;
+    if (fresh)
+        m->snapshot = fresh;
     if (old)
         let_go(old);
+    m->heeded = outdated; /* after a failure too: the thread tries again, not every call */
     (void)pthread_mutex_unlock(&m->lock);
-    return ERR_OK;
+    return err;
+}
+
+/* Whether this process has changed what the snapshot was made from. Under the lock. True until the
+ * new one is in place, so that nobody is given the old one while it is built. */
+static bool is_outdated(struct models *m)
+{
+    return atomic_load(&m->outdated) != m->heeded;
 }
 
 /* The snapshot to use now, not counted; under the lock. Builds it when it must: the first one, one
@@ -703,10 +709,12 @@ static enum err refresh(struct models *m, struct why *why)
 static enum err current(struct models *m, struct snapshot **out, struct why *why)
 {
     bool old = !m->watching && time_mono_ns() - m->looked_ns > LOOK_NS;
-    bool must = !m->snapshot || atomic_load(&m->stale);
-    while (m->building && must) /* another does it: wait for that */
-        (void)pthread_cond_wait(&m->built, &m->lock);
-    must = !m->snapshot || atomic_load(&m->stale);
+    bool must = !m->snapshot || is_outdated(m);
+    if (m->building && must) { /* another does it: wait for that */
+        while (m->building)
+            (void)pthread_cond_wait(&m->built, &m->lock);
+        must = !m->snapshot || is_outdated(m);
+    }
     enum err err = ERR_OK;
     if ((must || old) && !m->building) {
         m->building = true;
@@ -724,7 +732,7 @@ static enum err current(struct models *m, struct snapshot **out, struct why *why
 
 void snapshot_wake(struct models *m)
 {
-    atomic_store(&m->stale, true);
+    (void)atomic_fetch_add(&m->outdated, 1);
 }
 
 static bool may_use(const struct models_route *route, struct str tenant)
@@ -786,7 +794,7 @@ enum err models_list(struct models *m, struct str tenant, struct arena *arena,
 bool models_at_hand(struct models *m)
 {
     (void)pthread_mutex_lock(&m->lock);
-    bool at_hand = m->snapshot && m->watching && !atomic_load(&m->stale);
+    bool at_hand = m->snapshot && m->watching && !is_outdated(m);
     (void)pthread_mutex_unlock(&m->lock);
     return at_hand;
 }

@@ -1,4 +1,7 @@
 /* Cards, versions, aliases, endpoints and edges, and the routes that come out of them. */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "models/registry.h"
 
 #define ENDPOINT(name, model, rest)                                                                \
@@ -180,6 +183,49 @@ TEST(an_alias_is_switched_and_rolled_back_in_one_step)
     (void)must(&r, MAKE, MODELS_ALIAS, "", "{\"name\":\"new\",\"targets\":[{\"model\":\"qwen\"}]}");
     (void)ask(&r, ROLLBACK, MODELS_ALIAS, "new", "");
     CHECK_EQ(r.err, ERR_CONFLICT);
+    registry_close(&r);
+}
+
+struct asker {
+    struct registry *r;
+    atomic_bool stop;
+    pthread_t thread;
+};
+
+static void *keep_asking(void *arg)
+{
+    struct asker *a = arg;
+    while (!atomic_load(&a->stop)) {
+        const struct models_route *route = NULL;
+        if (models_resolve(a->r->models, STR(OPS_HOME), STR("city-chat"), &route, NULL) == ERR_OK)
+            models_route_free(route);
+    }
+    return NULL;
+}
+
+/* Also while another thread is building the next snapshot for its own question. */
+TEST(what_this_process_changed_is_seen_by_its_next_question)
+{
+    REGISTRY(r);
+    struct asker others[2] = {{.r = &r}, {.r = &r}};
+    two_models(&r);
+    (void)must(&r, MAKE, MODELS_ALIAS, "",
+               "{\"name\":\"city-chat\",\"targets\":[{\"model\":\"qwen:1\"}]}");
+    for (size_t i = 0; i < 2; i++)
+        CHECK_EQ(pthread_create(&others[i].thread, NULL, keep_asking, &others[i]), 0);
+    for (int i = 0; i < 200; i++) {
+        const char *model = i % 2 ? "qwen" : "deepseek";
+        (void)must(&r, CHANGE, MODELS_ALIAS, "city-chat",
+                   i % 2 ? "{\"targets\":[{\"model\":\"qwen\"}]}"
+                         : "{\"targets\":[{\"model\":\"deepseek\"}]}");
+        const struct models_route *now = route_of(&r, "city-chat");
+        CHECK_STR(now->model, model);
+        models_route_free(now);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        atomic_store(&others[i].stop, true);
+        CHECK_EQ(pthread_join(others[i].thread, NULL), 0);
+    }
     registry_close(&r);
 }
 
