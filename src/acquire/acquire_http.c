@@ -101,26 +101,12 @@ static enum err reset(struct http_request *req, struct http_response *res, struc
     return err ? err : show(req, res, why);
 }
 
-static void put_job(struct http_response *res, const char *id, const char *kind)
-{
-    struct json_out *out = http_json(res);
-    http_status(res, 202);
-    json_begin_object(out);
-    json_key(out, "job");
-    json_begin_object(out);
-    json_kv_c(out, "id", id);
-    json_kv_c(out, "kind", kind);
-    json_kv_c(out, "state", "queued");
-    json_end_object(out);
-    json_end_object(out);
-}
-
 static enum err run(struct http_request *req, struct http_response *res, struct why *why)
 {
     char id[UUID_TEXT];
     enum err err = acquire_run(room(req), http_identity(req), http_param(req, "id"), id, why);
     if (!err)
-        put_job(res, id, "acquire.run");
+        job_accepted(res, NULL, id, "acquire.run");
     return err;
 }
 
@@ -132,7 +118,7 @@ static enum err try_it(struct http_request *req, struct http_response *res, stru
     if (!err)
         err = acquire_try(room(req), http_identity(req), body, id, why);
     if (!err)
-        put_job(res, id, "acquire.try");
+        job_accepted(res, NULL, id, "acquire.try");
     return err;
 }
 

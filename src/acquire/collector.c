@@ -372,12 +372,6 @@ static void put_raw(struct json_out *out, const char *key, struct str json)
         json_put_null(out);
 }
 
-static void put_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, ms ? time_format(ms, text) : NULL);
-}
-
 void collector_json(struct acquire *a, const struct collector *c, struct arena *arena,
                     struct json_out *out)
 {
@@ -401,12 +395,12 @@ void collector_json(struct acquire *a, const struct collector *c, struct arena *
     json_kv_bool(out, "enabled", c->enabled);
     json_kv_str(out, "owner", c->owner);
     json_kv_str(out, "owner_name", ops_actor_name(a->opts.ops, c->owner, arena));
-    put_time(out, "next_at", c->enabled ? c->next_ms : 0);
+    json_kv_time(out, "next_at", c->enabled ? c->next_ms : 0);
     json_kv_str(out, "why", c->why);
     put_raw(out, "state", c->state);
     json_kv_int(out, "revision", c->revision);
-    put_time(out, "created_at", c->created_ms);
-    put_time(out, "changed_at", c->changed_ms);
+    json_kv_time(out, "created_at", c->created_ms);
+    json_kv_time(out, "changed_at", c->changed_ms);
     buf_init(&last, arena);
     json_out_init(&last_json, &last);
     json_begin_array(&last_json);

@@ -133,12 +133,6 @@ enum err acquire_run(struct acquire *a, const struct ops_identity *who, struct s
 
 /* ---- showing ---- */
 
-static void put_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, ms ? time_format(ms, text) : NULL);
-}
-
 static void put_result(const struct json *result, struct json_out *out)
 {
     static const char *const numbers[] = {"n_records", "n_new",     "n_changed",
@@ -172,9 +166,9 @@ static void put_run(struct acquire *a, const struct store_rows *rows, size_t i, 
     json_kv_str(out, "phase", info.phase);
     json_kv_int(out, "done", info.done);
     json_kv_int(out, "total", info.total);
-    put_time(out, "queued_at", store_int(rows, i, 4));
-    put_time(out, "began_at", info.started_ms);
-    put_time(out, "ended_at", info.ended_ms);
+    json_kv_time(out, "queued_at", store_int(rows, i, 4));
+    json_kv_time(out, "began_at", info.started_ms);
+    json_kv_time(out, "ended_at", info.ended_ms);
     put_result(result, out);
     json_end_object(out);
 }
@@ -595,21 +589,13 @@ enum err acquire_try(struct acquire *a, const struct ops_identity *who, const st
                      char job[UUID_TEXT], struct why *why)
 {
     struct arena *arena = arena_new((size_t)16 << 20);
-    struct store_tx *tx = NULL;
     struct str spec;
     enum err err = arena ? ops_need(who, "data.write", why)
                          : err_set(why, ERR_NO_MEMORY, "could not try the collector");
     if (!err)
         err = trial_spec(a, who, body, arena, &spec, why);
     if (!err)
-        err = store_begin(a->opts.store, STORE_WRITE, &tx, why);
-    if (!err) {
-        err = job_submit(tx, a->opts.compute, who, "acquire.try", "trial", spec, "", job, why);
-        if (err)
-            store_rollback(tx);
-        else
-            err = store_commit(tx, why);
-    }
+        err = job_submit_alone(a->opts.compute, who, "acquire.try", "trial", spec, "", job, why);
     arena_free(arena);
     return err;
 }

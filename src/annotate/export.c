@@ -69,7 +69,7 @@ static enum err put_annotation(struct export *e, const struct work_label *l,
     json_end_object(out);
     json_kv_bool(out, "was_cancelled", l->state == LABEL_SKIPPED);
     json_kv_bool(out, "ground_truth", false);
-    put_time(out, "created_at", l->done_ms);
+    json_kv_time(out, "created_at", l->done_ms);
     json_kv_real(out, "lead_time", (double)l->spent_ms / 1000);
     enum err err = put_result(e, l->fixed.len ? l->fixed : l->answer, texts, origin, arena, out);
     json_end_object(out);

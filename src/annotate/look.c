@@ -45,7 +45,7 @@ static enum err put_row(struct act *act, const struct item *item, struct json_ou
         json_put_raw(out, item->final);
     else
         json_put_null(out);
-    put_time(out, "changed_at", item->changed_ms);
+    json_kv_time(out, "changed_at", item->changed_ms);
     json_end_object(out);
     return ERR_OK;
 }
@@ -600,7 +600,7 @@ static enum err put_people(struct act *act, struct json_out *out, struct why *wh
             share((double)store_int(&rows, i, 4), (double)(done + store_int(&rows, i, 4))));
         json_kv_int(out, "n_pre_accepted", store_int(&rows, i, 14));
         json_kv_int(out, "n_pre_changed", store_int(&rows, i, 15));
-        put_time(out, "last_at", store_int(&rows, i, 16));
+        json_kv_time(out, "last_at", store_int(&rows, i, 16));
         json_kv_str(out, "exam", store_str(&rows, i, 17));
         json_kv_real(out, "exam_score",
                      share(store_real(&rows, i, 19), (double)store_int(&rows, i, 18)));

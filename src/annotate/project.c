@@ -18,12 +18,6 @@ bool is_manager(const struct ops_identity *who)
     return ops_may(who, "annotate.manage");
 }
 
-void put_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, ms > 0 ? time_format(ms, text) : NULL);
-}
-
 struct str person_name(struct annotate *annotate, struct str user, struct arena *arena)
 {
     struct str name =
@@ -227,7 +221,7 @@ static enum err put_members(struct act *act, struct json_out *out, struct why *w
         json_kv_real(out, "exam_score", n ? store_real(&rows, i, 5) / (double)n : 0);
         json_kv_int(out, "n_submitted", store_int(&rows, i, 6));
         json_kv_int(out, "n_reviewed", store_int(&rows, i, 7));
-        put_time(out, "last_at", store_int(&rows, i, 8));
+        json_kv_time(out, "last_at", store_int(&rows, i, 8));
         json_end_object(out);
     }
     json_end_array(out);
@@ -269,8 +263,8 @@ static void put_project(const struct project *p, struct annotate *annotate, stru
         json_put_null(out);
     json_kv_str(out, "created_by", p->created_by);
     json_kv_str(out, "created_by_name", person_name(annotate, p->created_by, arena));
-    put_time(out, "created_at", p->created_ms);
-    put_time(out, "changed_at", p->changed_ms);
+    json_kv_time(out, "created_at", p->created_ms);
+    json_kv_time(out, "changed_at", p->changed_ms);
 }
 
 /* The caller's own place. */

@@ -64,7 +64,7 @@ static void put_label(struct act *act, const struct work_label *l, bool names, s
         json_put_raw(out, l->fixed);
     }
     json_kv_int(out, "spent_ms", l->spent_ms);
-    put_time(out, "done_at", l->done_ms);
+    json_kv_time(out, "done_at", l->done_ms);
     if (l->score >= 0)
         json_kv_real(out, "score", l->score);
     json_end_object(out);

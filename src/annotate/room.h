@@ -119,7 +119,6 @@ ERR_MUST_USE enum err project_see(struct act *act, struct why *why);
 /* "user:<id>" becomes the name for people. */
 struct str person_name(struct annotate *annotate, struct str user, struct arena *arena);
 int64_t now_of(const struct annotate *annotate);
-void put_time(struct json_out *out, const char *key, int64_t ms);
 
 /* ---- item.c ---- */
 

@@ -173,7 +173,7 @@ static enum err put_work(struct act *act, const struct work_label *l, struct jso
     if (l->state == LABEL_RETURNED)
         json_kv_str(out, "returned", l->review_comment.len ? l->review_comment : STR(" "));
     json_kv_bool(out, "exam", l->purpose == PURPOSE_EXAM);
-    put_time(out, "lease_until", l->lease_ms);
+    json_kv_time(out, "lease_until", l->lease_ms);
     json_end_object(out);
     return ERR_OK;
 }

@@ -215,9 +215,15 @@ enum err job_submit(struct store_tx *tx, struct compute *compute, const struct o
                     const char *kind, const char *title, struct str spec, const char *dedup_key,
                     char id[UUID_TEXT], struct why *why)
 {
+    uint8_t digest[HASH_BYTES];
+    char of_spec[HASH_TEXT];
     struct arena *arena = arena_new(16u << 20);
     if (!arena)
         return err_set(why, ERR_NO_MEMORY, "could not queue the job");
+    if (!dedup_key) {
+        hash_of(HASH_SHA256, spec, digest);
+        dedup_key = hex_put(digest, sizeof digest, of_spec);
+    }
     enum err err = check_submit(compute, kind, title, spec, dedup_key, arena, why);
     if (!err)
         err = find_same(tx, who->tenant, kind, dedup_key, arena, id, why);
@@ -227,6 +233,23 @@ enum err job_submit(struct store_tx *tx, struct compute *compute, const struct o
     arena_free(arena);
     if (!err)
         executor_wake(compute);
+    return err;
+}
+
+enum err job_submit_alone(struct compute *compute, const struct ops_identity *who, const char *kind,
+                          const char *title, struct str spec, const char *dedup_key,
+                          char id[UUID_TEXT], struct why *why)
+{
+    struct store_tx *tx = NULL;
+    enum err err = store_begin(compute->store, STORE_WRITE, &tx, why);
+    if (!err)
+        err = job_submit(tx, compute, who, kind, title, spec, dedup_key, id, why);
+    if (err)
+        store_rollback(tx);
+    else
+        err = store_commit(tx, why);
+    if (!err)
+        executor_wake(compute); /* the first call of it came before others could see the job */
     return err;
 }
 

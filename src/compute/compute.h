@@ -23,6 +23,7 @@
 struct arena;
 struct compute;
 struct conf_table;
+struct http_response;
 struct http_table;
 struct job;
 
@@ -88,12 +89,19 @@ ERR_MUST_USE enum err compute_start(struct compute *compute, struct why *why);
 void compute_stop(struct compute *compute, bool kill);
 
 /* Queues a job in the caller's transaction. dedup_key (may be ""): a queued or running job of the
- * same tenant, kind and key is returned instead of a second one. `spec` is a JSON object of at most
- * 1 MiB. The caller has checked that `who` may. */
+ * same tenant, kind and key is returned instead of a second one; NULL: the spec's hash is the key.
+ * `spec` is a JSON object of at most 1 MiB. The caller has checked that `who` may. */
 ERR_MUST_USE enum err job_submit(struct store_tx *tx, struct compute *compute,
                                  const struct ops_identity *who, const char *kind,
                                  const char *title, struct str spec, const char *dedup_key,
                                  char id[UUID_TEXT], struct why *why);
+/* The same in a transaction of its own. */
+ERR_MUST_USE enum err job_submit_alone(struct compute *compute, const struct ops_identity *who,
+                                       const char *kind, const char *title, struct str spec,
+                                       const char *dedup_key, char id[UUID_TEXT], struct why *why);
+/* The answer to who asked for a job: 202 and {"id": thing, "job": {"id", "kind", "state"}}; thing
+ * NULL: without. For handlers of rooms above. */
+void job_accepted(struct http_response *res, const char *thing, const char *id, const char *kind);
 /* For who started it, and for jobs.manage. A queued job ends at once; a running one is asked to
  * stop (SIGTERM) and killed after jobs.grace. ERR_CONFLICT when it has ended already. */
 ERR_MUST_USE enum err job_cancel(struct compute *compute, const struct ops_identity *who,

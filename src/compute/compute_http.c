@@ -15,12 +15,6 @@ static const struct ops_identity *caller(struct http_request *req)
     return http_identity(req);
 }
 
-static void put_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, ms > 0 ? time_format(ms, text) : NULL);
-}
-
 static void put_job(struct json_out *out, const struct job_info *job, struct str actor_name)
 {
     json_begin_object(out);
@@ -35,18 +29,30 @@ static void put_job(struct json_out *out, const struct job_info *job, struct str
     json_kv_int(out, "attempt", job->attempt);
     json_kv_int(out, "max_attempts", job->max_attempts);
     json_kv_int(out, "starts", job->starts);
-    put_time(out, "created_at", job->created_ms);
-    put_time(out, "started_at", job->started_ms);
-    put_time(out, "ended_at", job->ended_ms);
+    json_kv_time(out, "created_at", job->created_ms);
+    json_kv_time(out, "started_at", job->started_ms);
+    json_kv_time(out, "ended_at", job->ended_ms);
     json_kv_str(out, "why", job->why);
-    json_key(out, "result");
-    if (job->result.len)
-        json_put_raw(out, job->result);
-    else
-        json_put_null(out);
+    json_kv_raw(out, "result", job->result);
     json_kv_str(out, "actor", job->actor);
     if (actor_name.len)
         json_kv_str(out, "actor_name", actor_name);
+    json_end_object(out);
+}
+
+void job_accepted(struct http_response *res, const char *thing, const char *id, const char *kind)
+{
+    struct json_out *out = http_json(res);
+    http_status(res, 202);
+    json_begin_object(out);
+    if (thing)
+        json_kv_c(out, "id", thing);
+    json_key(out, "job");
+    json_begin_object(out);
+    json_kv_c(out, "id", id);
+    json_kv_c(out, "kind", kind);
+    json_kv_c(out, "state", job_state_name(JOB_QUEUED));
+    json_end_object(out);
     json_end_object(out);
 }
 

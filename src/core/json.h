@@ -84,6 +84,9 @@ void json_kv_c(struct json_out *out, const char *key, const char *s);
 void json_kv_int(struct json_out *out, const char *key, int64_t value);
 void json_kv_real(struct json_out *out, const char *key, double value);
 void json_kv_bool(struct json_out *out, const char *key, bool value);
+void json_kv_raw(struct json_out *out, const char *key, struct str json); /* empty: null */
+void json_kv_time(struct json_out *out, const char *key, int64_t ms);     /* 0 or less: null */
+void json_kv_day(struct json_out *out, const char *key, int32_t day);     /* DAY_NONE: null */
 
 /* The quoted form of s, appended to buf. */
 void json_quote(struct buf *buf, struct str s);

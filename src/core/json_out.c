@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/json.h"
+#include "core/time.h"
 #include "core/utf8.h"
 
 void json_out_init(struct json_out *out, struct buf *buf)
@@ -191,4 +192,25 @@ void json_kv_bool(struct json_out *out, const char *key, bool value)
 {
     json_key(out, key);
     json_put_bool(out, value);
+}
+
+void json_kv_raw(struct json_out *out, const char *key, struct str json)
+{
+    json_key(out, key);
+    if (json.len)
+        json_put_raw(out, json);
+    else
+        json_put_null(out);
+}
+
+void json_kv_time(struct json_out *out, const char *key, int64_t ms)
+{
+    char text[TIME_TEXT];
+    json_kv_c(out, key, ms > 0 ? time_format(ms, text) : NULL);
+}
+
+void json_kv_day(struct json_out *out, const char *key, int32_t day)
+{
+    char text[TIME_TEXT];
+    json_kv_c(out, key, day == DAY_NONE ? NULL : day_format(day, text));
 }

@@ -5,7 +5,6 @@
 
 #include "core/conf.h"
 #include "core/file.h"
-#include "core/time.h"
 #include "data/room.h"
 
 static const struct conf_key keys[] = {
@@ -49,19 +48,4 @@ void data_listen(struct data *data, data_withdrawn_fn *withdrawn, void *ctx)
     assert(data->n_listeners < sizeof data->listeners / sizeof data->listeners[0]);
     data->listeners[data->n_listeners].withdrawn = withdrawn;
     data->listeners[data->n_listeners++].ctx = ctx;
-}
-
-void data_kv_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, ms ? time_format(ms, text) : NULL);
-}
-
-void data_kv_raw(struct json_out *out, const char *key, struct str json)
-{
-    json_key(out, key);
-    if (json.len)
-        json_put_raw(out, json);
-    else
-        json_put_null(out);
 }

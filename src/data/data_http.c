@@ -202,20 +202,6 @@ static enum err export_version(struct http_request *req, struct http_response *r
 
 /* ---- jobs ---- */
 
-static void put_job(struct http_response *res, const char *id, const char *kind)
-{
-    struct json_out *out = http_json(res);
-    http_status(res, 202);
-    json_begin_object(out);
-    json_key(out, "job");
-    json_begin_object(out);
-    json_kv_c(out, "id", id);
-    json_kv_c(out, "kind", kind);
-    json_kv_c(out, "state", "queued");
-    json_end_object(out);
-    json_end_object(out);
-}
-
 static enum err import(struct http_request *req, struct http_response *res, struct why *why)
 {
     char id[UUID_TEXT];
@@ -226,7 +212,7 @@ static enum err import(struct http_request *req, struct http_response *res, stru
     if (!err)
         err = data_import(room(req), http_identity(req), http_body(req), id, why);
     if (!err)
-        put_job(res, id, "data.import");
+        job_accepted(res, NULL, id, "data.import");
     return err;
 }
 
@@ -326,7 +312,7 @@ static enum err upload(struct http_request *req, struct http_response *res, stru
     if (!err)
         err = data_import(room(req), http_identity(req), buf_str(&spec), id, why);
     if (!err)
-        put_job(res, id, "data.import");
+        job_accepted(res, NULL, id, "data.import");
     return err;
 }
 
@@ -378,7 +364,7 @@ static enum err run_pipeline(struct http_request *req, struct http_response *res
     if (!err)
         err = data_run(room(req), http_identity(req), spec, id, why);
     if (!err)
-        put_job(res, id, "data.run");
+        job_accepted(res, NULL, id, "data.run");
     return err;
 }
 

@@ -21,8 +21,8 @@ static void put_set(const struct dataset *set, const struct dataset_version *new
     json_kv_int(out, "n_records", newest ? newest->n_records : 0);
     json_kv_int(out, "n_bytes", newest ? newest->n_bytes : 0);
     json_kv_str(out, "state", newest ? newest->state : STR("empty"));
-    data_kv_time(out, "created_at", set->created_ms);
-    data_kv_raw(out, "card", set->card);
+    json_kv_time(out, "created_at", set->created_ms);
+    json_kv_raw(out, "card", set->card);
 }
 
 static void put_version(const struct dataset_version *v, struct json_out *out)
@@ -37,7 +37,7 @@ static void put_version(const struct dataset_version *v, struct json_out *out)
     json_kv_int(out, "n_records", v->n_records);
     json_kv_int(out, "n_bytes", v->n_bytes);
     json_kv_str(out, "actor", v->actor);
-    data_kv_time(out, "created_at", v->created_ms);
+    json_kv_time(out, "created_at", v->created_ms);
 }
 
 enum err data_sets_json(struct data *data, const struct ops_identity *who, struct arena *arena,
@@ -101,8 +101,8 @@ static enum err put_run(struct data *data, const struct dataset_version *v, stru
     if (err || !rows.n_rows)
         return err;
     json_kv_str(out, "made_by", store_str(&rows, 0, 0));
-    data_kv_raw(out, "spec", store_str(&rows, 0, 1));
-    data_kv_raw(out, "counts", store_str(&rows, 0, 2));
+    json_kv_raw(out, "spec", store_str(&rows, 0, 1));
+    json_kv_raw(out, "counts", store_str(&rows, 0, 2));
     return ERR_OK;
 }
 
@@ -129,7 +129,7 @@ enum err data_version_json(struct data *data, const struct ops_identity *who, st
     json_kv_int(out, "n_sources", (int64_t)json_len(json_get(manifest, "sources")));
     json_key(out, "shards");
     json_put_value(out, json_get(manifest, "shards"));
-    data_kv_raw(out, "card", v.card);
+    json_kv_raw(out, "card", v.card);
     err = put_run(data, &v, arena, out, why);
     json_end_object(out);
     return err;

@@ -389,11 +389,11 @@ enum err data_sources_json(struct data *data, const struct ops_identity *who, st
         json_kv_str(out, "uri", store_str(&rows, i, 1));
         json_kv_str(out, "sha256", store_str(&rows, i, 2));
         json_kv_int(out, "n_bytes", store_int(&rows, i, 3));
-        data_kv_raw(out, "collection", store_str(&rows, i, 4));
+        json_kv_raw(out, "collection", store_str(&rows, i, 4));
         json_kv_str(out, "state", store_str(&rows, i, 5));
         json_kv_str(out, "reason", store_str(&rows, i, 6));
-        data_kv_time(out, "created_at", store_int(&rows, i, 7));
-        data_kv_time(out, "withdrawn_at", store_int(&rows, i, 8));
+        json_kv_time(out, "created_at", store_int(&rows, i, 7));
+        json_kv_time(out, "withdrawn_at", store_int(&rows, i, 8));
         json_end_object(out);
     }
     json_end_array(out);

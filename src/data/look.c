@@ -287,7 +287,7 @@ static enum err put_source(struct data *data, const struct ops_identity *who, st
     json_kv_str(out, "id", key);
     json_kv_str(out, "uri", store_str(&rows, 0, 0));
     json_kv_str(out, "sha256", store_str(&rows, 0, 1));
-    data_kv_raw(out, "collection", store_str(&rows, 0, 2));
+    json_kv_raw(out, "collection", store_str(&rows, 0, 2));
     json_kv_str(out, "state", store_str(&rows, 0, 3));
     json_end_object(out);
     return ERR_OK;
@@ -311,7 +311,7 @@ enum err data_record_json(struct data *data, const struct ops_identity *who, str
     if (err)
         return err;
     json_begin_object(out);
-    data_kv_raw(out, "record", line);
+    json_kv_raw(out, "record", line);
     json_key(out, "ended"); /* where and why */
     json_put_value(out, end_of(trail));
     struct str source = record_source(id);
@@ -476,7 +476,7 @@ static enum err put_line(struct data *data, const struct dataset_version *v, con
         return err;
     struct str rest = str_from((struct str){(const char *)map.ptr, map.len}, m->offset), line;
     if (str_next(&rest, '\n', &line))
-        data_kv_raw(out, key, line);
+        json_kv_raw(out, key, line);
     file_unmap(&map);
     return ERR_OK;
 }

@@ -54,9 +54,7 @@ ERR_MUST_USE enum err data_read_pipeline(struct data *data, const struct ops_ide
                                          struct why *why);
 
 /* Time as text, or null for 0. */
-void data_kv_time(struct json_out *out, const char *key, int64_t ms);
 /* JSON that is stored, or null when it is empty. */
-void data_kv_raw(struct json_out *out, const char *key, struct str json);
 
 /* The line of the record with this id in a version; ptr NULL when there is none. Copied. Needs the
  * shards. Cost: a search through the version. */

@@ -194,33 +194,6 @@ enum err data_check_spec_json(struct data *data, const struct ops_identity *who,
 
 /* ---- queueing ---- */
 
-/* The same spec while it is queued or runs is the same job. */
-static enum err submit_in(struct data *data, struct store_tx *tx, const struct ops_identity *who,
-                          const char *kind, const char *title, struct str spec, char job[UUID_TEXT],
-                          struct why *why)
-{
-    uint8_t digest[HASH_BYTES];
-    char key[HASH_TEXT];
-    hash_of(HASH_SHA256, spec, digest);
-    return job_submit(tx, data->opts.compute, who, kind, title, spec,
-                      hex_put(digest, sizeof digest, key), job, why);
-}
-
-static enum err submit(struct data *data, const struct ops_identity *who, const char *kind,
-                       const char *title, struct str spec, char job[UUID_TEXT], struct why *why)
-{
-    struct store_tx *tx = NULL;
-    enum err err = store_begin(data->opts.store, STORE_WRITE, &tx, why);
-    if (err)
-        return err;
-    err = submit_in(data, tx, who, kind, title, spec, job, why);
-    if (err) {
-        store_rollback(tx);
-        return err;
-    }
-    return store_commit(tx, why);
-}
-
 /* The spec with the numbers of its references and keys as they are now: who follows a record later
  * compares it with the same, and a run that goes on after a rotation gives the same bytes. */
 static void put_spec(const struct plan *plan, const struct json *spec, struct json_out *out)
@@ -283,7 +256,8 @@ enum err data_run(struct data *data, const struct ops_identity *who, struct str 
     struct str name = err ? STR("") : plan.pipeline.name;
     char *title = err ? NULL : str_z(arena, name.len ? name : plan.pipeline.dataset);
     if (!err)
-        err = title ? submit(data, who, "data.run", title, buf_str(&buf), job, why)
+        err = title ? job_submit_alone(data->opts.compute, who, "data.run", title, buf_str(&buf),
+                                       NULL, job, why)
                     : err_set(why, ERR_NO_MEMORY, "could not queue the run");
     arena_free(arena);
     return err;
@@ -375,8 +349,10 @@ enum err data_import_in(struct data *data, struct store_tx *tx, const struct ops
     if (!err && !title)
         err = err_set(why, ERR_NO_MEMORY, "could not queue the import");
     else if (!err)
-        err = tx ? submit_in(data, tx, who, "data.import", title, buf_str(&buf), job, why)
-                 : submit(data, who, "data.import", title, buf_str(&buf), job, why);
+        err = tx ? job_submit(tx, data->opts.compute, who, "data.import", title, buf_str(&buf),
+                              NULL, job, why)
+                 : job_submit_alone(data->opts.compute, who, "data.import", title, buf_str(&buf),
+                                    NULL, job, why);
     arena_free(arena);
     return err;
 }

@@ -174,8 +174,8 @@ static void put_saved(struct data *data, const struct store_rows *rows, size_t i
     json_kv_int(out, "revision", store_int(rows, i, 3));
     json_kv_str(out, "actor", store_str(rows, i, 4));
     json_kv_str(out, "actor_name", ops_actor_name(data->opts.ops, store_str(rows, i, 4), arena));
-    data_kv_time(out, "created_at", store_int(rows, i, 5));
-    data_kv_time(out, "updated_at", store_int(rows, i, 6));
+    json_kv_time(out, "created_at", store_int(rows, i, 5));
+    json_kv_time(out, "updated_at", store_int(rows, i, 6));
     json_kv_int(out, "n_steps", (int64_t)json_len(json_get(spec, "steps")));
     json_kv_str(out, "output", json_get_str(json_get(spec, "output"), "dataset", STR("")));
     json_key(out, "inputs");

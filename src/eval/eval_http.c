@@ -1,8 +1,8 @@
 /* The routes /api/evaluations. */
 #include <stdlib.h>
 
+#include "compute/compute.h"
 #include "core/arena.h"
-#include "core/time.h"
 #include "eval/room.h"
 #include "http/http.h"
 
@@ -50,22 +50,8 @@ static enum err start(struct http_request *req, struct http_response *res, struc
                          why);
     if (err)
         return err;
-    http_status(res, 202);
-    struct json_out *out = http_json(res);
-    json_begin_object(out);
-    json_kv_c(out, "id", id);
-    json_key(out, "job");
-    json_begin_object(out);
-    json_kv_c(out, "id", job);
-    json_end_object(out);
-    json_end_object(out);
+    job_accepted(res, id, job, "eval.retrieval");
     return ERR_OK;
-}
-
-static void put_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, ms ? time_format(ms, text) : NULL);
 }
 
 /* Columns: id kb name n_questions job state metrics created_ms ended_ms. */
@@ -79,8 +65,8 @@ static void put_run(struct json_out *out, const struct store_rows *rows, size_t 
     json_kv_str(out, "state", store_str(rows, i, 5));
     json_key(out, "metrics");
     json_put_raw(out, store_str(rows, i, 6));
-    put_time(out, "created_at", store_int(rows, i, 7));
-    put_time(out, "ended_at", store_int(rows, i, 8));
+    json_kv_time(out, "created_at", store_int(rows, i, 7));
+    json_kv_time(out, "ended_at", store_int(rows, i, 8));
 }
 
 #define COLUMNS "id, kb, name, n_questions, job, state, metrics, created_ms, ended_ms"

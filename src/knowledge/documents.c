@@ -81,16 +81,6 @@ static enum err document_find(struct knowledge *k, const struct ops_identity *wh
 
 /* ---- writing JSON ---- */
 
-static void put_day(struct json_out *out, const char *key, int32_t day)
-{
-    char text[TIME_TEXT];
-    json_key(out, key);
-    if (day == DAY_NONE)
-        json_put_null(out);
-    else
-        json_put_c(out, day_format(day, text));
-}
-
 static void put_meta(struct json_out *out, const struct knowledge_meta *m)
 {
     json_kv_str(out, "title", m->title);
@@ -103,9 +93,9 @@ static void put_meta(struct json_out *out, const struct knowledge_meta *m)
     json_kv_str(out, "department", m->department);
     json_kv_int(out, "level", m->level);
     json_kv_c(out, "access", access_name(m->access));
-    put_day(out, "published", m->published);
-    put_day(out, "effective", m->effective);
-    put_day(out, "expires", m->expires);
+    json_kv_day(out, "published", m->published);
+    json_kv_day(out, "effective", m->effective);
+    json_kv_day(out, "expires", m->expires);
     json_kv_str(out, "replaced_by", m->replaced_by);
 }
 
@@ -132,10 +122,10 @@ static void put_version(const struct catalog_version *v, int32_t day, bool shown
     json_kv_c(out, "id", v->id);
     json_kv_str(out, "label", v->label);
     json_kv_str(out, "number", v->meta.number);
-    put_day(out, "published", v->meta.published);
-    put_day(out, "effective", v->meta.effective);
-    put_day(out, "expires", v->meta.expires);
-    put_day(out, "until", v->until > 0 ? v->until : DAY_NONE);
+    json_kv_day(out, "published", v->meta.published);
+    json_kv_day(out, "effective", v->meta.effective);
+    json_kv_day(out, "expires", v->meta.expires);
+    json_kv_day(out, "until", v->until > 0 ? v->until : DAY_NONE);
     json_kv_c(out, "status", status_name(catalog_status(v, day)));
     json_kv_str(out, "status_text", status_words(v, day, arena));
     json_kv_int(out, "n_passages", v->n_passages);
@@ -308,7 +298,7 @@ static void put_soon(const struct soon *s, int32_t today, struct arena *arena, s
     json_begin_object(out);
     put_document(s->catalog, d, s->version, today, arena, out);
     json_kv_c(out, "reason", reason);
-    put_day(out, "day", s->day);
+    json_kv_day(out, "day", s->day);
     json_kv_int(out, "days", s->day - today);
     json_end_object(out);
 }

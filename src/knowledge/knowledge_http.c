@@ -114,7 +114,6 @@ static enum err show_base(struct http_request *req, struct http_response *res, s
 static enum err submit_embed(struct http_request *req, char id[UUID_TEXT], struct why *why)
 {
     struct knowledge *k = room(req);
-    struct store_tx *tx = NULL;
     struct buf spec;
     struct json_out out;
     char *name = str_z(http_arena(req), http_param(req, "name"));
@@ -125,16 +124,9 @@ static enum err submit_embed(struct http_request *req, char id[UUID_TEXT], struc
     json_end_object(&out);
     enum err err =
         name ? buf_err(&spec, why) : err_set(why, ERR_NO_MEMORY, "could not begin the job");
-    if (!err)
-        err = store_begin(k->opts.store, STORE_WRITE, &tx, why);
-    if (!err)
-        err = job_submit(tx, k->opts.compute, http_identity(req), "knowledge.embed", name,
-                         buf_str(&spec), name, id, why);
-    if (err) {
-        store_rollback(tx);
-        return err;
-    }
-    return store_commit(tx, why);
+    return err ? err
+               : job_submit_alone(k->opts.compute, http_identity(req), "knowledge.embed", name,
+                                  buf_str(&spec), name, id, why);
 }
 
 static enum err embed(struct http_request *req, struct http_response *res, struct why *why)
@@ -147,19 +139,9 @@ static enum err embed(struct http_request *req, struct http_response *res, struc
         err = err_set(why, ERR_CONFLICT, "this base names no model that embeds");
     if (!err)
         err = submit_embed(req, id, why);
-    if (err)
-        return err;
-    http_status(res, 202);
-    struct json_out *json = http_json(res);
-    json_begin_object(json);
-    json_key(json, "job");
-    json_begin_object(json);
-    json_kv_c(json, "id", id);
-    json_kv_c(json, "kind", "knowledge.embed");
-    json_kv_c(json, "state", "queued");
-    json_end_object(json);
-    json_end_object(json);
-    return ERR_OK;
+    if (!err)
+        job_accepted(res, NULL, id, "knowledge.embed");
+    return err;
 }
 
 /* A base that was given another embedder gets its vectors without being asked again. */
@@ -212,7 +194,6 @@ static enum err submit(struct http_request *req, struct http_response *res, stru
 {
     struct knowledge *k = room(req);
     struct arena *arena = http_arena(req);
-    struct store_tx *tx = NULL;
     struct buf spec;
     struct json_out out;
     char id[UUID_TEXT];
@@ -232,29 +213,11 @@ static enum err submit(struct http_request *req, struct http_response *res, stru
     if (!err && !title)
         err = err_set(why, ERR_NO_MEMORY, "could not begin the import");
     if (!err)
-        err = store_begin(k->opts.store, STORE_WRITE, &tx, why);
-    if (!err) {
-        err = job_submit(tx, k->opts.compute, http_identity(req), "knowledge.import", title,
-                         buf_str(&spec), "", id, why);
-        if (!err)
-            err = store_commit(tx, why);
-        else
-            store_rollback(tx);
-    }
-    if (err)
-        return err;
-    http_status(res, 202);
-    struct json_out *json = http_json(res);
-    json_begin_object(json);
-    json_key(json, "job");
-    json_begin_object(json);
-    json_kv_c(json, "id", id);
-    json_kv_c(json, "kind", "knowledge.import");
-    json_kv_str(json, "title", name);
-    json_kv_c(json, "state", "queued");
-    json_end_object(json);
-    json_end_object(json);
-    return ERR_OK;
+        err = job_submit_alone(k->opts.compute, http_identity(req), "knowledge.import", title,
+                               buf_str(&spec), "", id, why);
+    if (!err)
+        job_accepted(res, NULL, id, "knowledge.import");
+    return err;
 }
 
 static enum err upload(struct http_request *req, struct http_response *res, struct why *why)

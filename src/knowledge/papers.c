@@ -261,12 +261,6 @@ enum err papers_feedback(struct knowledge *k, const struct ops_identity *who, co
 
 /* ---- the queue ---- */
 
-static void put_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, ms ? time_format(ms, text) : NULL);
-}
-
 enum err papers_reviews_json(struct knowledge *k, const struct ops_identity *who, const char *state,
                              const char *after, size_t limit, struct arena *arena,
                              struct json_out *out, struct why *why)
@@ -295,8 +289,8 @@ enum err papers_reviews_json(struct knowledge *k, const struct ops_identity *who
         json_begin_object(out);
         for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++)
             json_kv_str(out, columns[c], store_str(&rows, i, c));
-        put_time(out, "created_at", store_int(&rows, i, 10));
-        put_time(out, "ended_at", store_int(&rows, i, 11));
+        json_kv_time(out, "created_at", store_int(&rows, i, 10));
+        json_kv_time(out, "ended_at", store_int(&rows, i, 11));
         json_end_object(out);
     }
     json_end_array(out);
@@ -461,7 +455,7 @@ enum err papers_unanswered_json(struct knowledge *k, const struct ops_identity *
         json_begin_object(out);
         json_kv_str(out, "question", groups[i].question);
         json_kv_int(out, "count", groups[i].n);
-        put_time(out, "last_at", groups[i].last_ms);
+        json_kv_time(out, "last_at", groups[i].last_ms);
         json_key(out, "examples");
         json_begin_array(out);
         for (size_t s = 0; s < groups[i].n_samples; s++)

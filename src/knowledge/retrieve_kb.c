@@ -410,12 +410,6 @@ static const char *class_name(enum ops_class access)
     return names[access];
 }
 
-static void put_day(struct json_out *out, const char *key, int32_t day)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, day == DAY_NONE ? NULL : day_format(day, text));
-}
-
 void knowledge_hit_json(const struct knowledge_hit *hit, struct json_out *out)
 {
     const struct knowledge_meta *m = &hit->meta;
@@ -438,9 +432,9 @@ void knowledge_hit_json(const struct knowledge_hit *hit, struct json_out *out)
     json_kv_str(out, "department", m->department);
     json_kv_int(out, "level", m->level);
     json_kv_c(out, "access", class_name(m->access));
-    put_day(out, "published", m->published);
-    put_day(out, "effective", m->effective);
-    put_day(out, "expires", m->expires);
+    json_kv_day(out, "published", m->published);
+    json_kv_day(out, "effective", m->effective);
+    json_kv_day(out, "expires", m->expires);
     json_kv_str(out, "replaced_by", m->replaced_by);
     json_kv_c(out, "status", status_name(hit->status));
     json_kv_real(out, "score", hit->score);

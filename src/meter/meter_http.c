@@ -15,12 +15,6 @@ static const struct ops_identity *caller(struct http_request *req)
     return http_identity(req);
 }
 
-static void put_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, ms > 0 ? time_format(ms, text) : NULL);
-}
-
 static char *z_param(struct http_request *req, const char *name)
 {
     struct str value = http_param(req, name);
@@ -93,7 +87,7 @@ static void put_plan(struct json_out *out, const struct meter_plan *p)
     json_kv_str(out, "id", p->id);
     json_kv_str(out, "tenant", p->tenant);
     json_kv_str(out, "price_key", p->price_key);
-    put_time(out, "from_at", p->from_ms);
+    json_kv_time(out, "from_at", p->from_ms);
     json_kv_c(out, "currency", METER_CURRENCY);
     json_kv_int(out, "prompt_micro_per_million", p->rates.prompt);
     json_kv_int(out, "cached_micro_per_million", p->rates.cached);
@@ -103,7 +97,7 @@ static void put_plan(struct json_out *out, const struct meter_plan *p)
     json_kv_int(out, "cached_answer_micro", p->rates.cached_answer);
     json_kv_str(out, "note", p->note);
     json_kv_str(out, "created_by", p->created_by);
-    put_time(out, "created_at", p->created_ms);
+    json_kv_time(out, "created_at", p->created_ms);
     json_end_object(out);
 }
 
@@ -233,9 +227,9 @@ static void put_limits(struct meter *m, struct json_out *out, const struct meter
     put_limit(out, "tokens_per_month", l->tokens_per_month);
     put_limit(out, "money_micro_per_day", l->money_per_day);
     put_limit(out, "money_micro_per_month", l->money_per_month);
-    put_time(out, "expires_at", l->expires_ms);
+    json_kv_time(out, "expires_at", l->expires_ms);
     json_kv_int(out, "version", l->version);
-    put_time(out, "updated_at", l->updated_ms);
+    json_kv_time(out, "updated_at", l->updated_ms);
     put_used(out, used);
     json_end_object(out);
 }
@@ -437,7 +431,7 @@ static void put_row(struct meter *m, struct json_out *out, const struct meter_fi
 {
     const struct str values[N_BYS] = {r->tenant, r->model, r->application, r->key, r->kind};
     json_begin_object(out);
-    put_time(out, "at", r->at_ms);
+    json_kv_time(out, "at", r->at_ms);
     for (size_t i = 0; i < N_BYS; i++)
         if (f->by & bys[i].bit)
             json_kv_str(out, bys[i].name, values[i]);
@@ -485,8 +479,8 @@ static enum err show_usage(struct http_request *req, struct http_response *res, 
         return err;
     struct json_out *out = http_json(res);
     json_begin_object(out);
-    put_time(out, "from_at", f.from_ms);
-    put_time(out, "to_at", f.to_ms);
+    json_kv_time(out, "from_at", f.from_ms);
+    json_kv_time(out, "to_at", f.to_ms);
     json_kv_c(out, "currency", METER_CURRENCY);
     json_key(out, "items");
     json_begin_array(out);
@@ -549,7 +543,7 @@ static enum err list_bills(struct http_request *req, struct http_response *res, 
         json_kv_int(out, "money_micro", months[i].money);
         json_kv_int(out, "tokens", months[i].tokens);
         json_kv_bool(out, "closed", months[i].closed_ms > 0);
-        put_time(out, "closed_at", months[i].closed_ms);
+        json_kv_time(out, "closed_at", months[i].closed_ms);
         json_end_object(out);
     }
     end_items(out);
@@ -632,8 +626,8 @@ static enum err show_call(struct http_request *req, struct http_response *res, s
     json_kv_c(out, "kind", meter_kind_name(p.kind));
     json_kv_c(out, "counted_by", meter_source_name(p.source));
     json_kv_c(out, "outcome", meter_outcome_name(p.outcome));
-    put_time(out, "began_at", p.began_ms);
-    put_time(out, "ended_at", p.ended_ms);
+    json_kv_time(out, "began_at", p.began_ms);
+    json_kv_time(out, "ended_at", p.ended_ms);
     json_kv_int(out, "prompt_tokens", p.charge.prompt);
     json_kv_int(out, "cached_tokens", p.charge.cached);
     json_kv_int(out, "completion_tokens", p.charge.completion);

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/arena.h"
-#include "core/time.h"
 #include "core/utf8.h"
 #include "models/models_in.h"
 
@@ -67,12 +66,6 @@ struct str models_act_detail(struct arena *arena, ...)
 enum err models_need_read(const struct models_ask *ask, struct why *why)
 {
     return ops_need(ask->who, "model.read", why);
-}
-
-void models_put_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, ms > 0 ? time_format(ms, text) : NULL);
 }
 
 void models_put_stored(struct json_out *out, const char *key, struct str json, const char *fallback)

@@ -43,8 +43,8 @@ static void put(struct json_out *out, const struct alias_row *row)
     json_kv_str(out, "name", row->name);
     models_put_stored(out, "policy", row->policy, "{}");
     json_kv_int(out, "revision", row->number);
-    models_put_time(out, "created_at", row->created_ms);
-    models_put_time(out, "changed_at", row->changed_ms);
+    json_kv_time(out, "created_at", row->created_ms);
+    json_kv_time(out, "changed_at", row->changed_ms);
     json_end_object(out);
 }
 
@@ -297,7 +297,7 @@ enum err models_alias_history(struct models *models, const struct models_ask *as
         json_kv_str(out, "actor", actor);
         json_kv_str(out, "actor_name",
                     models->ops ? ops_actor_name(models->ops, actor, ask->arena) : STR(""));
-        models_put_time(out, "at", store_int(&r, i, 4));
+        json_kv_time(out, "at", store_int(&r, i, 4));
         json_end_object(out);
     }
     json_end_array(out);

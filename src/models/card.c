@@ -77,8 +77,8 @@ static void put_version(struct json_out *out, const struct store_rows *r, size_t
     json_kv_str(out, "notes", store_str(r, i, 20));
     json_kv_str(out, "state", store_str(r, i, 21));
     json_kv_str(out, "why", store_str(r, i, 22));
-    models_put_time(out, "verified_at", store_int(r, i, 23));
-    models_put_time(out, "created_at", store_int(r, i, 24));
+    json_kv_time(out, "verified_at", store_int(r, i, 23));
+    json_kv_time(out, "created_at", store_int(r, i, 24));
     json_kv_int(out, "revision", store_int(r, i, 25));
     json_end_object(out);
 }
@@ -107,10 +107,10 @@ static enum err put_card(struct store_tx *tx, const struct models_ask *ask,
             models_put_stored(out, "grants", store_str(r, i, 2 + k), "[]");
         else
             json_kv_str(out, card_fields[k].name, store_str(r, i, 2 + k));
-    models_put_time(out, "retired_at", store_int(r, i, 12));
+    json_kv_time(out, "retired_at", store_int(r, i, 12));
     json_kv_str(out, "retired_why", store_str(r, i, 13));
-    models_put_time(out, "created_at", store_int(r, i, 14));
-    models_put_time(out, "changed_at", store_int(r, i, 15));
+    json_kv_time(out, "created_at", store_int(r, i, 14));
+    json_kv_time(out, "changed_at", store_int(r, i, 15));
     json_kv_int(out, "revision", store_int(r, i, 16));
     json_key(out, "versions");
     json_begin_array(out);

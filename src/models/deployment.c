@@ -88,8 +88,8 @@ static enum err put_replicas(struct models *models, struct store_tx *tx,
         json_kv_int(out, "context", store_int(&r, i, 7));
         json_kv_int(out, "slots", store_int(&r, i, 8));
         json_kv_int(out, "restarts", store_int(&r, i, 9));
-        models_put_time(out, "started_at", store_int(&r, i, 10));
-        models_put_time(out, "ready_at", store_int(&r, i, 11));
+        json_kv_time(out, "started_at", store_int(&r, i, 10));
+        json_kv_time(out, "ready_at", store_int(&r, i, 11));
         json_kv_int(out, "rss_bytes", store_int(&r, i, 12));
         json_kv_bool(out, "here", str_eq_c(store_str(&r, i, 13), models->place));
         json_kv_int(out, "busy", known ? h.busy : 0);
@@ -127,8 +127,8 @@ static enum err put(struct models *models, struct store_tx *tx, const struct mod
     json_kv_str(out, "state", store_str(r, i, 15));
     json_kv_str(out, "why", store_str(r, i, 16));
     json_kv_bool(out, "here", str_eq_c(store_str(r, i, 17), models->place));
-    models_put_time(out, "created_at", store_int(r, i, 18));
-    models_put_time(out, "changed_at", store_int(r, i, 19));
+    json_kv_time(out, "created_at", store_int(r, i, 18));
+    json_kv_time(out, "changed_at", store_int(r, i, 19));
     json_kv_int(out, "revision", store_int(r, i, 20));
     enum err err = put_replicas(models, tx, ask, store_str(r, i, 0), why);
     json_end_object(out);

@@ -51,11 +51,11 @@ static void put(struct json_out *out, const struct store_rows *r, size_t i, stru
     json_kv_int(out, "slots", store_int(r, i, 8));
     models_put_stored(out, "info", store_str(r, i, 9), "{}");
     json_kv_str(out, "state", store_str(r, i, 10));
-    models_put_time(out, "registered_at", store_int(r, i, 11));
-    models_put_time(out, "seen_at", store_int(r, i, 12));
+    json_kv_time(out, "registered_at", store_int(r, i, 11));
+    json_kv_time(out, "seen_at", store_int(r, i, 12));
     json_kv_str(out, "address", store_str(r, i, 13));
-    models_put_time(out, "created_at", store_int(r, i, 14));
-    models_put_time(out, "changed_at", store_int(r, i, 15));
+    json_kv_time(out, "created_at", store_int(r, i, 14));
+    json_kv_time(out, "changed_at", store_int(r, i, 15));
     json_kv_int(out, "revision", store_int(r, i, 16));
     json_end_object(out);
 }

@@ -76,8 +76,8 @@ static void put_health(struct models *models, struct json_out *out, struct str i
     json_kv_int(out, "failures", h.failures);
     json_kv_int(out, "failures_in_row", h.failures_in_row);
     json_kv_int(out, "first_ms", h.first_ms);
-    models_put_time(out, "last_call_at", h.last_call_ms);
-    models_put_time(out, "last_failure_at", h.last_failure_ms);
+    json_kv_time(out, "last_call_at", h.last_call_ms);
+    json_kv_time(out, "last_failure_at", h.last_failure_ms);
     json_end_object(out);
 }
 
@@ -102,11 +102,11 @@ static void put(struct models *models, struct json_out *out, const struct store_
         if (part.len)
             json_put_str(out, part);
     json_end_array(out);
-    models_put_time(out, "tested_at", store_int(r, i, 14));
+    json_kv_time(out, "tested_at", store_int(r, i, 14));
     models_put_stored(out, "tested", store_str(r, i, 15), "null");
     put_health(models, out, store_str(r, i, 0));
-    models_put_time(out, "created_at", store_int(r, i, 16));
-    models_put_time(out, "changed_at", store_int(r, i, 17));
+    json_kv_time(out, "created_at", store_int(r, i, 16));
+    json_kv_time(out, "changed_at", store_int(r, i, 17));
     json_kv_int(out, "revision", store_int(r, i, 18));
     json_end_object(out);
 }

@@ -10,7 +10,6 @@
 #include "compute/compute.h"
 #include "core/arena.h"
 #include "core/file.h"
-#include "core/time.h"
 #include "http/http.h"
 #include "models/models_in.h"
 
@@ -242,34 +241,16 @@ static enum err submit(struct http_request *req, struct http_response *res, cons
                        struct str title, struct str spec, const char *key, struct why *why)
 {
     struct models *m = room(req);
-    struct store_tx *tx = NULL;
     char id[UUID_TEXT];
     char *name = str_z(http_arena(req), title);
     if (!m->compute)
         return err_set(why, ERR_UNAVAILABLE, "jobs are not running here");
     if (!name)
         return err_set(why, ERR_NO_MEMORY, "could not begin the job");
-    enum err err = store_begin(m->store, STORE_WRITE, &tx, why);
+    enum err err = job_submit_alone(m->compute, http_identity(req), kind, name, spec, key, id, why);
     if (!err)
-        err = job_submit(tx, m->compute, http_identity(req), kind, name, spec, key, id, why);
-    if (!err)
-        err = store_commit(tx, why);
-    else
-        store_rollback(tx);
-    if (err)
-        return err;
-    http_status(res, 202);
-    struct json_out *out = http_json(res);
-    json_begin_object(out);
-    json_key(out, "job");
-    json_begin_object(out);
-    json_kv_c(out, "id", id);
-    json_kv_c(out, "kind", kind);
-    json_kv_str(out, "title", title);
-    json_kv_c(out, "state", "queued");
-    json_end_object(out);
-    json_end_object(out);
-    return ERR_OK;
+        job_accepted(res, NULL, id, kind);
+    return err;
 }
 
 /* The real path of a file inside the folder that the API may import from. */
@@ -398,7 +379,7 @@ static enum err list_files(struct http_request *req, struct http_response *res, 
         json_begin_object(out);
         json_kv_c(out, "path", e->d_name);
         json_kv_int(out, "bytes", st.st_size);
-        models_put_time(out, "changed_at", (int64_t)st.st_mtim.tv_sec * 1000);
+        json_kv_time(out, "changed_at", (int64_t)st.st_mtim.tv_sec * 1000);
         json_end_object(out);
         n++;
     }
@@ -507,8 +488,8 @@ static void put_target(struct json_out *out, const struct models_route *route,
     json_kv_int(out, "failures", h.failures);
     json_kv_int(out, "failures_in_row", h.failures_in_row);
     json_kv_int(out, "first_ms", h.first_ms);
-    models_put_time(out, "last_call_at", h.last_call_ms);
-    models_put_time(out, "last_failure_at", h.last_failure_ms);
+    json_kv_time(out, "last_call_at", h.last_call_ms);
+    json_kv_time(out, "last_failure_at", h.last_failure_ms);
     json_end_object(out);
 }
 

@@ -115,7 +115,6 @@ ERR_MUST_USE enum err models_act_end(struct act *act, enum err err, struct str o
 struct str models_act_detail(struct arena *arena, ...);
 ERR_MUST_USE enum err models_generation_raise(struct store_tx *tx, struct why *why);
 ERR_MUST_USE enum err models_need_read(const struct models_ask *ask, struct why *why);
-void models_put_time(struct json_out *out, const char *key, int64_t ms);
 /* A stored JSON text as a member; `fallback` when it is empty. */
 void models_put_stored(struct json_out *out, const char *key, struct str json,
                        const char *fallback);

@@ -166,12 +166,6 @@ static const struct ops_identity *caller(struct http_request *req)
     return http_identity(req);
 }
 
-static void put_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, ms > 0 ? time_format(ms, text) : NULL);
-}
-
 static void put_permissions(struct json_out *out, uint64_t bits)
 {
     json_key(out, "permissions");
@@ -325,7 +319,7 @@ static enum err put_session(struct ops *ops, struct http_request *req, struct ht
     json_kv_bool(out, "must_change_password", session->must_change);
     json_end_object(out);
     json_kv_c(out, "csrf_token", session->csrf);
-    put_time(out, "expires_at", session->expires_ms);
+    json_kv_time(out, "expires_at", session->expires_ms);
     json_end_object(out);
     return ERR_OK;
 }
@@ -431,9 +425,9 @@ static void put_user(struct json_out *out, const struct ops_user *u)
     json_kv_bool(out, "must_change_password", u->must_change);
     json_kv_bool(out, "disabled", u->disabled);
     json_kv_bool(out, "locked", u->locked_until_ms > 0);
-    put_time(out, "locked_until", u->locked_until_ms);
-    put_time(out, "last_sign_in", u->seen_ms);
-    put_time(out, "created_at", u->created_ms);
+    json_kv_time(out, "locked_until", u->locked_until_ms);
+    json_kv_time(out, "last_sign_in", u->seen_ms);
+    json_kv_time(out, "created_at", u->created_ms);
     json_end_object(out);
 }
 
@@ -641,7 +635,7 @@ static enum err list_tenants(struct http_request *req, struct http_response *res
         json_kv_str(out, "name", items[i].name);
         json_kv_str(out, "title", items[i].title);
         json_kv_bool(out, "disabled", items[i].disabled);
-        put_time(out, "created_at", items[i].created_ms);
+        json_kv_time(out, "created_at", items[i].created_ms);
         json_end_object(out);
     }
     end_items(out, STR(""));
@@ -692,9 +686,9 @@ static void put_key(struct json_out *out, const struct ops_key *k)
     put_words(out, "permissions", k->permissions);
     put_words(out, "knowledge_bases", k->bases);
     json_kv_int(out, "requests_per_minute", k->requests_per_minute);
-    put_time(out, "created_at", k->created_ms);
-    put_time(out, "expires_at", k->expires_ms);
-    put_time(out, "revoked_at", k->revoked_ms);
+    json_kv_time(out, "created_at", k->created_ms);
+    json_kv_time(out, "expires_at", k->expires_ms);
+    json_kv_time(out, "revoked_at", k->revoked_ms);
     json_kv_bool(out, "revoked", k->revoked_ms > 0);
 }
 
@@ -820,7 +814,7 @@ static void put_entry(struct json_out *out, struct ops *ops, const struct ledger
 {
     json_begin_object(out);
     json_kv_int(out, "number", e->number);
-    put_time(out, "time", e->time_ms);
+    json_kv_time(out, "time", e->time_ms);
     json_kv_str(out, "tenant", e->tenant);
     json_kv_str(out, "actor", e->actor);
     json_kv_str(out, "actor_name", ops_actor_name(ops, e->actor, arena));

@@ -294,12 +294,6 @@ enum err privacy_destroy(struct privacy *p, const struct ops_identity *who, int6
     return err;
 }
 
-static void put_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, ms > 0 ? time_format(ms, text) : NULL);
-}
-
 enum err privacy_keys_json(struct privacy *p, const struct ops_identity *who, struct arena *arena,
                            struct json_out *out, struct why *why)
 {
@@ -324,9 +318,9 @@ enum err privacy_keys_json(struct privacy *p, const struct ops_identity *who, st
         json_begin_object(out);
         json_kv_int(out, "number", store_int(&rows, i, 0));
         json_kv_c(out, "state", store_int(&rows, i, 3) ? "destroyed" : i == 0 ? "newest" : "older");
-        put_time(out, "created_at", store_int(&rows, i, 1));
+        json_kv_time(out, "created_at", store_int(&rows, i, 1));
         json_kv_str(out, "created_by", name.len ? name : by);
-        put_time(out, "destroyed_at", store_int(&rows, i, 3));
+        json_kv_time(out, "destroyed_at", store_int(&rows, i, 3));
         json_end_object(out);
     }
     json_end_array(out);

@@ -111,10 +111,10 @@ enum err release_capsules_json(struct release *r, const struct ops_identity *who
         json_kv_int(out, "n_bytes", c.n_bytes);
         json_kv_int(out, "uses_most", c.uses_most);
         json_kv_int(out, "uses", c.uses);
-        kv_time(out, "ends_at", c.ends_ms);
+        json_kv_time(out, "ends_at", c.ends_ms);
         json_kv_c(out, "state", state_of(&c));
         json_kv_str(out, "reason", c.reason.len ? c.reason : c.release_reason);
-        kv_time(out, "created_at", c.created_ms);
+        json_kv_time(out, "created_at", c.created_ms);
         json_end_object(out);
     }
     items_end(out);

@@ -172,8 +172,8 @@ static enum err put_offer(struct store_tx *tx, struct release *r, const struct o
     json_kv_str(out, "summary", store_str(rows, i, 3));
     json_kv_str(out, "industry", store_str(rows, i, 4));
     json_kv_c(out, "grade", release_grades[store_int(rows, i, 14) & 3]);
-    kv_raw(out, "fields", store_str(rows, i, 5));
-    kv_raw(out, "sample", store_str(rows, i, 6));
+    json_kv_raw(out, "fields", store_str(rows, i, 5));
+    json_kv_raw(out, "sample", store_str(rows, i, 6));
     json_kv_str(out, "price_note", store_str(rows, i, 7));
     json_kv_bool(out, "everybody", store_int(rows, i, 8) != 0);
     json_kv_str(out, "state", store_str(rows, i, 9));
@@ -183,8 +183,8 @@ static enum err put_offer(struct store_tx *tx, struct release *r, const struct o
     json_kv_int(out, "n_bytes", store_int(rows, i, 17));
     json_kv_str(out, "release_state", store_str(rows, i, 18));
     json_kv_str(out, "release_reason", store_str(rows, i, 19));
-    kv_time(out, "released_at", store_int(rows, i, 20));
-    kv_time(out, "changed_at", store_int(rows, i, 11));
+    json_kv_time(out, "released_at", store_int(rows, i, 20));
+    json_kv_time(out, "changed_at", store_int(rows, i, 11));
     enum err err =
         mine ? put_tenants(tx, r, id, arena, out, why) : put_mine(tx, who, id, arena, out, why);
     json_end_object(out);

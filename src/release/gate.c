@@ -589,16 +589,16 @@ static void put_head(struct release *r, const struct gate_row *g, struct arena *
     json_kv_c(out, "grade", release_grades[g->access & 3]);
     json_kv_int(out, "n_records", g->n_records);
     json_kv_str(out, "purpose", g->purpose);
-    kv_raw(out, "spec", g->spec);
+    json_kv_raw(out, "spec", g->spec);
     json_kv_str(out, "state", g->state);
     json_kv_str(out, "job", g->job);
     json_kv_str(out, "maker", g->maker);
     json_kv_str(out, "maker_name", ops_actor_name(r->opts.ops, g->maker, arena));
     kv_actor(out, r, g->actor, arena);
-    kv_time(out, "created_at", g->created_ms);
+    json_kv_time(out, "created_at", g->created_ms);
     json_kv_str(out, "decided_by", g->decided_by);
     json_kv_str(out, "decided_by_name", ops_actor_name(r->opts.ops, g->decided_by, arena));
-    kv_time(out, "decided_at", g->decided_ms);
+    json_kv_time(out, "decided_at", g->decided_ms);
 }
 
 enum err gate_put(struct store_tx *tx, struct release *r, const struct gate_row *g,

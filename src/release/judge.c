@@ -76,7 +76,7 @@ static enum err put_record(struct data_reader *reader, int64_t place, struct are
     json_kv_str(out, "text", text);
     json_kv_bool(out, "cut", text.len < view.text.len);
     json_kv_str(out, "label", view.label);
-    kv_raw(out, "line", record.line.len <= MOST_TEXT ? record.line : STR_NONE);
+    json_kv_raw(out, "line", record.line.len <= MOST_TEXT ? record.line : STR_NONE);
     return ERR_OK;
 }
 
@@ -107,7 +107,7 @@ static enum err put_samples(struct release *r, struct str gate, const struct sto
         json_kv_str(out, "comment", store_str(rows, i, 7));
         json_kv_str(out, "judge", judge);
         json_kv_str(out, "judge_name", ops_actor_name(r->opts.ops, judge, arena));
-        kv_time(out, "judged_at", store_int(rows, i, 9));
+        json_kv_time(out, "judged_at", store_int(rows, i, 9));
         err = put_record(reader, store_int(rows, i, 3), arena, out, why);
         json_end_object(out);
     }

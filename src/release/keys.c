@@ -103,7 +103,7 @@ static enum err put_keys(struct store_tx *tx, const struct ops_identity *who, st
         json_kv_str(out, "kind", store_str(&rows, i, 1));
         json_kv_str(out, "pem", pem);
         json_kv_str(out, "state", store_str(&rows, i, 3));
-        kv_time(out, "created_at", store_int(&rows, i, 4));
+        json_kv_time(out, "created_at", store_int(&rows, i, 4));
         json_end_object(out);
     }
     items_end(out);

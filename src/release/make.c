@@ -117,7 +117,7 @@ static enum err put_card(struct making *m, struct str *text, struct why *why)
     json_kv_int(&out, "version", v->number);
     json_kv_str(&out, "made_by", v->made_by);
     json_kv_c(&out, "grade", release_grades[v->access & 3]);
-    kv_raw(&out, "card", v->card);
+    json_kv_raw(&out, "card", v->card);
     json_kv_str(&out, "gate", m->gate.id);
     json_kv_str(&out, "purpose", m->gate.purpose);
     json_kv_str(&out, "quality_report", report);
@@ -147,7 +147,7 @@ static enum err put_sources(struct making *m, struct str *text, struct why *why)
         json_kv_str(&out, "uri", sources[i].uri);
         json_kv_str(&out, "sha256", sources[i].sha256);
         json_kv_int(&out, "n_records", sources[i].n_records);
-        kv_raw(&out, "collection", sources[i].collection);
+        json_kv_raw(&out, "collection", sources[i].collection);
         json_end_object(&out);
         buf_char(&buf, '\n');
     }

@@ -119,21 +119,6 @@ struct str detail_of(struct arena *arena, ...)
 
 /* ---- writing JSON ---- */
 
-void kv_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[TIME_TEXT];
-    json_kv_c(out, key, ms ? time_format(ms, text) : NULL);
-}
-
-void kv_raw(struct json_out *out, const char *key, struct str json)
-{
-    json_key(out, key);
-    if (json.len)
-        json_put_raw(out, json);
-    else
-        json_put_null(out);
-}
-
 void kv_actor(struct json_out *out, struct release *release, struct str actor, struct arena *arena)
 {
     json_kv_str(out, "actor", actor);

@@ -28,23 +28,6 @@ static struct str id_of(struct http_request *req)
     return http_param(req, "id");
 }
 
-/* {"id", "job": {...}} with 202. */
-static void put_job(struct http_response *res, const char *id, const char *job, const char *kind)
-{
-    struct json_out *out = http_json(res);
-    http_status(res, 202);
-    json_begin_object(out);
-    if (id)
-        json_kv_c(out, "id", id);
-    json_key(out, "job");
-    json_begin_object(out);
-    json_kv_c(out, "id", job);
-    json_kv_c(out, "kind", kind);
-    json_kv_c(out, "state", "queued");
-    json_end_object(out);
-    json_end_object(out);
-}
-
 static enum err done(struct http_response *res, enum err err)
 {
     if (!err)
@@ -62,7 +45,7 @@ static enum err make_report(struct http_request *req, struct http_response *res,
     if (!err)
         err = release_report_make(room(req), who(req), body, id, job, why);
     if (!err)
-        put_job(res, id, job, "release.report");
+        job_accepted(res, id, job, "release.report");
     return err;
 }
 
@@ -95,7 +78,7 @@ static enum err make_gate(struct http_request *req, struct http_response *res, s
     if (!err)
         err = release_gate_make(room(req), who(req), body, id, job, why);
     if (!err)
-        put_job(res, id, job, "release.gate");
+        job_accepted(res, id, job, "release.gate");
     return err;
 }
 
@@ -159,7 +142,7 @@ static enum err make_release(struct http_request *req, struct http_response *res
     if (!err)
         err = release_make(room(req), who(req), body, id, job, why);
     if (!err)
-        put_job(res, id, job, "release.make");
+        job_accepted(res, id, job, "release.make");
     return err;
 }
 
@@ -229,7 +212,7 @@ static enum err export_release(struct http_request *req, struct http_response *r
     if (!err)
         err = release_export(room(req), who(req), body, job, why);
     if (!err)
-        put_job(res, NULL, job, "release.export");
+        job_accepted(res, NULL, job, "release.export");
     return err;
 }
 
@@ -435,7 +418,7 @@ static enum err use_it(struct http_request *req, struct http_response *res, stru
     if (!err)
         err = release_export(room(req), who(req), ask, job, why);
     if (!err)
-        put_job(res, NULL, job, "release.export");
+        job_accepted(res, NULL, job, "release.export");
     return err;
 }
 

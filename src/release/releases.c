@@ -97,8 +97,8 @@ void release_put(struct release *r, const struct release_row *row, struct arena 
     json_kv_str(out, "state", row->state);
     json_kv_str(out, "reason", row->reason);
     kv_actor(out, r, row->actor, arena);
-    kv_time(out, "created_at", row->created_ms);
-    kv_time(out, "withdrawn_at", row->withdrawn_ms);
+    json_kv_time(out, "created_at", row->created_ms);
+    json_kv_time(out, "withdrawn_at", row->withdrawn_ms);
 }
 
 /* ---- looking ---- */
@@ -155,7 +155,7 @@ static enum err put_uses(struct store_tx *tx, struct release *r, struct str id, 
         kv_actor(out, r, store_str(&rows, i, 1), arena);
         json_kv_str(out, "what", store_str(&rows, i, 2));
         json_kv_str(out, "purpose", store_str(&rows, i, 3));
-        kv_time(out, "used_at", store_int(&rows, i, 4));
+        json_kv_time(out, "used_at", store_int(&rows, i, 4));
         json_end_object(out);
     }
     json_end_array(out);
@@ -170,7 +170,7 @@ static enum err put_object(struct release *r, const char *key, struct str name, 
     enum err err = object ? objects_get(r->opts.objects, object, MOST_FILE, arena, &text, why)
                           : err_set(why, ERR_NO_MEMORY, "could not read the release");
     if (!err)
-        kv_raw(out, key, str_trim(text));
+        json_kv_raw(out, key, str_trim(text));
     return err;
 }
 

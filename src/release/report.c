@@ -364,7 +364,7 @@ enum err release_reports_json(struct release *r, const struct ops_identity *who,
         json_kv_str(out, "job", store_str(&rows, i, 4));
         json_kv_real(out, "score", ready ? store_real(&rows, i, 5) : NAN);
         kv_actor(out, r, store_str(&rows, i, 6), arena);
-        kv_time(out, "created_at", store_int(&rows, i, 7));
+        json_kv_time(out, "created_at", store_int(&rows, i, 7));
         json_end_object(out);
     }
     items_end(out);
@@ -397,8 +397,8 @@ enum err release_report_json(struct release *r, const struct ops_identity *who, 
     json_kv_str(out, "job", store_str(&rows, 0, 3));
     json_kv_str(out, "object", store_str(&rows, 0, 4));
     kv_actor(out, r, store_str(&rows, 0, 5), arena);
-    kv_time(out, "created_at", store_int(&rows, 0, 6));
-    kv_raw(out, "report", text);
+    json_kv_time(out, "created_at", store_int(&rows, 0, 6));
+    json_kv_raw(out, "report", text);
     json_end_object(out);
     return ERR_OK;
 }

@@ -41,8 +41,6 @@ ERR_MUST_USE enum err release_act_end(struct act *act, enum err err, const char 
 /* A JSON object of texts for the ledger: name, value, name, value ..., NULL. In `arena`. */
 struct str detail_of(struct arena *arena, ...);
 
-void kv_time(struct json_out *out, const char *key, int64_t ms); /* null for 0 */
-void kv_raw(struct json_out *out, const char *key, struct str json);
 void kv_actor(struct json_out *out, struct release *release, struct str actor,
               struct arena *arena); /* "actor", "actor_name" */
 /* {"items": [ ... */

@@ -153,15 +153,15 @@ static void put(struct release *r, const struct ops_identity *who, const struct 
     json_kv_c(out, "state", state_of(s));
     json_kv_int(out, "uses_most", s->uses_most);
     json_kv_int(out, "uses", s->uses);
-    kv_time(out, "ends_at", s->ends_ms);
+    json_kv_time(out, "ends_at", s->ends_ms);
     json_kv_str(out, "note", s->note);
     json_kv_str(out, "release_state", s->release_state);
     json_kv_str(out, "release_reason", s->release_reason);
     kv_actor(out, r, s->actor, arena);
     json_kv_str(out, "decided_by", s->decided_by);
     json_kv_str(out, "decided_by_name", ops_actor_name(r->opts.ops, s->decided_by, arena));
-    kv_time(out, "created_at", s->created_ms);
-    kv_time(out, "decided_at", s->decided_ms);
+    json_kv_time(out, "created_at", s->created_ms);
+    json_kv_time(out, "decided_at", s->decided_ms);
 }
 
 static enum err may_see(const struct ops_identity *who, struct why *why)
@@ -230,7 +230,7 @@ enum err release_subscription_json(struct release *r, const struct ops_identity 
             kv_actor(out, r, store_str(&rows, i, 0), arena);
             json_kv_str(out, "what", store_str(&rows, i, 1));
             json_kv_str(out, "purpose", store_str(&rows, i, 2));
-            kv_time(out, "used_at", store_int(&rows, i, 3));
+            json_kv_time(out, "used_at", store_int(&rows, i, 3));
             json_kv_str(out, "capsule", store_str(&rows, i, 4));
             json_end_object(out);
         }

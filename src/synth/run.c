@@ -388,24 +388,14 @@ enum err synth_start(struct synth *synth, const struct ops_identity *who, struct
                      char job[UUID_TEXT], struct why *why)
 {
     struct making_run r = {.synth = synth, .who = *who};
-    struct store_tx *tx = NULL;
-    uint8_t digest[HASH_BYTES];
-    char key[HASH_TEXT];
     enum err err = ops_need(who, "data.write", why);
     if (!err)
         err = open_run(&r, spec, why);
-    hash_of(HASH_SHA256, spec, digest);
-    if (!err)
-        err = store_begin(synth->opts.store, STORE_WRITE, &tx, why);
     if (!err) {
         char *title = str_z(r.arena, r.spec.output);
-        err = title ? job_submit(tx, synth->opts.compute, who, "synth.run", title, spec,
-                                 hex_put(digest, sizeof digest, key), job, why)
+        err = title ? job_submit_alone(synth->opts.compute, who, "synth.run", title, spec, NULL,
+                                       job, why)
                     : err_set(why, ERR_NO_MEMORY, "could not queue the synthesis");
-        if (err)
-            store_rollback(tx);
-        else
-            err = store_commit(tx, why);
     }
     if (r.arena)
         close_run(&r);

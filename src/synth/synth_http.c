@@ -41,16 +41,7 @@ static enum err start(struct http_request *req, struct http_response *res, struc
         err = synth_start(http_ctx(req), http_identity(req), http_body(req), id, why);
     if (err)
         return err;
-    struct json_out *out = http_json(res);
-    http_status(res, 202);
-    json_begin_object(out);
-    json_key(out, "job");
-    json_begin_object(out);
-    json_kv_c(out, "id", id);
-    json_kv_c(out, "kind", "synth.run");
-    json_kv_c(out, "state", "queued");
-    json_end_object(out);
-    json_end_object(out);
+    job_accepted(res, NULL, id, "synth.run");
     return ERR_OK;
 }
 

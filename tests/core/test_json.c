@@ -2,6 +2,7 @@
 
 #include "core/arena.h"
 #include "core/json.h"
+#include "core/time.h"
 #include "tap.h"
 
 TEST(reads_what_rfc_8259_allows_and_refuses_the_rest)
@@ -42,6 +43,26 @@ TEST(refuses_deep_nesting_before_it_costs_anything)
     const struct json *doc = NULL;
     CHECK_EQ(json_parse((struct str){deep, sizeof deep}, arena, &doc, NULL), ERR_INVALID);
     CHECK(doc == NULL);
+    arena_free(arena);
+}
+
+TEST(instants_days_and_texts_that_are_missing_are_null)
+{
+    struct arena *arena = arena_new(1 << 20);
+    struct buf buf;
+    struct json_out out;
+    buf_init(&buf, arena);
+    json_out_init(&out, &buf);
+    json_begin_object(&out);
+    json_kv_time(&out, "at", 1767225600000);
+    json_kv_time(&out, "never", 0);
+    json_kv_day(&out, "on", day_from_ymd(2026, 3, 1));
+    json_kv_day(&out, "open", DAY_NONE);
+    json_kv_raw(&out, "raw", STR("[1]"));
+    json_kv_raw(&out, "none", STR(""));
+    json_end_object(&out);
+    CHECK_STR(buf_str(&buf), "{\"at\":\"2026-01-01T08:00:00.000+08:00\",\"never\":null,"
+                             "\"on\":\"2026-03-01\",\"open\":null,\"raw\":[1],\"none\":null}");
     arena_free(arena);
 }
 
