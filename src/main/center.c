@@ -124,113 +124,176 @@ static const char *const *child_args(struct center *c)
     return args;
 }
 
-static enum err open_rooms(struct center *c, struct why *why)
+static enum err open_objects(struct center *c, struct why *why)
 {
-    struct compute_opts compute = {.store = c->store,
-                                   .conf = c->conf,
-                                   .data_dir = c->opts->data,
-                                   .program = c->opts->program,
-                                   .program_args = child_args(c)};
-    const char *objects = file_join(c->arena, c->opts->data, "objects");
-    if (!compute.program_args || !objects)
-        return err_set(why, ERR_NO_MEMORY, "could not hold the options");
-    enum err err = objects_open(objects, &c->objects, why);
-    if (!err)
-        err = ops_open(c->store, c->conf, &c->ops, why);
-    compute.ops = c->ops;
-    if (!err)
-        err = compute_open(&compute, &c->compute, why);
-    struct meter_opts meter = {
+    const char *folder = file_join(c->arena, c->opts->data, "objects");
+    return folder ? objects_open(folder, &c->objects, why)
+                  : err_set(why, ERR_NO_MEMORY, "could not hold the options");
+}
+
+static enum err open_ops(struct center *c, struct why *why)
+{
+    return ops_open(c->store, c->conf, &c->ops, why);
+}
+
+static enum err open_compute(struct center *c, struct why *why)
+{
+    struct compute_opts opts = {.store = c->store,
+                                .ops = c->ops,
+                                .conf = c->conf,
+                                .data_dir = c->opts->data,
+                                .program = c->opts->program,
+                                .program_args = child_args(c)};
+    return opts.program_args ? compute_open(&opts, &c->compute, why)
+                             : err_set(why, ERR_NO_MEMORY, "could not hold the options");
+}
+
+static enum err open_meter(struct center *c, struct why *why)
+{
+    struct meter_opts opts = {
         .store = c->store, .ops = c->ops, .conf = c->conf, .data_dir = c->opts->data};
-    if (!err)
-        err = meter_open(&meter, &c->meter, why);
-    struct models_opts models = {.store = c->store,
+    return meter_open(&opts, &c->meter, why);
+}
+
+static enum err open_models(struct center *c, struct why *why)
+{
+    struct models_opts opts = {.store = c->store,
+                               .objects = c->objects,
+                               .ops = c->ops,
+                               .compute = c->compute,
+                               .conf = c->conf,
+                               .data_dir = c->opts->data,
+                               .program = c->opts->program};
+    return models_open(&opts, &c->models, why);
+}
+
+static enum err open_privacy(struct center *c, struct why *why)
+{
+    struct privacy_opts opts = {c->store, c->ops, c->opts->data};
+    return privacy_open(&opts, &c->privacy, why);
+}
+
+static enum err open_data(struct center *c, struct why *why)
+{
+    struct data_opts opts = {c->store, c->objects,    c->compute, c->ops,
+                             c->conf,  c->opts->data, c->privacy};
+    return data_open(&opts, &c->data, why);
+}
+
+static enum err open_annotate(struct center *c, struct why *why)
+{
+    struct annotate_opts opts = {.store = c->store,
                                  .objects = c->objects,
                                  .ops = c->ops,
                                  .compute = c->compute,
-                                 .conf = c->conf,
-                                 .data_dir = c->opts->data,
-                                 .program = c->opts->program};
+                                 .models = c->models,
+                                 .data = c->data,
+                                 .data_dir = c->opts->data};
+    return annotate_open(&opts, &c->annotate, why);
+}
+
+static enum err open_release(struct center *c, struct why *why)
+{
+    struct release_opts opts = {c->store, c->objects, c->compute,   c->ops,
+                                c->data,  c->conf,    c->opts->data};
+    return release_open(&opts, &c->release, why);
+}
+
+static enum err open_knowledge(struct center *c, struct why *why)
+{
+    struct knowledge_opts opts = {c->store, c->objects, c->compute, c->conf, c->opts->data, c->ops};
+    return knowledge_open(&opts, &c->knowledge, why);
+}
+
+static enum err open_eval(struct center *c, struct why *why)
+{
+    struct eval_room_opts opts = {c->store, c->compute, c->knowledge};
+    return eval_open(&opts, &c->eval, why);
+}
+
+/* Other rooms call models through the gateway, as clients do. */
+static enum err open_gateway(struct center *c, struct why *why)
+{
+    struct models_door door;
+    enum err err = http_loops_new((size_t)conf_int(c->conf, "http.event_threads"), &c->loops, why);
+    struct gateway_opts opts = {.store = c->store,
+                                .ops = c->ops,
+                                .knowledge = c->knowledge,
+                                .models = c->models,
+                                .meter = c->meter,
+                                .conf = c->conf,
+                                .loops = c->loops};
     if (!err)
-        err = models_open(&models, &c->models, why);
-    struct privacy_opts privacy = {c->store, c->ops, c->opts->data};
+        err = gateway_open(&opts, &c->gateway, why);
+    if (err)
+        return err;
+    gateway_door(c->gateway, &door);
+    models_set_door(c->models, &door);
+    knowledge_set_door(c->knowledge, &door);
+    return ERR_OK;
+}
+
+static enum err open_acquire(struct center *c, struct why *why)
+{
+    struct acquire_opts opts = {.store = c->store,
+                                .ops = c->ops,
+                                .compute = c->compute,
+                                .data = c->data,
+                                .knowledge = c->knowledge,
+                                .gateway = c->gateway,
+                                .conf = c->conf,
+                                .data_dir = c->opts->data};
+    return acquire_open(&opts, &c->acquire, why);
+}
+
+static enum err open_synth(struct center *c, struct why *why)
+{
+    struct synth_opts opts = {c->store, c->compute, c->data, c->models};
+    return synth_open(&opts, &c->synth, why);
+}
+
+static void bind_jobs(struct center *c)
+{
+    const struct {
+        const struct job_kind *kind;
+        void *room;
+    } jobs[] = {
+        {&models_import_job, c->models},
+        {&models_verify_job, c->models},
+        {&knowledge_import_job, c->knowledge},
+        {&knowledge_embed_job, c->knowledge},
+        {&eval_job, c->eval},
+        {&data_import_job, c->data},
+        {&data_run_job, c->data},
+        {&annotate_prepare_job, c->annotate},
+        {&annotate_prelabel_job, c->annotate},
+        {&annotate_import_job, c->annotate},
+        {&annotate_result_job, c->annotate},
+        {&release_report_job, c->release},
+        {&release_gate_job, c->release},
+        {&release_make_job, c->release},
+        {&release_export_job, c->release},
+        {&acquire_run_job, c->acquire},
+        {&acquire_try_job, c->acquire},
+        {&synth_run_job, c->synth},
+    };
+    for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++)
+        compute_bind(c->compute, jobs[i].kind, jobs[i].room);
+}
+
+static enum err open_rooms(struct center *c, struct why *why)
+{
+    /* each after the rooms that it is given */
+    static enum err (*const rooms[])(struct center *, struct why *) = {
+        open_objects, open_ops,     open_compute,  open_meter,   open_models,
+        open_privacy, open_data,    open_annotate, open_release, open_knowledge,
+        open_eval,    open_gateway, open_acquire,  open_synth,
+    };
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < sizeof rooms / sizeof rooms[0] && !err; i++)
+        err = rooms[i](c, why);
     if (!err)
-        err = privacy_open(&privacy, &c->privacy, why);
-    struct data_opts data = {c->store, c->objects,    c->compute, c->ops,
-                             c->conf,  c->opts->data, c->privacy};
-    if (!err)
-        err = data_open(&data, &c->data, why);
-    struct annotate_opts annotate = {.store = c->store,
-                                     .objects = c->objects,
-                                     .ops = c->ops,
-                                     .compute = c->compute,
-                                     .models = c->models,
-                                     .data = c->data,
-                                     .data_dir = c->opts->data};
-    if (!err)
-        err = annotate_open(&annotate, &c->annotate, why);
-    struct release_opts release = {c->store, c->objects, c->compute,   c->ops,
-                                   c->data,  c->conf,    c->opts->data};
-    if (!err)
-        err = release_open(&release, &c->release, why);
-    struct knowledge_opts knowledge = {c->store, c->objects,    c->compute,
-                                       c->conf,  c->opts->data, c->ops};
-    if (!err)
-        err = knowledge_open(&knowledge, &c->knowledge, why);
-    struct eval_room_opts eval = {c->store, c->compute, c->knowledge};
-    if (!err)
-        err = eval_open(&eval, &c->eval, why);
-    struct gateway_opts gateway = {.store = c->store,
-                                   .ops = c->ops,
-                                   .knowledge = c->knowledge,
-                                   .models = c->models,
-                                   .meter = c->meter,
-                                   .conf = c->conf};
-    if (!err)
-        err = http_loops_new((size_t)conf_int(c->conf, "http.event_threads"), &c->loops, why);
-    gateway.loops = c->loops;
-    if (!err)
-        err = gateway_open(&gateway, &c->gateway, why);
-    if (!err) {
-        struct models_door door; /* rooms call models as clients do */
-        gateway_door(c->gateway, &door);
-        models_set_door(c->models, &door);
-        knowledge_set_door(c->knowledge, &door);
-        compute_bind(c->compute, &models_import_job, c->models);
-        compute_bind(c->compute, &models_verify_job, c->models);
-        compute_bind(c->compute, &knowledge_import_job, c->knowledge);
-        compute_bind(c->compute, &knowledge_embed_job, c->knowledge);
-        compute_bind(c->compute, &eval_job, c->eval);
-        compute_bind(c->compute, &data_import_job, c->data);
-        compute_bind(c->compute, &data_run_job, c->data);
-        compute_bind(c->compute, &annotate_prepare_job, c->annotate);
-        compute_bind(c->compute, &annotate_prelabel_job, c->annotate);
-        compute_bind(c->compute, &annotate_import_job, c->annotate);
-        compute_bind(c->compute, &annotate_result_job, c->annotate);
-        compute_bind(c->compute, &release_report_job, c->release);
-        compute_bind(c->compute, &release_gate_job, c->release);
-        compute_bind(c->compute, &release_make_job, c->release);
-        compute_bind(c->compute, &release_export_job, c->release);
-    }
-    struct acquire_opts acquire = {.store = c->store,
-                                   .ops = c->ops,
-                                   .compute = c->compute,
-                                   .data = c->data,
-                                   .knowledge = c->knowledge,
-                                   .gateway = c->gateway,
-                                   .conf = c->conf,
-                                   .data_dir = c->opts->data};
-    if (!err)
-        err = acquire_open(&acquire, &c->acquire, why);
-    if (!err) {
-        compute_bind(c->compute, &acquire_run_job, c->acquire);
-        compute_bind(c->compute, &acquire_try_job, c->acquire);
-    }
-    struct synth_opts synth = {c->store, c->compute, c->data, c->models};
-    if (!err)
-        err = synth_open(&synth, &c->synth, why);
-    if (!err)
-        compute_bind(c->compute, &synth_run_job, c->synth);
+        bind_jobs(c);
     return err;
 }
 
