@@ -30,33 +30,12 @@ static struct entry *find(const struct conf *conf, struct str name)
     return NULL;
 }
 
-/* Levenshtein distance over bytes; names are short ASCII. */
-static size_t distance(struct str a, struct str b)
-{
-    size_t row[MOST_NAME + 1];
-    if (a.len > MOST_NAME || b.len > MOST_NAME)
-        return STR_NPOS;
-    for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t corner = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.len; j++) {
-            size_t change = corner + (a.ptr[i - 1] != b.ptr[j - 1]);
-            corner = row[j];
-            size_t least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            row[j] = change < least ? change : least;
-        }
-    }
-    return row[b.len];
-}
-
 static const char *nearest(const struct conf *conf, struct str name)
 {
     const char *best = NULL;
     size_t least = STR_NPOS;
     for (size_t i = 0; i < conf->n; i++) {
-        size_t d = distance(name, str_c(conf->entries[i].key->name));
+        size_t d = str_edits(name, str_c(conf->entries[i].key->name));
         if (d < least) {
             least = d;
             best = conf->entries[i].key->name;

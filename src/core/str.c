@@ -79,6 +79,27 @@ size_t str_find_char(struct str s, char c)
     return hit ? (size_t)(hit - s.ptr) : STR_NPOS;
 }
 
+size_t str_edits(struct str a, struct str b)
+{
+    enum { MOST = 64 };
+    size_t row[MOST + 1];
+    if (a.len > MOST || b.len > MOST)
+        return STR_NPOS;
+    for (size_t j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t corner = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t change = corner + (a.ptr[i - 1] != b.ptr[j - 1]);
+            corner = row[j];
+            size_t least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+            row[j] = change < least ? change : least;
+        }
+    }
+    return row[b.len];
+}
+
 static bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');

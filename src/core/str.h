@@ -41,6 +41,9 @@ struct str str_from(struct str s, size_t start);              /* clamped */
 size_t str_find(struct str s, struct str needle);                   /* first offset or STR_NPOS */
 size_t str_find_from(struct str s, struct str needle, size_t from); /* the same from an offset */
 size_t str_find_char(struct str s, char c);
+/* Bytes to add, take away or change to make one of the other (Levenshtein): for "did you mean".
+ * STR_NPOS when one of them is longer than 64 bytes. */
+size_t str_edits(struct str a, struct str b);
 
 struct str str_trim(struct str s);       /* ASCII white space at both ends */
 struct str str_trim_space(struct str s); /* the same and U+3000, U+00A0, U+FEFF */

@@ -5,29 +5,7 @@
 
 #include "core/arena.h"
 
-#define NAME_MOST 40 /* longer names are not compared */
-#define SHOWN     80 /* bytes of a value in words */
-
-/* Edits from one name to another (Levenshtein), or a large number for long names. */
-static size_t edits(struct str a, struct str b)
-{
-    size_t row[NAME_MOST + 1];
-    if (a.len > NAME_MOST || b.len > NAME_MOST)
-        return NAME_MOST;
-    for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t before = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.len; j++) {
-            size_t best = before + (a.ptr[i - 1] != b.ptr[j - 1]);
-            before = row[j];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-        }
-    }
-    return row[b.len];
-}
+#define SHOWN 80 /* bytes of a value in words */
 
 struct nearest {
     struct str name;
@@ -37,7 +15,7 @@ struct nearest {
 
 static void nearer(struct nearest *n, const char *name)
 {
-    size_t d = edits(n->name, str_c(name));
+    size_t d = str_edits(n->name, str_c(name));
     if (d < n->distance) {
         n->distance = d;
         n->best = name;

@@ -8,14 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/arena.h"
+#include "core/confine.h"
 
 /*
  * Two processes: the keeper, which does nothing but fork the worker and say how it ended, and the
@@ -24,20 +23,9 @@
 #define MAGIC        0x47554152u
 #define CPU_MS       2000
 #define MEMORY       ((size_t)512 << 20)
-#define LIBRARIES    ((rlim_t)256 << 20)
+#define LIBRARIES    ((uint64_t)256 << 20)
 #define MOST_MESSAGE ((size_t)64 << 20)
 #define SILENCE_MS   60000 /* of wall time: the machine is stuck, not the template */
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SHADOWED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SHADOWED 1
-#endif
-#endif
-#ifndef SHADOWED
-#define SHADOWED 0 /* sanitizers map terabytes: then the address space cannot be limited */
-#endif
 
 enum task { TASK_OPEN = 1, TASK_RENDER, TASK_SCHEMA, TASK_GRAMMAR };
 
@@ -119,23 +107,6 @@ static struct str take_text(struct str *rest)
 
 /* ---- the worker ---- */
 
-static void set_limit(int what, rlim_t most)
-{
-    struct rlimit limit = {most, most};
-    (void)setrlimit(what, &limit);
-}
-
-static rlim_t mapped(void)
-{
-    unsigned long long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (f && fscanf(f, "%llu", &pages) != 1)
-        pages = 0;
-    if (f)
-        (void)fclose(f);
-    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
-}
-
 /* Counts this process's own time, not the clock's: a loaded machine harms nobody. */
 static void count_time(int64_t ms)
 {
@@ -189,8 +160,7 @@ static _Noreturn void run_worker(int fd, const struct guard_limits *limits)
 {
     struct chat *chat = NULL;
     struct head head;
-    if (!SHADOWED)
-        set_limit(RLIMIT_AS, mapped() + limits->memory + LIBRARIES);
+    confine_memory(limits->memory + LIBRARIES);
     while (take_all(fd, &head, sizeof head, -1) && head.magic == MAGIC) {
         char *body = malloc(head.len + 1u);
         if (!body || !take_all(fd, body, head.len, -1))
@@ -235,20 +205,17 @@ static _Noreturn void run_keeper(int fd, const struct guard_limits *limits)
  */
 static void let_go(int keep)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     sigset_t none;
-    for (int fd = 0; fd < 3 && null >= 0; fd++)
-        (void)dup2(null, fd);
+    confine_quiet(true);
     for (int fd = 3; fd < 1024; fd++)
         if (fd != keep)
             (void)close(fd);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    confine_orphan();
     (void)signal(SIGPROF, SIG_DFL);
     (void)signal(SIGSEGV, SIG_DFL);
     (void)signal(SIGABRT, SIG_DFL);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    set_limit(RLIMIT_CORE, 0);
 }
 
 enum err guard_start(const struct guard_limits *limits, struct guard **out, struct why *why)

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -24,57 +23,23 @@
 #include <unistd.h>
 
 #include "core/arena.h"
+#include "core/confine.h"
 #include "core/time.h"
 #include "formats/markup.h"
 #include "formats/wire.h"
 
-#define LIBRARIES ((rlim_t)768 << 20) /* what the parsers' libraries and data map besides */
-#define GRACE_MS  2000                /* for the child to say itself that its time is up */
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SHADOWED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SHADOWED 1
-#endif
-#endif
-#ifndef SHADOWED
-#define SHADOWED 0 /* sanitizers map terabytes: then the address space cannot be limited */
-#endif
-
-static void set_limit(int what, rlim_t most)
-{
-    struct rlimit limit = {most, most};
-    (void)setrlimit(what, &limit);
-}
-
-/* Bytes of address space that this process has mapped already. */
-static rlim_t mapped(void)
-{
-    unsigned long long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (f && fscanf(f, "%llu", &pages) != 1)
-        pages = 0;
-    if (f)
-        (void)fclose(f);
-    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
-}
+#define LIBRARIES ((uint64_t)768 << 20) /* what the parsers' libraries and data map besides */
+#define GRACE_MS  2000                  /* for the child to say itself that its time is up */
 
 static void confine(const struct format_limits *limits, size_t memory, bool slow)
 {
     int64_t seconds = limits->time_ms / 1000 + 10;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    set_limit(RLIMIT_CORE, 0);
+    confine_orphan();
     /* Recognition extends its deadline page by page; then the parent's watch is the bound. */
     if (!slow)
-        set_limit(RLIMIT_CPU, (rlim_t)seconds);
-    if (!SHADOWED)
-        set_limit(RLIMIT_AS, mapped() + (rlim_t)memory * 3 + LIBRARIES);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null >= 0) { /* the libraries' own complaints */
-        (void)dup2(null, STDOUT_FILENO);
-        (void)dup2(null, STDERR_FILENO);
-    }
+        confine_time((uint64_t)seconds);
+    confine_memory((uint64_t)memory * 3 + LIBRARIES);
+    confine_quiet(false);
     (void)setenv("OMP_THREAD_LIMIT", "1", 1);
     (void)setpriority(PRIO_PROCESS, 0, 5);
 }

@@ -6,8 +6,8 @@
 #include "core/utf8.h"
 #include "knowledge/knowledge.h"
 #include "knowledge/numeral.h"
+#include "knowledge/signs.h"
 
-#define GAP_CHARS     8   /* what a '*' in intents.def may pass over */
 #define WEAKER        0.5 /* a field this much weaker than the best is not asked for */
 #define STRETCH_CHARS 4   /* so many characters of a name in a row are the name */
 #define LEAN_CHARS                                                                                 \
@@ -172,31 +172,6 @@ static enum err content_of(struct str text, struct arena *arena, struct str *out
 
 /* ---- fields ---- */
 
-/* Whether the parts of `words` stand in `text` in order, at most GAP_CHARS characters apart. */
-static bool stands(struct str text, const char *words)
-{
-    struct str rest = str_c(words), part;
-    if (!str_next(&rest, '*', &part))
-        return false;
-    for (size_t from = 0;; from++) {
-        struct str more = rest, next;
-        size_t at = str_find_from(text, part, from);
-        if (at == STR_NPOS)
-            return false;
-        from = at;
-        bool all = true;
-        for (at += part.len; all && more.ptr && str_next(&more, '*', &next);) {
-            struct str window = str_from(text, at);
-            window = str_slice(window, 0, utf8_offset(window, GAP_CHARS) + next.len);
-            size_t hit = str_find(window, next);
-            all = hit != STR_NPOS;
-            at += hit + next.len;
-        }
-        if (all)
-            return true;
-    }
-}
-
 static void add_field(struct question *q, const char *field, double weight)
 {
     size_t i = 0;
@@ -226,7 +201,7 @@ static void find_fields(struct question *q)
 {
     bool granted = is_granted(q->text);
     for (size_t i = 0; i < N_INTENTS; i++)
-        if (stands(q->text, intents[i].words) &&
+        if (signs_stand(q->text, str_c(intents[i].words)) &&
             !(granted && strcmp(intents[i].field, "fee") == 0 &&
               strcmp(intents[i].words, "多少钱") == 0))
             add_field(q, intents[i].field, intents[i].weight);

@@ -1,6 +1,20 @@
+#include <string.h>
+
 #include "core/arena.h"
 #include "core/str.h"
 #include "tap.h"
+
+TEST(edits_are_counted)
+{
+    CHECK_EQ(str_edits(STR("http.port"), STR("http.port")), 0);
+    CHECK_EQ(str_edits(STR("http.prot"), STR("http.port")), 2);
+    CHECK_EQ(str_edits(STR("htp.port"), STR("http.port")), 1);
+    CHECK_EQ(str_edits(STR(""), STR("abc")), 3);
+    CHECK_EQ(str_edits(STR("kitten"), STR("sitting")), 3);
+    char longer[65] = {0};
+    memset(longer, 'a', sizeof longer);
+    CHECK(str_edits((struct str){longer, 65}, STR("a")) == STR_NPOS);
+}
 
 TEST(finds_and_slices_within_bounds)
 {
