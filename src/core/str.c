@@ -8,21 +8,6 @@
 
 #include "core/arena.h"
 
-struct str str_c(const char *text)
-{
-    return text ? (struct str){text, strlen(text)} : STR_NONE;
-}
-
-bool str_eq(struct str a, struct str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-bool str_eq_c(struct str a, const char *b)
-{
-    return str_eq(a, str_c(b));
-}
-
 int str_cmp(struct str a, struct str b)
 {
     size_t n = a.len < b.len ? a.len : b.len;
@@ -30,30 +15,6 @@ int str_cmp(struct str a, struct str b)
     if (order)
         return order;
     return a.len < b.len ? -1 : a.len > b.len;
-}
-
-bool str_starts(struct str s, struct str prefix)
-{
-    return s.len >= prefix.len && str_eq((struct str){s.ptr, prefix.len}, prefix);
-}
-
-bool str_ends(struct str s, struct str suffix)
-{
-    return s.len >= suffix.len && str_eq(str_from(s, s.len - suffix.len), suffix);
-}
-
-struct str str_slice(struct str s, size_t start, size_t end)
-{
-    if (end > s.len)
-        end = s.len;
-    if (start > end)
-        start = end;
-    return (struct str){s.ptr ? s.ptr + start : NULL, end - start};
-}
-
-struct str str_from(struct str s, size_t start)
-{
-    return str_slice(s, start, s.len);
 }
 
 size_t str_find(struct str s, struct str needle)
@@ -305,7 +266,12 @@ void buf_add_c(struct buf *buf, const char *text)
 
 void buf_char(struct buf *buf, char c)
 {
-    buf_add(buf, (struct str){&c, 1});
+    char *room = buf_room(buf, 1);
+    if (!room)
+        return;
+    room[0] = c;
+    room[1] = '\0';
+    buf->len++;
 }
 
 void buf_printf(struct buf *buf, const char *fmt, ...)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/err.h"
 
@@ -28,14 +29,49 @@ struct str {
 #define STR_NONE     ((struct str){NULL, 0})
 #define STR_FMT(s)   (int)(s).len, (s).ptr ? (s).ptr : "" /* for "%.*s" */
 
-struct str str_c(const char *text); /* NULL gives the empty str */
-bool str_eq(struct str a, struct str b);
-bool str_eq_c(struct str a, const char *b);
+/* Those that stand in every inner loop are here, so that what is compared with a literal costs a
+ * comparison of lengths. */
+
+static inline struct str str_c(const char *text) /* NULL gives the empty str */
+{
+    return text ? (struct str){text, strlen(text)} : STR_NONE;
+}
+
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static inline bool str_eq_c(struct str a, const char *b)
+{
+    return str_eq(a, str_c(b));
+}
+
+static inline struct str str_slice(struct str s, size_t start, size_t end) /* clamped to s */
+{
+    if (end > s.len)
+        end = s.len;
+    if (start > end)
+        start = end;
+    return (struct str){s.ptr ? s.ptr + start : NULL, end - start};
+}
+
+static inline struct str str_from(struct str s, size_t start) /* clamped */
+{
+    return str_slice(s, start, s.len);
+}
+
+static inline bool str_starts(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && str_eq((struct str){s.ptr, prefix.len}, prefix);
+}
+
+static inline bool str_ends(struct str s, struct str suffix)
+{
+    return s.len >= suffix.len && str_eq(str_from(s, s.len - suffix.len), suffix);
+}
+
 int str_cmp(struct str a, struct str b); /* bytewise, shorter first */
-bool str_starts(struct str s, struct str prefix);
-bool str_ends(struct str s, struct str suffix);
-struct str str_slice(struct str s, size_t start, size_t end); /* clamped to s */
-struct str str_from(struct str s, size_t start);              /* clamped */
 
 #define STR_NPOS ((size_t)-1)
 size_t str_find(struct str s, struct str needle);                   /* first offset or STR_NPOS */

@@ -1,5 +1,7 @@
 #include "core/utf8.h"
 
+#include <string.h>
+
 /* Length and value of the character at p (n bytes left); 0 when there is none. */
 static size_t decode(const unsigned char *p, size_t n, uint32_t *out)
 {
@@ -52,11 +54,28 @@ size_t utf8_prev(struct str s, size_t at)
     return utf8_floor(s, at - 1);
 }
 
+/* Most texts are runs of ASCII: eight bytes at a time. */
+static size_t skip_ascii(const unsigned char *p, size_t n, size_t at)
+{
+    for (uint64_t word; n - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, p + at, sizeof word);
+        if (word & 0x8080808080808080u)
+            break;
+    }
+    while (at < n && p[at] < 0x80)
+        at++;
+    return at;
+}
+
 size_t utf8_invalid(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
     for (size_t at = 0; at < s.len;) {
         uint32_t c;
+        if (p[at] < 0x80) {
+            at = skip_ascii(p, s.len, at);
+            continue;
+        }
         size_t len = decode(p + at, s.len - at, &c);
         if (!len)
             return at;
@@ -87,6 +106,24 @@ size_t utf8_count(struct str s)
     for (size_t at = 0; at < s.len; n++)
         (void)utf8_next(s, &at);
     return n;
+}
+
+void utf8_kinds(struct str s, int64_t *ascii, int64_t *others)
+{
+    const uint64_t tops = 0x8080808080808080u;
+    size_t at = 0, high = 0, first = 0;
+    for (uint64_t w; s.len - at >= sizeof w; at += sizeof w) {
+        memcpy(&w, s.ptr + at, sizeof w);
+        high += (size_t)__builtin_popcountll(w & tops);
+        first += (size_t)__builtin_popcountll(w & w << 1 & tops);
+    }
+    for (; at < s.len; at++) {
+        unsigned char c = (unsigned char)s.ptr[at];
+        high += c >= 0x80;
+        first += c >= 0xC0;
+    }
+    *ascii = (int64_t)(s.len - high);
+    *others = (int64_t)first;
 }
 
 size_t utf8_offset(struct str s, size_t n)

@@ -27,7 +27,9 @@ size_t utf8_invalid(struct str s);
 /* Writes 1 to 4 bytes, returns how many. A value that is no character is written as U+FFFD. */
 size_t utf8_put(char out[UTF8_MAX_BYTES], uint32_t c);
 
-size_t utf8_count(struct str s);                /* characters */
+size_t utf8_count(struct str s); /* characters */
+/* Characters of ASCII and others, told by their first bytes; the text need not be valid. */
+void utf8_kinds(struct str s, int64_t *ascii, int64_t *others);
 struct str utf8_prefix(struct str s, size_t n); /* at most n characters */
 size_t utf8_offset(struct str s, size_t n);     /* byte offset of character n, clamped */
 

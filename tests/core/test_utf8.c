@@ -1,6 +1,8 @@
 #include "core/utf8.h"
 #include "tap.h"
 
+#include <string.h>
+
 TEST(refuses_what_rfc_3629_refuses)
 {
     static const struct str bad[] = {
@@ -13,6 +15,29 @@ TEST(refuses_what_rfc_3629_refuses)
         CHECK_EQ(utf8_invalid(bad[i]), 0);
     CHECK_EQ(utf8_invalid(STR("中a\xC3")), 4);
     CHECK_EQ(utf8_invalid(STR("第三十七条 €𝄞")), STR_NPOS);
+}
+
+/* Runs are read in words: what is wrong is found wherever it stands in one, and counted. */
+TEST(long_runs_are_read_as_carefully_as_short_ones)
+{
+    for (size_t len = 1; len < 40; len++)
+        for (size_t at = 0; at < len; at++) {
+            char text[40];
+            int64_t ascii, others;
+            memset(text, 'a', sizeof text);
+            text[at] = '\xFF';
+            CHECK_EQ(utf8_invalid((struct str){text, len}), at);
+            utf8_kinds((struct str){text, len}, &ascii, &others);
+            CHECK_EQ(ascii, len - 1);
+            CHECK_EQ(others, 1);
+            text[at] = '\x80'; /* no first byte of any character */
+            CHECK_EQ(utf8_invalid((struct str){text, len}), at);
+            utf8_kinds((struct str){text, len}, &ascii, &others);
+            CHECK_EQ(ascii, len - 1);
+            CHECK_EQ(others, 0);
+            text[at] = '\x7F';
+            CHECK_EQ(utf8_invalid((struct str){text, len}), STR_NPOS);
+        }
 }
 
 TEST(steps_forward_and_back_over_every_character)
