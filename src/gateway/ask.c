@@ -35,17 +35,17 @@ const struct ask_door *ask_door_named(struct str path)
 /* ---- reading ---- */
 
 enum member { MODEL, STREAM, OPTIONS, USER, SAFETY, TIER, MAX_OLD, MAX_NEW, MAX_OUT, N, N_MEMBERS };
-static const char *const names[N_MEMBERS] = {
-    [MODEL] = "model",
-    [STREAM] = "stream",
-    [OPTIONS] = "stream_options",
-    [USER] = "user",
-    [SAFETY] = "safety_identifier",
-    [TIER] = "service_tier",
-    [MAX_OLD] = "max_tokens",
-    [MAX_NEW] = "max_completion_tokens",
-    [MAX_OUT] = "max_output_tokens",
-    [N] = "n",
+static const struct str names[N_MEMBERS] = {
+    [MODEL] = STR_INIT("model"),
+    [STREAM] = STR_INIT("stream"),
+    [OPTIONS] = STR_INIT("stream_options"),
+    [USER] = STR_INIT("user"),
+    [SAFETY] = STR_INIT("safety_identifier"),
+    [TIER] = STR_INIT("service_tier"),
+    [MAX_OLD] = STR_INIT("max_tokens"),
+    [MAX_NEW] = STR_INIT("max_completion_tokens"),
+    [MAX_OUT] = STR_INIT("max_output_tokens"),
+    [N] = STR_INIT("n"),
 };
 
 static enum err fault(char param[ASK_PARAM], const char *name, struct why *why, const char *words)
@@ -78,8 +78,8 @@ static enum err read_members(struct ask *ask, struct str values[N_MEMBERS], char
         if (key.len && memchr(key.ptr, '\\', key.len))
             return err_set(why, ERR_INVALID, "the name of a member is written with escapes");
         for (size_t i = 0; i < N_MEMBERS && !err; i++)
-            if (str_eq_c(key, names[i]))
-                err = take(&values[i], value, names[i], param, why);
+            if (str_eq(key, names[i]))
+                err = take(&values[i], value, names[i].ptr, param, why);
         if (!err && str_eq_c(key, ask->door->prompt))
             err = take(&ask->prompt_raw, value, ask->door->prompt, param, why);
         if (err)
@@ -119,7 +119,7 @@ static enum err read_numbers(struct ask *ask, const struct str values[N_MEMBERS]
             continue;
         ask->max_tokens = scan_int(value, -1);
         if (ask->max_tokens < 0 || ask->max_tokens > METER_MOST_TOKENS)
-            return fault(param, names[members[i]], why, "the most tokens are no whole number");
+            return fault(param, names[members[i]].ptr, why, "the most tokens are no whole number");
     }
     if (ask->max_tokens > 0)
         ask->max_tokens *= n;
@@ -136,17 +136,13 @@ static void read_priority(struct ask *ask, struct str tier)
 /* Rough, for reservations: settled by what the upstream or a vocabulary counted. */
 static int64_t estimate(struct str text)
 {
-    int64_t ascii = 0, others = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        ascii += c < 0x80;
-        others += c >= 0xC0;
-    }
+    int64_t ascii, others;
+    utf8_kinds(text, &ascii, &others);
     return (ascii + 3) / 4 + others;
 }
 
 /* System messages and the first of the user are alike in every turn of a conversation. */
-static uint64_t prefix_of(const struct ask *ask)
+uint64_t ask_prefix(const struct ask *ask)
 {
     struct scan scan;
     struct str key, item, first = str_slice(ask->prompt_raw, 0, 1024);
@@ -188,7 +184,6 @@ enum err ask_read(const struct ask_door *door, struct str body, struct arena *ar
     ask.user = scan_str(values[values[SAFETY].ptr ? SAFETY : USER], arena);
     read_priority(&ask, values[TIER]);
     ask.prompt_tokens = estimate(ask.prompt_raw);
-    ask.prefix = prefix_of(&ask);
     *out = ask;
     return ERR_OK;
 }
@@ -285,7 +280,7 @@ void ask_digest(const struct ask *ask, struct str scope, uint8_t out[HASH_BYTES]
     while (any && scan_next(&scan, &key, &value)) {
         bool skip = false;
         for (size_t i = 0; i < sizeof skipped / sizeof skipped[0]; i++)
-            skip |= str_eq_c(key, names[skipped[i]]);
+            skip |= str_eq(key, names[skipped[i]]);
         if (skip)
             continue;
         hash_add(hash, key.ptr, key.len);

@@ -55,7 +55,6 @@ struct ask {
     int64_t max_tokens;                /* that may come, of all answers; -1: not said */
     int64_t prompt_tokens;             /* estimated: a token for 4 bytes of ASCII or a character */
     enum ask_priority priority;
-    uint64_t prefix; /* hash of the leading messages, alike for the turns of one conversation */
 };
 
 /*
@@ -65,6 +64,9 @@ struct ask {
  */
 ERR_MUST_USE enum err ask_read(const struct ask_door *door, struct str body, struct arena *arena,
                                struct ask *out, char param[ASK_PARAM], struct why *why);
+
+/* A hash of the leading messages, alike for the turns of one conversation. */
+uint64_t ask_prefix(const struct ask *ask);
 
 /* The body for an upstream that calls the model `name`. */
 ERR_MUST_USE enum err ask_body(const struct ask *ask, struct str name, struct arena *arena,

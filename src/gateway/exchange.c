@@ -213,8 +213,9 @@ static void set_choice(struct exchange *x)
 {
     struct str tenant = x->who.tenant, who = x->ask.user.len ? x->ask.user : x->who.id;
     uint64_t seed = hash64(tenant.ptr, tenant.len, 0);
+    uint64_t prefix = x->route->sticky ? ask_prefix(&x->ask) : 0;
     if (x->route->sticky)
-        x->choice = hash64(&x->ask.prefix, sizeof x->ask.prefix, seed);
+        x->choice = hash64(&prefix, sizeof prefix, seed);
     else if (x->route->n_arms > 1 && who.len)
         x->choice = hash64(who.ptr, who.len, seed);
     else

@@ -2,6 +2,7 @@
 
 #include "core/arena.h"
 #include "core/json.h"
+#include "core/utf8.h"
 #include "gateway/scan.h"
 
 #define MOST_DEPTH 8
@@ -12,29 +13,54 @@ static int64_t tokens(struct str value)
     return n < 0 ? -1 : n > METER_MOST_TOKENS ? METER_MOST_TOKENS : n;
 }
 
-static int64_t first_of(struct str object, const char *a, const char *b)
+/* What a usage may hold, in one pass: of a name that stands twice the first counts. */
+enum field { PROMPT, INPUT, COMPLETION, OUTPUT, TOTAL, PROMPT_DETAILS, INPUT_DETAILS, N_FIELDS };
+static const struct str fields[N_FIELDS] = {
+    [PROMPT] = STR_INIT("prompt_tokens"),
+    [INPUT] = STR_INIT("input_tokens"),
+    [COMPLETION] = STR_INIT("completion_tokens"),
+    [OUTPUT] = STR_INIT("output_tokens"),
+    [TOTAL] = STR_INIT("total_tokens"),
+    [PROMPT_DETAILS] = STR_INIT("prompt_tokens_details"),
+    [INPUT_DETAILS] = STR_INIT("input_tokens_details"),
+};
+
+static void read_fields(struct str raw, struct str out[N_FIELDS])
 {
-    int64_t n = tokens(scan_get(object, a));
-    return n >= 0 ? n : tokens(scan_get(object, b));
+    struct scan scan;
+    struct str key, value;
+    if (!scan_object(&scan, raw))
+        return;
+    while (scan_next(&scan, &key, &value))
+        for (size_t i = 0; i < N_FIELDS; i++)
+            if (!out[i].ptr && str_eq(key, fields[i]))
+                out[i] = value;
+}
+
+static int64_t first_of(struct str a, struct str b)
+{
+    int64_t n = tokens(a);
+    return n >= 0 ? n : tokens(b);
 }
 
 static void read_usage(struct str raw, struct reply_usage *out)
 {
+    struct str values[N_FIELDS] = {{NULL, 0}};
     if (raw.len == 0 || raw.ptr[0] != '{')
         return;
-    int64_t prompt = first_of(raw, "prompt_tokens", "input_tokens");
-    int64_t completion = first_of(raw, "completion_tokens", "output_tokens");
-    int64_t total = tokens(scan_get(raw, "total_tokens"));
-    struct str details = scan_get(raw, "prompt_tokens_details");
-    if (scan_is_null(details))
-        details = scan_get(raw, "input_tokens_details");
+    read_fields(raw, values);
+    int64_t prompt = first_of(values[PROMPT], values[INPUT]);
+    int64_t completion = first_of(values[COMPLETION], values[OUTPUT]);
+    int64_t total = tokens(values[TOTAL]);
+    bool plain = scan_is_null(values[PROMPT_DETAILS]);
+    struct str details = plain ? values[INPUT_DETAILS] : values[PROMPT_DETAILS];
     if (prompt < 0 && total < 0)
         return;
     if (prompt < 0)
         prompt = completion > 0 && completion <= total ? total - completion : total;
     if (completion < 0)
         completion = total > prompt ? total - prompt : 0;
-    int64_t cached = tokens(scan_get(details, "cached_tokens"));
+    int64_t cached = details.len ? tokens(scan_get(details, "cached_tokens")) : -1;
     *out = (struct reply_usage){.known = true,
                                 .prompt = prompt,
                                 .completion = completion,
@@ -47,10 +73,12 @@ static void read_usage(struct str raw, struct reply_usage *out)
 
 static bool is_words(struct str key)
 {
-    static const char *const keys[] = {"content", "text",    "arguments", "reasoning_content",
-                                       "name",    "refusal", "reasoning"};
+    static const struct str keys[] = {STR_INIT("content"),   STR_INIT("text"),
+                                      STR_INIT("arguments"), STR_INIT("reasoning_content"),
+                                      STR_INIT("name"),      STR_INIT("refusal"),
+                                      STR_INIT("reasoning")};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (str_eq_c(key, keys[i]))
+        if (str_eq(key, keys[i]))
             return true;
     return false;
 }
@@ -157,26 +185,16 @@ void reply_put_usage(const struct ask_door *door, struct str id, struct str name
     json_end_object(&json);
 }
 
-static void count_bytes(struct str words, int64_t *ascii, int64_t *others)
-{
-    *ascii = *others = 0;
-    for (size_t i = 0; i < words.len; i++) {
-        unsigned char c = (unsigned char)words.ptr[i];
-        *ascii += c < 0x80;
-        *others += c >= 0xC0;
-    }
-}
-
 int64_t reply_estimate(struct str words)
 {
     int64_t ascii, others;
-    count_bytes(words, &ascii, &others);
+    utf8_kinds(words, &ascii, &others);
     return (ascii + 3) / 4 + others;
 }
 
 int64_t reply_event_tokens(struct str words)
 {
     int64_t ascii, others;
-    count_bytes(words, &ascii, &others);
+    utf8_kinds(words, &ascii, &others);
     return ascii / 4 + others > 1 ? ascii / 4 + others : 1;
 }

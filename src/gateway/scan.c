@@ -30,9 +30,26 @@ static int hex_value(char c)
  * ----
  */
 
+/* To the next quote, backslash or control character, eight bytes at a time (Mycroft's test for a
+ * byte below a bound, exact as to whether there is one). */
+static size_t skip_plain(struct str t, size_t at)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    for (uint64_t w; t.len - at >= sizeof w; at += sizeof w) {
+        memcpy(&w, t.ptr + at, sizeof w);
+        uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
+        if (((w - ones * 0x20) & ~w & tops) | ((quote - ones) & ~quote & tops) |
+            ((slash - ones) & ~slash & tops))
+            break;
+    }
+    while (at < t.len && t.ptr[at] != '"' && t.ptr[at] != '\\' && (unsigned char)t.ptr[at] >= 0x20)
+        at++;
+    return at;
+}
+
 static size_t skip_string(struct str t, size_t at)
 {
-    for (at++; at < t.len; at++) {
+    for (at = skip_plain(t, at + 1); at < t.len; at = skip_plain(t, at + 1)) {
         unsigned char c = (unsigned char)t.ptr[at];
         if (c == '"')
             return at + 1;
@@ -83,13 +100,15 @@ static size_t skip_word(struct str t, size_t at, const char *word)
 
 static size_t skip_value(struct str t, size_t at, unsigned depth);
 
-static size_t skip_key(struct str t, size_t at)
+/* A name with the colon behind it; *end is the place behind the name's quotes. */
+static size_t skip_key(struct str t, size_t at, size_t *end)
 {
     if (at >= t.len || t.ptr[at] != '"')
         return STR_NPOS;
     at = skip_string(t, at);
     if (at == STR_NPOS)
         return STR_NPOS;
+    *end = at;
     at = skip_space(t, at);
     return at < t.len && t.ptr[at] == ':' ? skip_space(t, at + 1) : STR_NPOS;
 }
@@ -97,12 +116,13 @@ static size_t skip_key(struct str t, size_t at)
 static size_t skip_container(struct str t, size_t at, unsigned depth)
 {
     char close = t.ptr[at] == '{' ? '}' : ']';
+    size_t end;
     at = skip_space(t, at + 1);
     if (at < t.len && t.ptr[at] == close)
         return at + 1;
     for (;;) {
         if (close == '}')
-            at = skip_key(t, at);
+            at = skip_key(t, at, &end);
         if (at != STR_NPOS)
             at = skip_value(t, at, depth + 1);
         if (at == STR_NPOS)
@@ -187,10 +207,9 @@ bool scan_next(struct scan *scan, struct str *key, struct str *value)
     }
     if (scan->close == '}') {
         size_t from = at;
-        at = skip_key(t, at);
+        at = skip_key(t, at, &end);
         if (at == STR_NPOS)
             return fail(scan);
-        end = skip_string(t, from);
         *key = str_slice(t, from + 1, end - 1);
     }
     end = skip_value(t, at, 1);

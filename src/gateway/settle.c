@@ -311,6 +311,7 @@ static void end_reply(struct exchange *x)
     if (x->outcome != METER_OK || x->fault.status) {
         if (x->gone && !x->fault.status)
             fault_set(&x->fault, 499, "cancelled", "the client went away");
+        end_call(x, x->outcome); /* before the answer goes, here too */
         if (x->reply.len == 0)
             answer_fault(x);
         else

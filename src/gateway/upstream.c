@@ -210,7 +210,9 @@ static void take_whole(struct exchange *x)
 {
     struct reply reply;
     struct str text = buf_str(&x->body);
-    reply_read(x->ask.door, text, false, &x->words, &reply);
+    reply_read(x->ask.door, text, false, NULL, &reply);
+    if (reply.valid && !reply.usage.known) /* its words have to be counted */
+        reply_read(x->ask.door, text, false, &x->words, &reply);
     if (!reply.valid && x->ask.door->kind != METER_N_KINDS) {
         fault_set(&x->fault, 502, "upstream_failed", "the model's server did not answer with JSON");
         exchange_failed(x, true);

@@ -252,7 +252,7 @@ TEST(the_turns_of_a_conversation_have_one_prefix)
         struct ask ask = {0};
         char param[ASK_PARAM];
         CHECK_EQ(ask_read(ask_door(ASK_CHAT), str_c(bodies[i]), arena, &ask, param, NULL), ERR_OK);
-        prefix[i] = ask.prefix;
+        prefix[i] = ask_prefix(&ask);
         arena_free(arena);
     }
     CHECK(prefix[0] == prefix[1]);

@@ -72,6 +72,28 @@ TEST(what_is_not_json_is_bad)
     CHECK(!scan_valid((struct str){deep, sizeof deep}));
 }
 
+/* Strings are stepped over in words: what ends or spoils one is seen wherever it stands in one. */
+TEST(strings_end_where_they_end)
+{
+    for (size_t len = 0; len < 36; len++)
+        for (size_t at = 0; at <= len; at++) {
+            char text[64], c[] = {'x', '\0'};
+            memset(text, 0xE4, sizeof text); /* above 0x7F, as in Chinese */
+            text[0] = '"';
+            text[len + 2] = '"';
+            for (int i = 1; i < 256; i++) {
+                c[0] = (char)i;
+                text[at + 1] = c[0];
+                bool whole = i != '"' && i != '\\' && i >= 0x20;
+                bool early = i == '"' && at == len; /* and a second one behind it: no value */
+                CHECK_EQ(scan_valid((struct str){text, len + 3}), whole && !early);
+            }
+            text[at + 1] = '\\'; /* takes what follows with it */
+            text[at + 2] = at == len ? '"' : 'n';
+            CHECK_EQ(scan_valid((struct str){text, len + 3}), at < len);
+        }
+}
+
 TEST(strings_and_numbers_are_read)
 {
     struct arena *arena = arena_new(1 << 16);
