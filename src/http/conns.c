@@ -141,23 +141,26 @@ size_t conns_count(struct conns *conns)
     return n;
 }
 
-bool conn_enter(struct conn *conn, enum conn_state state)
+/* Times and counts need no order among themselves: they are read at the next look, or the one
+ * after. What must be seen at once is the state. */
+bool conn_enter(struct conn *conn, enum conn_state state, int64_t now_ns)
 {
-    int old = atomic_load(&conn->state);
+    int old = atomic_load_explicit(&conn->state, memory_order_relaxed);
     do {
         if (old == CONN_DEAD)
             return false;
-        atomic_store(&conn->since_ns, time_mono_ns());
+        atomic_store_explicit(&conn->since_ns, now_ns, memory_order_relaxed);
         if (state == CONN_BODY)
-            atomic_store(&conn->received, 0);
+            atomic_store_explicit(&conn->received, 0, memory_order_relaxed);
     } while (!atomic_compare_exchange_weak(&conn->state, &old, (int)state));
     return true;
 }
 
 void conn_sends(struct conn *conn, uint64_t bytes)
 {
-    atomic_store(&conn->sends_ns, atomic_load(&conn->since_ns));
-    atomic_store(&conn->to_send, (int64_t)bytes);
+    int64_t since_ns = atomic_load_explicit(&conn->since_ns, memory_order_relaxed);
+    atomic_store_explicit(&conn->sends_ns, since_ns, memory_order_relaxed);
+    atomic_store_explicit(&conn->to_send, (int64_t)bytes, memory_order_relaxed);
 }
 
 /* ---- deadlines ---- */
@@ -201,7 +204,8 @@ void conn_watch(struct conn *conn, void (*gone)(void *ctx), void *ctx)
 void conn_unwatch(struct conn *conn)
 {
     int armed = WATCH_ARMED;
-    if (atomic_compare_exchange_strong(&conn->watch, &armed, WATCH_OFF))
+    if (atomic_load_explicit(&conn->watch, memory_order_acquire) == WATCH_OFF ||
+        atomic_compare_exchange_strong(&conn->watch, &armed, WATCH_OFF))
         return;
     while (atomic_load(&conn->watch) == WATCH_FIRING)
         (void)sched_yield(); /* gone() does not block */

@@ -111,7 +111,7 @@ bool nets_hold(const struct net *nets, size_t n, const struct in6_addr *address)
 
 struct http_header {
     struct http_header *next;
-    const char *name, *value;
+    struct str name, value; /* with '\0' */
 };
 
 enum send_kind { SEND_BYTES, SEND_FILE, SEND_STREAM };
@@ -229,7 +229,7 @@ ERR_MUST_USE enum err request_check_params(struct http_request *req, struct why 
 /* ---- answers ---- */
 
 void response_init(struct http_response *res, struct http_request *req);
-const char *response_header(const struct http_response *res, const char *name);
+const struct http_header *response_header(const struct http_response *res, const char *name);
 /* The last touch: JSON body closed, security headers, caching, trace. */
 void response_finish(struct http_response *res);
 /* Drops what the handler made and answers the error instead. */
@@ -348,8 +348,9 @@ void conns_free(struct conns *conns);
 bool conns_admit(struct conns *conns, const struct sockaddr *peer);
 struct conn *conns_add(struct conns *conns, int fd, const struct sockaddr *peer);
 void conns_remove(struct conns *conns, struct conn *conn);
-/* False when the keeper has cut the connection. */
-bool conn_enter(struct conn *conn, enum conn_state state);
+/* False when the keeper has cut the connection. `now_ns`: of the loop's round, for the keeper looks
+ * four times a second. */
+bool conn_enter(struct conn *conn, enum conn_state state, int64_t now_ns);
 /* An answer, or a part of a stream, of so many bytes is sent from now on. */
 void conn_sends(struct conn *conn, uint64_t bytes);
 size_t conns_count(struct conns *conns);

@@ -25,6 +25,7 @@
 #define MOST_HOST     64
 #define IDLE_NS       60000000000LL /* a kept connection is closed after so long */
 #define IDLE_CHECK_NS 1000000000LL
+#define JOIN_MOST     ((size_t)8 << 10) /* a body that is sent in one piece with its head */
 #define NS_A_MS       1000000
 
 struct wire { /* a connection */
@@ -55,7 +56,7 @@ struct lean_call {
 
     /* the event thread's */
     struct wire *wire;
-    struct str head;
+    struct str head, body;        /* a small body is part of the head */
     size_t sent;                  /* of head and body */
     bool begun, over, got, again; /* got: bytes of an answer; again: it was begun anew */
     struct lean_call *prev, *next;
@@ -263,64 +264,85 @@ static void no_http(struct lean_call *call, const char *words)
 
 /* ---- sending ---- */
 
-static bool skipped(const char *header)
+static bool skipped(struct str header)
 {
-    static const char *const ours[] = {
-        "Content-Length:", "Transfer-Encoding:", "Connection:", "Expect:", "Upgrade:", "TE:"};
+    static const struct str ours[] = {STR_INIT("Content-Length:"), STR_INIT("Transfer-Encoding:"),
+                                      STR_INIT("Connection:"),     STR_INIT("Expect:"),
+                                      STR_INIT("Upgrade:"),        STR_INIT("TE:")};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        if (strncasecmp(header, ours[i], strlen(ours[i])) == 0)
+        if (header.len >= ours[i].len && strncasecmp(header.ptr, ours[i].ptr, ours[i].len) == 0)
             return true;
     return false;
 }
 
+static char *put(char *at, struct str s)
+{
+    memcpy(at, s.ptr, s.len);
+    return at + s.len;
+}
+
+static char *put_headers(const struct lean_call *call, char *at)
+{
+    const struct http_ask *ask = &call->asked.ask;
+    bool host = false;
+    for (size_t i = 0; i < ask->n_headers; i++) {
+        struct str header = str_c(ask->headers[i]);
+        if (skipped(header))
+            continue;
+        host |= header.len >= 5 && strncasecmp(header.ptr, "Host:", 5) == 0;
+        at = put(put(at, header), STR("\r\n"));
+    }
+    if (host)
+        return at;
+    at = put(at, STR("Host: "));
+    at = put(at, (struct str){call->host, call->host_len});
+    return put(at, STR("\r\n"));
+}
+
+/* Of the lines that are not the caller's: "Host: " and "Content-Length: ", version, trace. */
+#define HEAD_MOST 256
+
 static bool write_head(struct lean_call *call)
 {
     const struct http_ask *ask = &call->asked.ask;
-    struct buf out;
+    struct str method = str_c(ask->method), path = str_c(call->path[0] ? call->path : "/");
+    bool join = ask->body.len <= JOIN_MOST;
     char text[80];
-    bool host = false;
-    buf_init(&out, ask->arena);
-    (void)buf_room(&out, 512);
-    buf_add_c(&out, ask->method);
-    buf_char(&out, ' ');
-    buf_add_c(&out, call->path[0] ? call->path : "/");
-    buf_add_c(&out, " HTTP/1.1\r\n");
-    for (size_t i = 0; i < ask->n_headers; i++) {
-        if (skipped(ask->headers[i]))
-            continue;
-        host |= strncasecmp(ask->headers[i], "Host:", 5) == 0;
-        buf_add_c(&out, ask->headers[i]);
-        buf_add_c(&out, "\r\n");
-    }
-    if (!host) {
-        buf_add_c(&out, "Host: ");
-        buf_add(&out, (struct str){call->host, call->host_len});
-        buf_add_c(&out, "\r\n");
-    }
-    if (ask->body.len > 0 || strcmp(ask->method, "POST") == 0) {
-        buf_add(&out, STR("Content-Length: "));
-        buf_add(&out, str_of_i64((int64_t)ask->body.len, text));
-        buf_add(&out, STR("\r\n"));
+    size_t most = HEAD_MOST + method.len + path.len + call->host_len;
+    for (size_t i = 0; i < ask->n_headers; i++)
+        most += strlen(ask->headers[i]) + 2;
+    char *start = arena_bytes(ask->arena, most + (join ? ask->body.len : 0)), *at = start;
+    if (!start)
+        return false;
+    at = put(at, method);
+    *at++ = ' ';
+    at = put(put(at, path), STR(" HTTP/1.1\r\n"));
+    at = put_headers(call, at);
+    if (ask->body.len > 0 || str_eq_c(method, "POST")) {
+        at = put(at, STR("Content-Length: "));
+        at = put(at, str_of_i64((int64_t)ask->body.len, text));
+        at = put(at, STR("\r\n"));
     }
     call_trace(&call->asked, text);
-    if (text[0]) {
-        buf_add_c(&out, text);
-        buf_add_c(&out, "\r\n");
-    }
-    buf_add_c(&out, "Accept: */*\r\n\r\n");
-    call->head = buf_str(&out);
-    return !out.failed;
+    if (text[0])
+        at = put(put(at, str_c(text)), STR("\r\n"));
+    at = put(at, STR("Accept: */*\r\n\r\n"));
+    if (join && ask->body.len)
+        at = put(at, ask->body);
+    call->head = (struct str){start, (size_t)(at - start)};
+    call->body = join ? STR("") : ask->body;
+    return true;
 }
 
 static bool all_sent(const struct lean_call *call)
 {
-    return call->sent == call->head.len + call->asked.ask.body.len;
+    return call->sent == call->head.len + call->body.len;
 }
 
 /* False when the call is over or begun anew. */
 static bool send_some(struct lean_call *call)
 {
-    struct str body = call->asked.ask.body;
+    struct str body = call->body;
     while (!all_sent(call)) {
         struct str h = str_from(call->head, call->sent);
         struct str b =
@@ -328,7 +350,8 @@ static bool send_some(struct lean_call *call)
         struct iovec parts[2] = {{(void *)(uintptr_t)h.ptr, h.len},
                                  {(void *)(uintptr_t)b.ptr, b.len}};
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = b.len ? 2 : 1};
-        ssize_t n = sendmsg(call->wire->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        int fd = call->wire->fd, flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+        ssize_t n = b.len ? sendmsg(fd, &message, flags) : send(fd, h.ptr, h.len, flags);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -669,8 +692,14 @@ static void on_tick(struct loop_tick *tick, int64_t now_ns)
 
 /* ---- which calls are ours ---- */
 
+struct place {
+    struct sockaddr_in6 at;
+    const char *host, *path; /* in the address */
+    size_t host_len;
+};
+
 /* "http://1.2.3.4:80/path", "http://[::1]/path" */
-static bool parse_url(const char *url, struct lean_call *call)
+static bool parse_url(const char *url, struct place *out)
 {
     const char *host = url + 7, *end = host + strcspn(host, "/?#");
     char text[MOST_HOST];
@@ -680,9 +709,9 @@ static bool parse_url(const char *url, struct lean_call *call)
     if (strncasecmp(url, "http://", 7) != 0 || len == 0 || *end == '?' || *end == '#' ||
         strchr(end, '#') || strchr(end, ' '))
         return false;
-    call->host = host;
-    call->host_len = len;
-    call->path = end;
+    out->host = host;
+    out->host_len = len;
+    out->path = end;
     bool v6 = host[0] == '[';
     const char *close = v6 ? memchr(host, ']', len) : NULL;
     if (v6 && !close)
@@ -704,28 +733,31 @@ static bool parse_url(const char *url, struct lean_call *call)
     memcpy(text, name.ptr, name.len);
     text[name.len] = '\0';
     if (v6) {
-        call->at.sin6_family = AF_INET6;
-        call->at.sin6_port = htons((uint16_t)port);
-        return inet_pton(AF_INET6, text, &call->at.sin6_addr) == 1;
+        out->at.sin6_family = AF_INET6;
+        out->at.sin6_port = htons((uint16_t)port);
+        return inet_pton(AF_INET6, text, &out->at.sin6_addr) == 1;
     }
     v4.sin_port = htons((uint16_t)port);
     if (inet_pton(AF_INET, text, &v4.sin_addr) != 1)
         return false;
-    memcpy(&call->at, &v4, sizeof v4);
+    memcpy(&out->at, &v4, sizeof v4);
     return true;
 }
 
 struct http_asked *lean_call_new(struct lean *lean, const struct http_ask *ask, bool *no_memory)
 {
-    struct lean_call parsed = {0};
-    if (!message_token(str_c(ask->method)) || !parse_url(ask->url, &parsed))
+    struct place place = {0};
+    if (!message_token(str_c(ask->method)) || !parse_url(ask->url, &place))
         return NULL;
-    struct lean_call *call = malloc(sizeof *call);
+    struct lean_call *call = calloc(1, sizeof *call);
     struct loop *loop = loops_here(lean->loops);
     *no_memory = !call;
     if (!call)
         return NULL;
-    *call = parsed;
+    call->at = place.at;
+    call->host = place.host;
+    call->host_len = place.host_len;
+    call->path = place.path;
     if (!loop)
         loop = loops_next(lean->loops);
     for (size_t i = 0; i < lean->n; i++)

@@ -26,6 +26,8 @@
 #define FILE_PIECE    ((size_t)16 << 10) /* over TLS */
 #define MOST_HUBS     64
 #define LINE_OVERHEAD 64 /* of a request line beside the target */
+#define DATE_NS       100000000
+#define JOIN_MOST     ((size_t)8 << 10) /* a body that is sent in one piece with its head */
 
 enum link_state {
     LINK_NEW,   /* accepted, not yet with its loop */
@@ -91,6 +93,12 @@ struct links {
 static void go(struct link *link);
 static void reply(struct link *link);
 
+/* False when the keeper has cut the connection. */
+static bool enter_state(struct link *link, enum conn_state state)
+{
+    return conn_enter(link->conn, state, loop_now_ns(link->hub->loop));
+}
+
 /* ---- closing ---- */
 
 static void log_request(const struct http_request *req, bool whole)
@@ -116,7 +124,7 @@ static void end_request(struct link *link, bool whole)
         return;
     log_request(req, whole);
     conn_unwatch(link->conn);
-    (void)conn_enter(link->conn, CONN_IDLE);
+    (void)enter_state(link, CONN_IDLE);
     if (req->stream)
         streams_end(core->streams, req);
     else
@@ -191,22 +199,29 @@ static const char *reason(int status)
     return "Answer";
 }
 
-/* "Date: Sun, 22 Nov 2026 05:00:00 GMT\r\n", made once a second by each thread. */
-static const char *date_line(void)
+/* "Date: Sun, 22 Nov 2026 05:00:00 GMT\r\n", made once a second by each thread and looked at ten
+ * times. */
+static struct str date_line(int64_t mono_ns)
 {
     static _Thread_local char line[48];
+    static _Thread_local size_t len;
     static _Thread_local time_t made;
+    static _Thread_local int64_t looked_ns;
     static const char days[] = "SunMonTueWedThuFriSat",
                       months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    time_t now = time_now_ms() / 1000;
     struct tm t;
+    if (len && mono_ns - looked_ns < DATE_NS)
+        return (struct str){line, len};
+    looked_ns = mono_ns;
+    time_t now = time_now_ms() / 1000;
     if (now == made || !gmtime_r(&now, &t))
-        return line;
+        return (struct str){line, len};
     made = now;
-    (void)snprintf(line, sizeof line, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
-                   days + (size_t)t.tm_wday * 3, t.tm_mday % 100, months + (size_t)t.tm_mon * 3,
-                   (t.tm_year + 1900) % 10000, t.tm_hour, t.tm_min, t.tm_sec);
-    return line;
+    int n = snprintf(line, sizeof line, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
+                     days + (size_t)t.tm_wday * 3, t.tm_mday % 100, months + (size_t)t.tm_mon * 3,
+                     (t.tm_year + 1900) % 10000, t.tm_hour, t.tm_min, t.tm_sec);
+    len = n > 0 && (size_t)n < sizeof line ? (size_t)n : 0;
+    return (struct str){line, len};
 }
 
 static void count_answer(struct http_request *req)
@@ -240,40 +255,68 @@ static void put_piece(struct link *link, struct str piece)
         link->out[link->n_out++] = piece;
 }
 
-static bool put_head(struct link *link, uint64_t length, bool chunked)
+static char *put(char *at, struct str s)
+{
+    memcpy(at, s.ptr, s.len);
+    return at + s.len;
+}
+
+/* Of the lines that are not the handler's: status, date, length, connection. */
+#define HEAD_MOST 256
+
+static size_t head_size(const struct http_response *res)
+{
+    size_t n = HEAD_MOST;
+    for (const struct http_header *h = res->headers; h; h = h->next)
+        n += h->name.len + h->value.len + 4;
+    return n;
+}
+
+static char *put_headers(struct link *link, char *at)
+{
+    for (const struct http_header *h = link->req->res.headers; h; h = h->next) {
+        at = put(at, h->name);
+        *at++ = ':';
+        *at++ = ' ';
+        at = put(at, h->value);
+        *at++ = '\r';
+        *at++ = '\n';
+        if (message_same_name(h->name, "Connection"))
+            link->close_after |= message_lists(h->value, "close");
+    }
+    return at;
+}
+
+/* The head, and a small body right behind it. */
+static bool put_head(struct link *link, uint64_t length, bool chunked, struct str body)
 {
     struct http_request *req = link->req;
     const struct http_response *res = &req->res;
-    struct buf out;
     char room[STR_I64];
-    buf_init(&out, req->arena);
-    (void)buf_room(&out, 900);
-    buf_add(&out, STR("HTTP/1.1 "));
-    buf_add(&out, str_of_i64(res->status, room));
-    buf_char(&out, ' ');
-    buf_add_c(&out, reason(res->status));
-    buf_add_c(&out, "\r\n");
-    buf_add_c(&out, date_line());
-    for (const struct http_header *h = res->headers; h; h = h->next) {
-        buf_add_c(&out, h->name);
-        buf_add(&out, STR(": "));
-        buf_add_c(&out, h->value);
-        buf_add(&out, STR("\r\n"));
-        if (strcasecmp(h->name, "Connection") == 0)
-            link->close_after |= message_lists(str_c(h->value), "close");
-    }
+    char *start = arena_bytes(req->arena, head_size(res) + body.len), *at = start;
+    if (!start)
+        return false;
+    at = put(at, STR("HTTP/1.1 "));
+    at = put(at, str_of_i64(res->status, room));
+    *at++ = ' ';
+    at = put(at, str_c(reason(res->status)));
+    at = put(at, STR("\r\n"));
+    at = put(at, date_line(req->answered_ns));
+    at = put_headers(link, at);
     if (chunked) {
-        buf_add_c(&out, "Transfer-Encoding: chunked\r\n");
+        at = put(at, STR("Transfer-Encoding: chunked\r\n"));
     } else if (length != UINT64_MAX && !has_no_body(res->status)) {
-        buf_add(&out, STR("Content-Length: "));
-        buf_add(&out, str_of_i64((int64_t)length, room));
-        buf_add(&out, STR("\r\n"));
+        at = put(at, STR("Content-Length: "));
+        at = put(at, str_of_i64((int64_t)length, room));
+        at = put(at, STR("\r\n"));
     }
     if (link->close_after && !response_header(res, "Connection"))
-        buf_add_c(&out, "Connection: close\r\n");
-    buf_add_c(&out, "\r\n");
-    put_piece(link, buf_str(&out));
-    return !out.failed;
+        at = put(at, STR("Connection: close\r\n"));
+    at = put(at, STR("\r\n"));
+    if (body.len)
+        at = put(at, body);
+    put_piece(link, (struct str){start, (size_t)(at - start)});
+    return true;
 }
 
 static bool put_answer(struct link *link)
@@ -287,12 +330,14 @@ static bool put_answer(struct link *link)
     if (stream) {
         link->in_stream = true;
         link->close_after |= old;
-        return put_head(link, UINT64_MAX, !old);
+        return put_head(link, UINT64_MAX, !old, STR(""));
     }
     req->sent_bytes = file ? res->file_len : res->body.len;
-    if (!put_head(link, req->sent_bytes, false))
+    bool none = req->head_only || has_no_body(res->status);
+    bool join = !none && !file && res->body.len <= JOIN_MOST;
+    if (!put_head(link, req->sent_bytes, false, join ? res->body : STR("")))
         return false;
-    if (req->head_only || has_no_body(res->status))
+    if (none || join)
         return true;
     if (file) {
         link->file = res->fd;
@@ -312,8 +357,7 @@ static void reply(struct link *link)
     if (res->kind == SEND_STREAM && !req->head_only)
         begin_stream(req);
     count_answer(req);
-    if (!put_answer(link) ||
-        !conn_enter(link->conn, res->kind == SEND_STREAM ? CONN_WORK : CONN_SEND)) {
+    if (!put_answer(link) || !enter_state(link, res->kind == SEND_STREAM ? CONN_WORK : CONN_SEND)) {
         close_link(link);
         return;
     }
@@ -346,11 +390,12 @@ static ssize_t send_pieces(struct link *link)
     ssize_t n;
     if (link->tls)
         return tls_send(link->tls, link->out[0].ptr, link->out[0].len);
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (link->file_left ? MSG_MORE : 0);
     for (size_t i = 0; i < link->n_out; i++)
         parts[i] = (struct iovec){(void *)(uintptr_t)link->out[i].ptr, link->out[i].len};
     do {
-        n = sendmsg(link->fd, &message,
-                    MSG_NOSIGNAL | MSG_DONTWAIT | (link->file_left ? MSG_MORE : 0));
+        n = link->n_out == 1 ? send(link->fd, parts[0].iov_base, parts[0].iov_len, flags)
+                             : sendmsg(link->fd, &message, flags);
     } while (n < 0 && errno == EINTR);
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : n;
 }
@@ -406,7 +451,7 @@ static int send_all(struct link *link)
         else
             link->file_left -= (uint64_t)n;
         if (link->stuck) /* it moves */
-            (void)conn_enter(link->conn, CONN_SEND);
+            (void)enter_state(link, CONN_SEND);
     }
     return 1;
 }
@@ -461,7 +506,7 @@ static void answered(struct link *link)
     if (link->close_after && link->linger && !link->ended) {
         tls_session_bye(link->tls);
         (void)shutdown(link->fd, SHUT_WR);
-        (void)conn_enter(link->conn, CONN_BODY);
+        (void)enter_state(link, CONN_BODY);
         link->state = LINK_LINGER;
         carry_set(&link->carry, STR_NONE);
     } else if (link->close_after) {
@@ -483,13 +528,13 @@ static void send_step(struct link *link)
         close_link(link);
     } else if (rc == 0) {
         if (!link->stuck && link->req->stream) { /* from here on the keeper looks after it */
-            (void)conn_enter(link->conn, CONN_SEND);
+            (void)enter_state(link, CONN_SEND);
             conn_sends(link->conn, HTTP_STREAM_MOST);
         }
         link->stuck = true;
     } else {
         if (link->stuck && link->req->stream)
-            (void)conn_enter(link->conn, CONN_WORK);
+            (void)enter_state(link, CONN_WORK);
         link->stuck = false;
         if (link->in_stream)
             stream_more(link);
@@ -508,7 +553,7 @@ static void submit(struct link *link)
     struct why why = {0};
     bool ready;
     enum err err;
-    if (!conn_enter(link->conn, CONN_WORK)) {
+    if (!enter_state(link, CONN_WORK)) {
         close_link(link);
         return;
     }
@@ -592,7 +637,7 @@ static void begin(struct link *link, struct str bytes)
     struct http_request *req = new_request(link);
     struct why why = {0};
     bool close_it = true;
-    if (!req || !conn_enter(link->conn, CONN_BODY)) {
+    if (!req || !enter_state(link, CONN_BODY)) {
         close_link(link);
         return;
     }
@@ -634,7 +679,7 @@ static void refuse_head(struct link *link, bool in_line)
     const struct limits *limits = &link->hub->links->core->limits;
     struct http_request *req = new_request(link);
     struct why why = {0};
-    if (!req || !conn_enter(link->conn, CONN_BODY)) {
+    if (!req || !enter_state(link, CONN_BODY)) {
         close_link(link);
         return;
     }
@@ -671,7 +716,7 @@ static void take_head(struct link *link, struct str *in)
         refuse_head(link, !memchr(in->ptr, '\n', in->len));
     } else {
         if (atomic_load(&link->conn->state) == CONN_IDLE)
-            (void)conn_enter(link->conn, CONN_HEAD);
+            (void)enter_state(link, CONN_HEAD);
         link->hungry = true;
     }
 }
@@ -818,7 +863,7 @@ static bool shake(struct link *link)
     else if (rc > 0)
         link->state = LINK_HEAD;
     if (rc > 0)
-        (void)conn_enter(link->conn, CONN_IDLE);
+        (void)enter_state(link, CONN_IDLE);
     link->readable = true;
     return rc != 0;
 }
@@ -893,7 +938,7 @@ static void enter(struct link *link)
     hub->first = link;
     link->state = link->tls ? LINK_SHAKE : LINK_HEAD;
     if (link->tls)
-        (void)conn_enter(link->conn, CONN_HEAD);
+        (void)enter_state(link, CONN_HEAD);
     if (hub->closing || loop_watch(hub->loop, link->fd, &link->source, NULL) != ERR_OK)
         close_link(link);
 }

@@ -8,6 +8,8 @@
 #ifndef HTTP_MESSAGE_H
 #define HTTP_MESSAGE_H
 
+#include <strings.h>
+
 #include "core/arena.h"
 #include "core/str.h"
 
@@ -46,10 +48,14 @@ struct message_body {
 ERR_MUST_USE enum err message_answer(const struct message_head *head, bool head_only, int *status,
                                      struct message_body *out, struct why *why);
 
+static inline bool message_same_name(struct str a, const char *b) /* without regard to case */
+{
+    return a.len == strlen(b) && strncasecmp(a.ptr, b, a.len) == 0;
+}
+
 /* A Content-Length: digits alone, below 10^18. */
 bool message_length(struct str text, uint64_t *out);
 bool message_token(struct str s);                        /* a method or a header's name */
-bool message_same_name(struct str a, const char *b);     /* without regard to case */
 bool message_lists(struct str list, const char *member); /* "close" in "keep-alive, Close" */
 
 /* The chunked encoding, as the bytes come. Begins as {0}. */

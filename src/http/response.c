@@ -28,11 +28,16 @@ void response_init(struct http_response *res, struct http_request *req)
 
 /* ---- headers ---- */
 
-const char *response_header(const struct http_response *res, const char *name)
+static bool named(const struct http_header *h, struct str name)
+{
+    return h->name.len == name.len && strncasecmp(h->name.ptr, name.ptr, name.len) == 0;
+}
+
+const struct http_header *response_header(const struct http_response *res, const char *name)
 {
     for (const struct http_header *h = res->headers; h; h = h->next)
-        if (strcasecmp(h->name, name) == 0)
-            return h->value;
+        if (named(h, str_c(name)))
+            return h;
     return NULL;
 }
 
@@ -51,11 +56,21 @@ static void add_header(struct http_response *res, const char *name, const char *
 {
     struct arena *arena = res->req->arena;
     struct http_header *h = arena_one(arena, struct http_header);
-    if (!h || !(h->name = arena_copy(arena, name, strlen(name))) ||
-        !(h->value = arena_copy(arena, value, strlen(value))))
+    if (!h || !(h->name = str_copy(arena, str_c(name))).ptr ||
+        !(h->value = str_copy(arena, str_c(value))).ptr)
         return; /* what is missing is seen by response_finish, which then says "no memory" */
     h->next = res->headers;
     res->headers = h;
+}
+
+static void drop_header(struct http_response *res, const char *name)
+{
+    for (struct http_header **at = &res->headers; *at;) {
+        if (named(*at, str_c(name)))
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
+    }
 }
 
 void http_set_header(struct http_response *res, const char *name, const char *value)
@@ -64,12 +79,8 @@ void http_set_header(struct http_response *res, const char *name, const char *va
         LOG_WARN("header dropped", LOG_S("name", name), LOG_S("trace", res->req->trace_id));
         return;
     }
-    for (struct http_header **at = &res->headers; *at;) {
-        if (strcasecmp((*at)->name, name) == 0 && strcasecmp(name, "Set-Cookie") != 0)
-            *at = (*at)->next;
-        else
-            at = &(*at)->next;
-    }
+    if (strcasecmp(name, "Set-Cookie") != 0)
+        drop_header(res, name);
     add_header(res, name, value);
 }
 
@@ -86,7 +97,7 @@ static void set_default(struct http_response *res, const char *name, const char 
     struct http_header *h;
     if (response_header(res, name) || !(h = arena_one(res->req->arena, struct http_header)))
         return;
-    *h = (struct http_header){res->headers, name, value};
+    *h = (struct http_header){res->headers, str_c(name), str_c(value)};
     res->headers = h;
 }
 
@@ -120,8 +131,7 @@ static void set_kind(struct http_response *res, enum send_kind kind, const char 
     res->kind = kind;
     res->json = false;
     res->body = STR_NONE;
-    res->content_type =
-        content_type ? arena_copy(res->req->arena, content_type, strlen(content_type)) : NULL;
+    res->content_type = content_type ? str_z(res->req->arena, str_c(content_type)) : NULL;
 }
 
 void http_send(struct http_response *res, const char *content_type, struct str body)
@@ -329,16 +339,6 @@ void response_asset(struct http_response *res, const struct http_asset *asset)
 static const char *const error_headers[] = {"Content-Range",    "ETag", "Content-Disposition",
                                             "Content-Encoding", "Vary", "Cache-Control"};
 
-static void drop_header(struct http_response *res, const char *name)
-{
-    for (struct http_header **at = &res->headers; *at;) {
-        if (strcasecmp((*at)->name, name) == 0)
-            *at = (*at)->next;
-        else
-            at = &(*at)->next;
-    }
-}
-
 void response_problem_status(struct http_response *res, enum err err, int status,
                              const struct why *why)
 {
@@ -387,6 +387,35 @@ static void close_json(struct http_response *res)
     }
 }
 
+/* What every answer says unless its handler said otherwise, in the order in which they stand. */
+static const struct http_header defaults[] = {
+    {NULL, STR_INIT("Referrer-Policy"), STR_INIT("same-origin")},
+    {NULL, STR_INIT("X-Frame-Options"), STR_INIT("DENY")},
+    {NULL, STR_INIT("X-Content-Type-Options"), STR_INIT("nosniff")},
+    {NULL, STR_INIT("Content-Security-Policy"), {page_policy, sizeof page_policy - 1}},
+    {NULL, STR_INIT("Cache-Control"), STR_INIT("no-store")},
+};
+#define N_DEFAULTS (sizeof defaults / sizeof defaults[0])
+
+/* Compared with those of the handler alone, for the defaults are named apart. */
+static void add_defaults(struct http_response *res)
+{
+    struct http_header *own = res->headers, *added = NULL;
+    struct http_header *room = arena_array(res->req->arena, struct http_header, N_DEFAULTS);
+    for (size_t i = 0; room && i < N_DEFAULTS; i++) {
+        const struct http_header *h = own;
+        while (h && !named(h, defaults[i].name))
+            h = h->next;
+        if (h)
+            continue;
+        room[i] = defaults[i];
+        room[i].next = added ? added : own;
+        added = &room[i];
+    }
+    if (added)
+        res->headers = added;
+}
+
 void response_finish(struct http_response *res)
 {
     struct http_request *req = res->req;
@@ -395,13 +424,9 @@ void response_finish(struct http_response *res)
         http_send(res, "application/problem+json; charset=utf-8", str_c(no_memory));
         res->status = 503;
     }
+    add_defaults(res);
     if (res->content_type && res->status != 304 && res->status != 204)
         set_default(res, "Content-Type", res->content_type);
-    set_default(res, "Cache-Control", "no-store");
-    set_default(res, "Content-Security-Policy", page_policy);
-    set_default(res, "X-Content-Type-Options", "nosniff");
-    set_default(res, "X-Frame-Options", "DENY");
-    set_default(res, "Referrer-Policy", "same-origin");
     set_default(res, "X-Request-Id", req->request_id);
     if (req->secure && req->core->limits.hsts[0])
         set_default(res, "Strict-Transport-Security", req->core->limits.hsts);
