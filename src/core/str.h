@@ -34,7 +34,8 @@ struct str {
 
 static inline struct str str_c(const char *text) /* NULL gives the empty str */
 {
-    return text ? (struct str){text, strlen(text)} : STR_NONE;
+    struct str s = {text, text ? strlen(text) : 0};
+    return s;
 }
 
 static inline bool str_eq(struct str a, struct str b)
@@ -53,7 +54,8 @@ static inline struct str str_slice(struct str s, size_t start, size_t end) /* cl
         end = s.len;
     if (start > end)
         start = end;
-    return (struct str){s.ptr ? s.ptr + start : NULL, end - start};
+    struct str part = {s.ptr ? s.ptr + start : NULL, end - start};
+    return part;
 }
 
 static inline struct str str_from(struct str s, size_t start) /* clamped */
@@ -63,7 +65,7 @@ static inline struct str str_from(struct str s, size_t start) /* clamped */
 
 static inline bool str_starts(struct str s, struct str prefix)
 {
-    return s.len >= prefix.len && str_eq((struct str){s.ptr, prefix.len}, prefix);
+    return s.len >= prefix.len && str_eq(str_slice(s, 0, prefix.len), prefix);
 }
 
 static inline bool str_ends(struct str s, struct str suffix)

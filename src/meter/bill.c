@@ -264,7 +264,7 @@ enum err meter_bill_close(struct meter *m, const struct ops_identity *who, const
     struct meter_bill bill = {.tenant = str_c(tenant)};
     struct str detail = STR_NONE;
     char object[MOST_TENANT + 16];
-    (void)snprintf(object, sizeof object, "%.47s/%d", tenant, month);
+    (void)snprintf(object, sizeof object, "%.*s/%d", STR_FMT(str_slice(bill.tenant, 0, 47)), month);
     enum err err = act_begin(&act, m, who, "meter.bill.close", "meter.bill", why);
     if (!err)
         err = meter_see(who, str_c(tenant), why);
