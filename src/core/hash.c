@@ -54,10 +54,41 @@ void hash_free(struct hash *hash)
     EVP_MD_CTX_free((EVP_MD_CTX *)hash);
 }
 
+/* One context for each thread, which EVP_Digest() would make and free each time: a third of what
+ * the digest of a short text costs. */
+static pthread_key_t contexts;
+
+static void free_context(void *ctx)
+{
+    EVP_MD_CTX_free(ctx);
+}
+
+static void make_contexts(void)
+{
+    if (pthread_key_create(&contexts, free_context) != 0)
+        abort(); /* at the first digest: the system has no key left for a thread's own things */
+}
+
+static EVP_MD_CTX *own_context(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static _Thread_local EVP_MD_CTX *ctx;
+    if (ctx)
+        return ctx;
+    (void)pthread_once(&once, make_contexts);
+    ctx = EVP_MD_CTX_new();
+    if (!ctx || pthread_setspecific(contexts, ctx) != 0)
+        abort(); /* only memory for a context can be missing here */
+    return ctx;
+}
+
 void hash_of(enum hash_kind kind, struct str data, uint8_t out[HASH_BYTES])
 {
-    if (EVP_Digest(data.ptr ? data.ptr : "", data.len, out, NULL, md_of(kind), NULL) != 1)
-        abort(); /* only memory for a context can be missing here */
+    EVP_MD_CTX *ctx = own_context();
+    if (EVP_DigestInit_ex(ctx, md_of(kind), NULL) != 1 ||
+        EVP_DigestUpdate(ctx, data.ptr ? data.ptr : "", data.len) != 1 ||
+        EVP_DigestFinal_ex(ctx, out, NULL) != 1)
+        abort();
 }
 
 static void hmac(enum hash_kind kind, struct str key, struct str data, uint8_t out[HASH_BYTES])

@@ -18,6 +18,16 @@ struct spent_row {
     int64_t period, tokens, money;
 };
 
+/* What lines of one set of dimensions have in common, with the rows that the last of them went to:
+ * lines come in the order of time, so that the next one goes to the same. */
+struct dim {
+    int64_t id, hour;
+    int32_t day;
+    struct sum_row *of_hour, *of_day;
+    struct spent_row
+        *spent[METER_N_LEVELS][2]; /* of the day and of its month; NULL: no such level */
+};
+
 struct batch {
     struct meter *meter;
     struct arena *arena;
@@ -26,7 +36,7 @@ struct batch {
     int32_t last_day;
     struct meter_line *lines; /* n of them */
     size_t n;
-    struct map dims;               /* the eight texts -> id */
+    struct map dims;               /* the eight texts -> struct dim */
     struct map closed;             /* tenant and month -> 1 open, 2 closed */
     struct map hours, days, spent; /* -> struct sum_row, struct spent_row */
     struct meter_sums total;
@@ -141,7 +151,7 @@ static enum err book(struct batch *b, struct meter_line *line, struct why *why)
 {
     int32_t day = day_of(line->ended_ms), today = day_of(b->now_ms);
     bool closed = false;
-    if (month_of(day) != month_of(today)) {
+    if (day != today && month_of(day) != month_of(today)) {
         enum err err = ask_closed(b, line->tenant, month_of(day), &closed, why);
         if (err)
             return err;
@@ -195,14 +205,22 @@ static enum err read_dim(struct batch *b, const struct meter_line *l, int64_t *i
     return ERR_OK;
 }
 
-static enum err find_dim(struct batch *b, struct meter_line *l, struct why *why)
+static bool same_dim(const struct meter_line *a, const struct meter_line *b)
+{
+    return a->kind == b->kind && str_eq(a->key, b->key) && str_eq(a->model, b->model) &&
+           str_eq(a->tenant, b->tenant) && str_eq(a->application, b->application) &&
+           str_eq(a->model_id, b->model_id) && str_eq(a->plan, b->plan) &&
+           str_eq(a->who_kind, b->who_kind);
+}
+
+static enum err look_up_dim(struct batch *b, struct meter_line *l, struct dim **out,
+                            struct why *why)
 {
     const struct str parts[] = {
         l->tenant, l->key,      l->who_kind, l->application,
         l->model,  l->model_id, l->plan,     str_c(meter_kind_name(l->kind))};
     char text[1024];
     size_t len = 0;
-    bool made;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (parts[i].len)
             memcpy(text + len, parts[i].ptr, parts[i].len);
@@ -211,22 +229,32 @@ static enum err find_dim(struct batch *b, struct meter_line *l, struct why *why)
     }
     struct map_entry *entry = map_find(&b->dims, (struct str){text, len});
     if (entry) {
-        l->dim = entry->value.i;
+        *out = entry->value.p;
         return ERR_OK;
     }
+    struct dim *dim = arena_one(b->arena, struct dim);
     struct str key = {arena_copy(b->arena, text, len), len};
-    entry = key.ptr ? map_put(&b->dims, key, &made) : NULL;
+    entry = dim && key.ptr ? map_put(&b->dims, key, NULL) : NULL;
     if (!entry)
         return no_memory(why);
-    enum err err = read_dim(b, l, &l->dim, why);
-    entry->value.i = l->dim;
+    entry->value.p = *out = dim;
+    return read_dim(b, l, &dim->id, why);
+}
+
+/* `before`: the line before this one and its dimensions, or NULL. */
+static enum err find_dim(struct batch *b, struct meter_line *l, const struct meter_line *before,
+                         struct dim **dim, struct why *why)
+{
+    enum err err = before && same_dim(before, l) ? ERR_OK : look_up_dim(b, l, dim, why);
+    if (!err)
+        l->dim = (*dim)->id;
     return err;
 }
 
 /* ---- sums ---- */
 
-static enum err add_sum(struct batch *b, struct map *map, int64_t period, int64_t dim,
-                        const struct meter_sums *sums, struct why *why)
+static enum err sum_row(struct batch *b, struct map *map, int64_t period, int64_t dim,
+                        struct sum_row **out, struct why *why)
 {
     int64_t pair[2] = {period, dim};
     struct str key = {(const char *)pair, sizeof pair};
@@ -242,12 +270,12 @@ static enum err add_sum(struct batch *b, struct map *map, int64_t period, int64_
             return no_memory(why);
         entry->value.p = row;
     }
-    meter_sums_add(&((struct sum_row *)entry->value.p)->sums, sums);
+    *out = entry->value.p;
     return ERR_OK;
 }
 
-static enum err add_spent_one(struct batch *b, const struct meter_line *l, enum meter_level level,
-                              struct str name, int64_t period, struct why *why)
+static enum err spent_row(struct batch *b, const struct meter_line *l, enum meter_level level,
+                          struct str name, int64_t period, struct spent_row **out, struct why *why)
 {
     char text[256];
     int len = snprintf(text, sizeof text, "%d %lld %.*s/%.*s", (int)level, (long long)period,
@@ -264,30 +292,39 @@ static enum err add_spent_one(struct batch *b, const struct meter_line *l, enum 
             (struct spent_row){.tenant = l->tenant, .name = name, .level = level, .period = period};
         entry->value.p = row;
     }
-    struct spent_row *row = entry->value.p;
-    row->tokens += l->kind == METER_CACHED ? 0 : l->prompt + l->completion;
-    row->money += l->money;
+    *out = entry->value.p;
     return ERR_OK;
 }
 
-static enum err add_spent(struct batch *b, const struct meter_line *l, struct why *why)
+static enum err find_day(struct batch *b, const struct meter_line *l, struct dim *dim,
+                         struct why *why)
 {
     const struct str names[METER_N_LEVELS] = {
         [METER_TENANT] = STR(""), [METER_APPLICATION] = l->application, [METER_KEY] = l->key};
     const int64_t periods[] = {date_of(l->day), month_of(l->day)};
+    enum err err = sum_row(b, &b->days, l->day, l->dim, &dim->of_day, why);
     for (int level = 0; level < METER_N_LEVELS; level++)
-        for (size_t p = 0; p < 2; p++) {
-            if (level != METER_TENANT && names[level].len == 0)
-                continue;
-            enum err err =
-                add_spent_one(b, l, (enum meter_level)level, names[level], periods[p], why);
-            if (err)
-                return err;
-        }
-    return ERR_OK;
+        for (size_t p = 0; p < 2 && !err; p++)
+            if (level == METER_TENANT || names[level].len)
+                err = spent_row(b, l, (enum meter_level)level, names[level], periods[p],
+                                &dim->spent[level][p], why);
+    dim->day = l->day;
+    return err;
 }
 
-static enum err add_up(struct batch *b, const struct meter_line *l, struct why *why)
+static void add_spent(const struct meter_line *l, struct dim *dim)
+{
+    int64_t tokens = l->kind == METER_CACHED ? 0 : l->prompt + l->completion;
+    for (int level = 0; level < METER_N_LEVELS; level++)
+        for (size_t p = 0; p < 2; p++)
+            if (dim->spent[level][p]) {
+                dim->spent[level][p]->tokens += tokens;
+                dim->spent[level][p]->money += l->money;
+            }
+}
+
+static enum err add_up(struct batch *b, const struct meter_line *l, struct dim *dim,
+                       struct why *why)
 {
     struct meter_sums sums = {
         .calls = 1,
@@ -302,11 +339,19 @@ static enum err add_up(struct batch *b, const struct meter_line *l, struct why *
         .n_first = l->first_ms >= 0,
         .queue_ms = l->queue_ms < 0 ? 0 : l->queue_ms,
     };
+    enum err err = ERR_OK;
+    if (!dim->of_hour || dim->hour != l->hour)
+        err = sum_row(b, &b->hours, l->hour, l->dim, &dim->of_hour, why);
+    dim->hour = l->hour;
+    if (!err && (!dim->of_day || dim->day != l->day))
+        err = find_day(b, l, dim, why);
+    if (err)
+        return err;
     meter_sums_add(&b->total, &sums);
-    enum err err = add_sum(b, &b->hours, l->hour, l->dim, &sums, why);
-    if (!err)
-        err = add_sum(b, &b->days, l->day, l->dim, &sums, why);
-    return err ? err : add_spent(b, l, why);
+    meter_sums_add(&dim->of_hour->sums, &sums);
+    meter_sums_add(&dim->of_day->sums, &sums);
+    add_spent(l, dim);
+    return ERR_OK;
 }
 
 /* ---- writing ---- */
@@ -329,14 +374,15 @@ static enum err insert_line(struct batch *b, const struct meter_line *l, struct 
 
 static enum err write_lines(struct batch *b, struct why *why)
 {
+    struct dim *dim = NULL;
     for (size_t i = 0; i < b->n; i++) {
         struct meter_line *l = &b->lines[i];
         l->id = b->number << METER_ID_SHIFT | (int64_t)i;
         enum err err = book(b, l, why);
         if (!err)
-            err = find_dim(b, l, why);
+            err = find_dim(b, l, i ? l - 1 : NULL, &dim, why);
         if (!err)
-            err = add_up(b, l, why);
+            err = add_up(b, l, dim, why);
         if (err)
             return err;
         line_digest(l, b->digests[i]);

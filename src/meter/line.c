@@ -21,25 +21,16 @@ static void put(struct bytes *b, const char *ptr, size_t len)
     b->at += len;
 }
 
-static size_t decimal(int64_t n, char out[24])
-{
-    char back[24];
-    size_t len = 0, i = 0;
-    uint64_t rest = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-    do
-        back[i++] = (char)('0' + rest % 10);
-    while (rest /= 10);
-    if (n < 0)
-        out[len++] = '-';
-    while (i)
-        out[len++] = back[--i];
-    return len;
-}
-
+/* The length in decimal, most often one digit. */
 static void put_str(struct bytes *b, struct str s)
 {
-    char text[24];
-    put(b, text, decimal((int64_t)s.len, text));
+    char room[STR_I64];
+    if (s.len < 10) {
+        *b->at++ = (char)('0' + s.len);
+    } else {
+        struct str digits = str_of_i64((int64_t)s.len, room);
+        put(b, digits.ptr, digits.len);
+    }
     *b->at++ = ':';
     if (s.len)
         put(b, s.ptr, s.len);
@@ -48,9 +39,8 @@ static void put_str(struct bytes *b, struct str s)
 
 static void put_int(struct bytes *b, int64_t n)
 {
-    char text[24];
-    size_t len = decimal(n, text);
-    put_str(b, (struct str){text, len});
+    char room[STR_I64];
+    put_str(b, str_of_i64(n, room));
 }
 
 static size_t canonical(const struct meter_line *l, char out[LINE_MOST])

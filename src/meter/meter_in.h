@@ -201,8 +201,6 @@ ERR_MUST_USE enum err batch_write(struct meter *meter, struct flight_slot *const
 ERR_MUST_USE enum err writer_start(struct meter *meter, struct why *why);
 void writer_stop(struct meter *meter); /* after writing what has ended */
 void writer_kick(struct meter *meter);
-/* Makes the ended call's charge a committed one in the scopes, and its slot free. */
-void call_written(struct meter *meter, struct meter_call *call);
 
 /* ---- meter.c ---- */
 

@@ -11,6 +11,7 @@
 #define RECOVER_MS 10000   /* between looks for flight files of dead processes */
 #define SWEEP_MS   3600000 /* between sweeps of memory and of old lines */
 #define SWEEP_MOST 2000    /* batches removed in one sweep */
+#define MOST_RUN   32      /* calls let go under one lock */
 
 static struct metric lines =
     METRIC_INIT(METRIC_COUNTER, "yicheng_meter_lines_total", "Lines written", NULL);
@@ -38,12 +39,9 @@ static void take_ended(struct meter *m)
     m->backlog_end = &last->next;
 }
 
-void call_written(struct meter *m, struct meter_call *call)
+/* The ended call's charge becomes a committed one in the scopes. Its stripe is locked. */
+static void forget_held(struct meter_call *call, int32_t day, int month)
 {
-    struct flight_slot *slot = call->slot;
-    struct meter_stripe *stripe = stripe_of(m, FLIGHT_GET(slot->open.tenant));
-    int32_t day = day_of(slot->end.ended_ms);
-    (void)pthread_mutex_lock(&stripe->lock);
     for (int i = 0; i < METER_N_LEVELS; i++) {
         struct meter_scope *s = call->scopes[i];
         if (!s)
@@ -55,14 +53,42 @@ void call_written(struct meter *m, struct meter_call *call)
             s->day_tokens += call->tokens;
             s->day_money += call->money;
         }
-        if (s->month == month_of(day)) {
+        if (s->month == month) {
             s->month_tokens += call->tokens;
             s->month_money += call->money;
         }
     }
-    (void)pthread_mutex_unlock(&stripe->lock);
-    atomic_store_explicit(&slot->state, FLIGHT_FREE, memory_order_release);
-    call_free(m, call);
+}
+
+/* Calls of one tenant come in runs, most often of one day: a lock and a date for each run, which is
+ * short so that nobody who begins a call waits for long. */
+static void calls_written(struct meter *m, size_t n)
+{
+    struct meter_stripe *stripe = NULL;
+    int32_t day = INT32_MIN;
+    int month = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct meter_call *call = m->backlog;
+        struct flight_slot *slot = call->slot;
+        struct meter_stripe *its = stripe_of(m, FLIGHT_GET(slot->open.tenant));
+        int32_t its_day = day_of(slot->end.ended_ms);
+        if (stripe && (its != stripe || i % MOST_RUN == 0))
+            (void)pthread_mutex_unlock(&stripe->lock);
+        if (its != stripe || i % MOST_RUN == 0)
+            (void)pthread_mutex_lock(&its->lock);
+        stripe = its;
+        if (its_day != day)
+            month = month_of(its_day);
+        day = its_day;
+        m->backlog = call->next;
+        forget_held(call, day, month);
+        atomic_store_explicit(&slot->state, FLIGHT_FREE, memory_order_release);
+        call_free(m, call);
+    }
+    if (stripe)
+        (void)pthread_mutex_unlock(&stripe->lock);
+    if (!m->backlog)
+        m->backlog_end = &m->backlog;
 }
 
 /* A first part of the backlog. After a failure its lines may be there all the same: the outcome of
@@ -76,13 +102,7 @@ static enum err write_some(struct meter *m, bool look_first, struct why *why)
     enum err err = batch_write(m, slots, n, look_first, why);
     if (err)
         return err;
-    for (size_t i = 0; i < n; i++) {
-        struct meter_call *call = m->backlog;
-        m->backlog = call->next;
-        if (!m->backlog)
-            m->backlog_end = &m->backlog;
-        call_written(m, call);
-    }
+    calls_written(m, n);
     metric_add(&lines, (int64_t)n);
     (void)atomic_fetch_add(&m->n_written, (int64_t)n);
     (void)pthread_mutex_lock(&m->writer_lock);

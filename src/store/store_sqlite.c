@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,13 @@ static enum err fail(struct store_conn *conn, const char *what, struct why *why)
 }
 
 /* ---- connections ---- */
+
+/* Nobody asks SQLite how much memory it uses, and counting it takes a lock at every allocation. */
+static void configure(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS,
+                         0); /* refused when it runs already: then so be it */
+}
 
 static void finalize(void *conn, void *stmt)
 {
@@ -187,6 +195,8 @@ static int open_turn(const char *path)
 static enum err connect_to(const struct store_opts *opts, enum store_mode mode,
                            struct store_conn **out, struct why *why)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, configure);
     enum err err = make_file(opts->url, why);
     if (err)
         return err;
