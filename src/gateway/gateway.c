@@ -100,6 +100,8 @@ enum err gateway_open(const struct gateway_opts *opts, struct gateway **out, str
         if (!gateway->breakers || !gateway->cache || !gateway->counting)
             err = err_set(why, ERR_NO_MEMORY, "could not hold the gateway");
     }
+    if (!err && opts->store)
+        err = latency_open(opts->store, &gateway->latency, why);
     if (err) {
         gateway_close(gateway);
         return err;
@@ -192,6 +194,7 @@ void gateway_close(struct gateway *gateway)
     if (atomic_load(&gateway->n_exchanges) > 0)
         LOG_ERROR("calls were not settled", LOG_I("calls", atomic_load(&gateway->n_exchanges)));
     records_close(gateway->records);
+    latency_close(gateway->latency);
     for (struct line *line = atomic_load(&gateway->lines); line; line = line->next) {
         fair_free(line->fair);
         pthread_mutex_destroy(&line->lock);

@@ -52,7 +52,8 @@ void gateway_close(struct gateway *gateway);
 
 /* Lives as long as the gateway. */
 const struct http_table *gateway_routes(struct gateway *gateway);
-const struct http_table *gateway_api_routes(struct gateway *gateway); /* /api/requests */
+const struct http_table *gateway_api_routes(struct gateway *gateway);     /* /api/requests */
+const struct http_table *gateway_latency_routes(struct gateway *gateway); /* /api/latency */
 
 /* For models_set_door(): other rooms call models like any client, limited, counted and logged.
  * The call waits for the answer and is on the account of `who`, whose permissions the

@@ -9,6 +9,7 @@
  *     answer.c        what the client gets: an answer, a stream, an error
  *     settle.c        counting, metering, the end
  *     record.c        the request log (requests_http.c shows it)        stats.c   metrics by model
+ *     latency.c       histograms by hour, tenant, model, application (latency_http.c shows them)
  *     ask, reply, scan, events, fair, breaker, cache: pure parts, see their headers
  */
 #ifndef GATEWAY_GATEWAY_IN_H
@@ -23,6 +24,7 @@
 #include "gateway/events.h"
 #include "gateway/fair.h"
 #include "gateway/gateway.h"
+#include "gateway/latency.h"
 #include "gateway/reply.h"
 #include "http/http.h"
 #include "meter/meter.h"
@@ -56,7 +58,7 @@ struct limits { /* read once */
 
 struct gateway {
     struct gateway_opts opts;
-    struct http_table table, api_table;
+    struct http_table table, api_table, latency_table;
     struct arena *arena;
     struct limits limits;
     struct gateway_guard guards[MOST_GUARDS];
@@ -64,6 +66,7 @@ struct gateway {
     struct breakers *breakers;
     struct cache *cache;
     struct records *records; /* NULL: no log is kept */
+    struct latency *latency; /* NULL: without a store */
 
     pthread_mutex_t lock;       /* of what follows */
     struct http_client *client; /* opened by the first call */

@@ -42,6 +42,12 @@ const struct store_migration gateway_migrations[] = {
      "ALTER TABLE gateway_requests ADD COLUMN consent INTEGER NOT NULL DEFAULT 0;"
      "CREATE INDEX gateway_requests_consent ON gateway_requests (tenant_id, consent, id)",
      NULL},
+    {"gateway", 3, /* latency.c; *_n: "bucket:count bucket:count" */
+     "CREATE TABLE gateway_latency (hour INTEGER NOT NULL, tenant_id TEXT NOT NULL,"
+     " model TEXT NOT NULL, application TEXT NOT NULL, process TEXT NOT NULL,"
+     " first_n TEXT NOT NULL, between_n TEXT NOT NULL, whole_n TEXT NOT NULL,"
+     " PRIMARY KEY (hour, tenant_id, model, application, process))",
+     NULL},
 };
 const size_t gateway_n_migrations = sizeof gateway_migrations / sizeof gateway_migrations[0];
 

@@ -157,7 +157,13 @@ static void write_record(struct exchange *x, int status)
 static void count(struct exchange *x, int status)
 {
     struct stats *stats = stats_of(x->root ? x->turn.model : STR(""));
-    stats_call(stats, status, (time_mono_ns() - x->begun_ns) / 1000);
+    int64_t us = (time_mono_ns() - x->begun_ns) / 1000;
+    stats_call(stats, status, us);
+    if (status < 400)
+        latency_add(x->gateway->latency, x->who.tenant, x->turn.model, x->turn.application,
+                    (const int64_t[LATENCY_N_KINDS]){
+                        x->first_ns && x->streaming ? (x->first_ns - x->begun_ns) / 1000 : -1,
+                        x->n_between ? x->between_us / x->n_between : -1, us});
     if (x->usage.known)
         stats_tokens(stats, x->usage.prompt, x->usage.cached, x->usage.completion);
     if (x->first_ns && x->streaming)

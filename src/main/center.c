@@ -343,14 +343,21 @@ void center_close(struct center *c)
 
 size_t center_routes(struct center *c, struct http_table out[CENTER_MOST_TABLES])
 {
-    const struct http_table *tables[] = {
-        ops_routes(c->ops),           compute_routes(c->compute),
-        models_routes(c->models),     knowledge_routes(c->knowledge),
-        data_routes(c->data),         release_routes(c->release),
-        eval_routes(c->eval),         gateway_routes(c->gateway),
-        meter_routes(c->meter),       gateway_api_routes(c->gateway),
-        annotate_routes(c->annotate), privacy_routes(c->privacy),
-        acquire_routes(c->acquire),   synth_routes(c->synth)};
+    const struct http_table *tables[] = {ops_routes(c->ops),
+                                         compute_routes(c->compute),
+                                         models_routes(c->models),
+                                         knowledge_routes(c->knowledge),
+                                         data_routes(c->data),
+                                         release_routes(c->release),
+                                         eval_routes(c->eval),
+                                         gateway_routes(c->gateway),
+                                         meter_routes(c->meter),
+                                         gateway_api_routes(c->gateway),
+                                         gateway_latency_routes(c->gateway),
+                                         annotate_routes(c->annotate),
+                                         privacy_routes(c->privacy),
+                                         acquire_routes(c->acquire),
+                                         synth_routes(c->synth)};
     size_t n = sizeof tables / sizeof tables[0];
     for (size_t i = 0; i < n; i++)
         out[i] = *tables[i];

@@ -97,7 +97,16 @@ export function models(world) {
     await developer.page.click('button:has-text("同时提问")');
     await developer.page.locator('.lane-text', { hasText: '我是模型one。' }).waitFor();
     await developer.page.locator('.lane-text', { hasText: '我是模型two。' }).waitFor();
-    await developer.page.locator('.lanes', { hasText: '答 3 字元' }).waitFor();
+    await developer.page.locator('.lanes', { hasText: '答 3 词元' }).waitFor();
+    assert.equal(await overflow(developer.page), 0);
+
+    await developer.page.goto(`${world.url}/console/usage`);
+    const times = developer.page.locator('.latency-table tbody tr', { hasText: 'walk-two' });
+    await times.waitFor();
+    assert.equal((await times.locator('td').allInnerTexts()).filter((words) => /^[\d.,]+ (毫秒|秒)$/.test(words)).length, 9);
+    await developer.page.click('.latency label:has-text("首字")');
+    await developer.page.click('label:has-text("今天")');
+    await times.waitFor();
     assert.equal(await overflow(developer.page), 0);
     assert.deepEqual(developer.faults, []);
     await developer.context.close();

@@ -195,6 +195,20 @@ test('a limit is told by name, with a time to come back', async () => {
   assert.ok(Number(error.headers.get('retry-after')) > 0);
 });
 
+test('percentiles of the times are given by model and application, of the own tenant alone', async () => {
+  const { status, body } = await centre.developer('GET', '/api/latency?by=model,application');
+  assert.equal(status, 200, JSON.stringify(body));
+  const one = body.items.find((row) => row.model === 'city-chat') ?? body.items[0];
+  assert.ok(one && one.whole.n > 0, JSON.stringify(body));
+  assert.ok(one.whole.p50_ms > 0 && one.whole.p50_ms <= one.whole.p95_ms && one.whole.p95_ms <= one.whole.p99_ms, JSON.stringify(one));
+  const streamed = body.items.filter((row) => row.first.n > 0);
+  assert.ok(streamed.length && streamed.every((row) => row.first.p99_ms >= row.first.p50_ms), JSON.stringify(body));
+  const hours = await centre.developer('GET', '/api/latency?step=hour');
+  assert.equal(hours.body.items.reduce((sum, row) => sum + row.whole.n, 0), body.items.reduce((sum, row) => sum + row.whole.n, 0));
+  assert.equal((await centre.developer('GET', '/api/latency?by=colour')).status, 400);
+  assert.equal((await centre.developer('GET', '/api/latency?tenant=water')).status, 403);
+});
+
 test('the log of calls shows them without numbers of people', async () => {
   await new Promise((done) => setTimeout(done, 600));
   const list = await centre.developer('GET', '/api/requests?limit=100');

@@ -12,10 +12,10 @@ export interface LimitWords {
 
 export const limitNames = (): LimitWords[] => [
   { name: 'requests_per_minute', words: tr('每分钟请求', 'Requests a minute'), money: false },
-  { name: 'tokens_per_minute', words: tr('每分钟 tokens', 'Tokens a minute'), money: false },
+  { name: 'tokens_per_minute', words: tr('每分钟词元', 'Tokens a minute'), money: false },
   { name: 'concurrent', words: tr('同时进行', 'At once'), money: false },
-  { name: 'tokens_per_day', words: tr('每天 tokens', 'Tokens a day'), money: false },
-  { name: 'tokens_per_month', words: tr('每月 tokens', 'Tokens a month'), money: false },
+  { name: 'tokens_per_day', words: tr('每天词元', 'Tokens a day'), money: false },
+  { name: 'tokens_per_month', words: tr('每月词元', 'Tokens a month'), money: false },
   { name: 'money_micro_per_day', words: tr('每天费用', 'Money a day'), money: true },
   { name: 'money_micro_per_month', words: tr('每月费用', 'Money a month'), money: true },
 ];
