@@ -69,7 +69,7 @@ export function release(world) {
     await calm(page);
     await picture(page, 'report');
     await page.goto(`${world.url}/console/quality_reports`);
-    await page.waitForSelector('table.list:has-text("walk-water")');
+    await page.waitForSelector('table.list:has-text("供水法规")');
     await picture(page, 'reports');
 
     /* The gate. */

@@ -155,3 +155,10 @@ export function recordPath(name: string, version: number, id: string): string {
 export function nameError(name: string): string {
   return !name || /^[\p{Script=Han}a-z0-9._-]{1,60}$/u.test(name) ? '' : tr('1 到 60 个汉字、小写字母、数字或 . _ -', '1 to 60 lower-case letters, digits, Chinese characters or . _ -');
 }
+
+/** Where a source came from: "upload:a/b.md" was sent by somebody, "file:..." lies on the server. */
+export function uriWords(uri: string): string {
+  if (uri.startsWith('upload:')) return tr(`上传的文件 ${uri.slice(7)}`, `uploaded ${uri.slice(7)}`);
+  if (uri.startsWith('file:')) return tr(`服务器文件 ${uri.slice(5)}`, `on the server ${uri.slice(5)}`);
+  return uri;
+}

@@ -1,9 +1,16 @@
 /** The figures of an evaluation in words; one that is not known here is shown by its own name. */
 import { tr } from '../shared/language';
-import { percent } from '../shared/words';
+import { count, percent } from '../shared/words';
 
 export function metricWords(name: string): string {
   const words: Record<string, string> = {
+    n: tr('题数', 'Questions'),
+    n_gold: tr('该答的题', 'To be answered'),
+    n_refuse: tr('该拒的题', 'To be refused'),
+    'hit@1': tr('首条命中率', 'Hit at 1'),
+    mean_ms: tr('检索平均用时', 'Mean search time'),
+    ask_p50_ms: tr('答复用时中位数', 'Median time of an answer'),
+    ask_p95_ms: tr('答复用时 95 分位', '95th percentile of an answer'),
     'recall@1': tr('首条查全率', 'Recall at 1'),
     'recall@5': tr('前 5 条查全率', 'Recall at 5'),
     'recall@10': tr('前 10 条查全率', 'Recall at 10'),
@@ -18,17 +25,18 @@ export function metricWords(name: string): string {
     'followup_hit@10': tr('追问前 10 条命中率', 'Follow-ups: hit at 10'),
     followup_answered_rate: tr('追问能答率', 'Follow-ups answered'),
     followup_accuracy: tr('追问答案含要点率', 'Follow-ups: expected facts'),
-    p50_ms: tr('用时中位数', 'Median time'),
-    p95_ms: tr('用时 95 分位', '95th percentile'),
+    p50_ms: tr('检索用时中位数', 'Median time'),
+    p95_ms: tr('检索用时 95 分位', '95th percentile'),
   };
   return words[name] ?? name;
 }
 
 export function metricValue(name: string, value: number): string {
-  if (name.endsWith('_ms')) return `${value.toFixed(1)} ms`;
-  if (name.endsWith('_us')) return `${(value / 1000).toFixed(1)} ms`;
+  if (name === 'n' || name.startsWith('n_')) return count(value);
+  if (name.endsWith('_ms')) return tr(`${value.toFixed(1)} 毫秒`, `${value.toFixed(1)} ms`);
+  if (name.endsWith('_us')) return tr(`${(value / 1000).toFixed(1)} 毫秒`, `${(value / 1000).toFixed(1)} ms`);
   if (name.startsWith('mrr')) return value.toFixed(3);
-  return value <= 1 && !name.startsWith('n_') ? percent(value) : String(value);
+  return value <= 1 ? percent(value) : String(value);
 }
 
 export function numbersOf(metrics: Record<string, unknown> | null | undefined): [string, number][] {

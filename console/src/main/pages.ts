@@ -3,12 +3,15 @@ import type { Component } from 'vue';
 import { tr } from '../shared/language';
 import { may } from '../shared/session';
 
+export const GROUPS = ['home', 'knowledge', 'data', 'share', 'models', 'meter', 'run', 'manage', 'help'] as const;
+export type Group = (typeof GROUPS)[number];
+
 export interface ConsolePage {
   path: string;
   title: () => string;
   /** One of these permissions is needed; none: anybody signed in. */
   needs: string[];
-  group: 'home' | 'knowledge' | 'data' | 'models' | 'run' | 'manage' | 'help' | '';
+  group: Group | '';
   component: () => Promise<Component>;
 }
 
@@ -30,37 +33,37 @@ export const pages: ConsolePage[] = [
   { path: '/pipelines', title: () => tr('处理流程', 'Pipelines'), needs: ['data.read'], group: 'data', component: () => import('../data/Pipelines.vue') },
   { path: '/pipelines/:id', title: () => tr('处理流程', 'Pipeline'), needs: ['data.read'], group: '', component: () => import('../data/PipelineEditor.vue') },
   { path: '/data_runs/:id', title: () => tr('处理任务', 'Run'), needs: ['jobs.read'], group: '', component: () => import('../data/DataRun.vue') },
+  { path: '/data_operators', title: () => tr('算子', 'Operators'), needs: ['data.read'], group: 'data', component: () => import('../data/Operators.vue') },
   { path: '/synthesis', title: () => tr('数据合成', 'Synthesis'), needs: ['data.read'], group: 'data', component: () => import('../synth/Synthesis.vue') },
   { path: '/mixing', title: () => tr('数据配比', 'Mixing'), needs: ['data.read'], group: 'data', component: () => import('../data/Mix.vue') },
-  { path: '/quality_reports', title: () => tr('质量报告', 'Quality reports'), needs: ['data.read'], group: 'data', component: () => import('../release/Reports.vue') },
-  { path: '/quality_reports/:id', title: () => tr('质量报告', 'Quality report'), needs: ['data.read'], group: '', component: () => import('../release/ReportPage.vue') },
-  { path: '/gates', title: () => tr('发布审核', 'Release gate'), needs: ['release.make', 'release.approve', 'annotate.work', 'annotate.review'], group: 'data', component: () => import('../release/Gates.vue') },
-  { path: '/gates/:id', title: () => tr('发布审核', 'Gate'), needs: ['release.make', 'release.approve', 'annotate.work', 'annotate.review'], group: '', component: () => import('../release/GatePage.vue') },
-  { path: '/gates/:id/judge', title: () => tr('人工判定', 'Judging'), needs: ['release.make', 'release.approve', 'annotate.work', 'annotate.review'], group: '', component: () => import('../release/Judge.vue') },
-  { path: '/releases', title: () => tr('数据发布', 'Releases'), needs: ['release.make', 'release.approve', 'release.use'], group: 'data', component: () => import('../release/Releases.vue') },
-  { path: '/releases/:id', title: () => tr('数据发布', 'Release'), needs: ['release.make', 'release.approve', 'release.use'], group: '', component: () => import('../release/ReleasePage.vue') },
-  { path: '/catalogue', title: () => tr('数据目录', 'Catalogue'), needs: ['release.make', 'release.approve', 'release.use'], group: 'data', component: () => import('../release/Catalogue.vue') },
-  { path: '/subscriptions', title: () => tr('订阅与胶囊', 'Subscriptions'), needs: ['release.make', 'release.approve', 'release.use'], group: 'data', component: () => import('../release/Subscriptions.vue') },
-  { path: '/data_lineage', title: () => tr('数据血缘', 'Lineage'), needs: ['data.read'], group: 'data', component: () => import('../data/Lineage.vue') },
-  { path: '/data_sources', title: () => tr('数据来源', 'Sources'), needs: ['data.read'], group: 'data', component: () => import('../data/Sources.vue') },
-  { path: '/personal_data', title: () => tr('个人信息', 'Personal data'), needs: ['data.read', 'privacy.manage', 'privacy.reveal'], group: 'data', component: () => import('../privacy/PersonalData.vue') },
   { path: '/annotation', title: () => tr('数据标注', 'Annotation'), needs: ['annotate.work', 'annotate.review', 'annotate.manage'], group: 'data', component: () => import('../annotate/Projects.vue') },
   { path: '/annotation_new', title: () => tr('新建标注项目', 'New annotation project'), needs: ['annotate.manage'], group: '', component: () => import('../annotate/NewProject.vue') },
   { path: '/annotation/:id', title: () => tr('标注项目', 'Annotation project'), needs: ['annotate.work', 'annotate.review', 'annotate.manage'], group: '', component: () => import('../annotate/ProjectPage.vue') },
   { path: '/annotation/:id/work', title: () => tr('标注', 'Annotate'), needs: ['annotate.work'], group: '', component: () => import('../annotate/Work.vue') },
   { path: '/annotation/:id/review', title: () => tr('审核', 'Review'), needs: ['annotate.review'], group: '', component: () => import('../annotate/Review.vue') },
   { path: '/annotation/:id/disputes', title: () => tr('分歧裁定', 'Disagreements'), needs: ['annotate.review'], group: '', component: () => import('../annotate/Review.vue') },
-  { path: '/data_operators', title: () => tr('算子', 'Operators'), needs: ['data.read'], group: 'data', component: () => import('../data/Operators.vue') },
+  { path: '/quality_reports', title: () => tr('质量报告', 'Quality reports'), needs: ['data.read'], group: 'share', component: () => import('../release/Reports.vue') },
+  { path: '/quality_reports/:id', title: () => tr('质量报告', 'Quality report'), needs: ['data.read'], group: '', component: () => import('../release/ReportPage.vue') },
+  { path: '/gates', title: () => tr('发布审核', 'Release gate'), needs: ['release.make', 'release.approve', 'annotate.work', 'annotate.review'], group: 'share', component: () => import('../release/Gates.vue') },
+  { path: '/gates/:id', title: () => tr('发布审核', 'Gate'), needs: ['release.make', 'release.approve', 'annotate.work', 'annotate.review'], group: '', component: () => import('../release/GatePage.vue') },
+  { path: '/gates/:id/judge', title: () => tr('人工判定', 'Judging'), needs: ['release.make', 'release.approve', 'annotate.work', 'annotate.review'], group: '', component: () => import('../release/Judge.vue') },
+  { path: '/releases', title: () => tr('数据发布', 'Releases'), needs: ['release.make', 'release.approve', 'release.use'], group: 'share', component: () => import('../release/Releases.vue') },
+  { path: '/releases/:id', title: () => tr('数据发布', 'Release'), needs: ['release.make', 'release.approve', 'release.use'], group: '', component: () => import('../release/ReleasePage.vue') },
+  { path: '/catalogue', title: () => tr('数据目录', 'Catalogue'), needs: ['release.make', 'release.approve', 'release.use'], group: 'share', component: () => import('../release/Catalogue.vue') },
+  { path: '/subscriptions', title: () => tr('订阅与胶囊', 'Subscriptions'), needs: ['release.make', 'release.approve', 'release.use'], group: 'share', component: () => import('../release/Subscriptions.vue') },
+  { path: '/data_lineage', title: () => tr('数据血缘', 'Lineage'), needs: ['data.read'], group: 'share', component: () => import('../data/Lineage.vue') },
+  { path: '/data_sources', title: () => tr('数据来源', 'Sources'), needs: ['data.read'], group: 'share', component: () => import('../data/Sources.vue') },
+  { path: '/personal_data', title: () => tr('个人信息', 'Personal data'), needs: ['data.read', 'privacy.manage', 'privacy.reveal'], group: 'share', component: () => import('../privacy/PersonalData.vue') },
   { path: '/playground', title: () => tr('对比试用', 'Playground'), needs: ['model.use'], group: 'models', component: () => import('../gateway/Playground.vue') },
   { path: '/models', title: () => tr('模型', 'Models'), needs: ['model.read'], group: 'models', component: () => import('../models/Models.vue') },
   { path: '/models/:name', title: () => tr('模型', 'Model'), needs: ['model.read'], group: '', component: () => import('../models/ModelPage.vue') },
   { path: '/aliases', title: () => tr('模型别名', 'Aliases'), needs: ['model.read'], group: 'models', component: () => import('../models/Aliases.vue') },
   { path: '/endpoints', title: () => tr('外部服务', 'External services'), needs: ['model.read'], group: 'models', component: () => import('../models/Endpoints.vue') },
   { path: '/deployments', title: () => tr('模型部署', 'Deployments'), needs: ['model.read'], group: 'models', component: () => import('../models/Deployments.vue') },
-  { path: '/usage', title: () => tr('用量', 'Usage'), needs: ['meter.read'], group: 'models', component: () => import('../meter/Usage.vue') },
-  { path: '/bills', title: () => tr('账单', 'Bills'), needs: ['meter.read'], group: 'models', component: () => import('../meter/Bills.vue') },
-  { path: '/limits', title: () => tr('限额', 'Limits'), needs: ['meter.read'], group: 'models', component: () => import('../meter/Limits.vue') },
-  { path: '/prices', title: () => tr('价格', 'Prices'), needs: ['meter.read'], group: 'models', component: () => import('../meter/Prices.vue') },
+  { path: '/usage', title: () => tr('用量', 'Usage'), needs: ['meter.read'], group: 'meter', component: () => import('../meter/Usage.vue') },
+  { path: '/bills', title: () => tr('账单', 'Bills'), needs: ['meter.read'], group: 'meter', component: () => import('../meter/Bills.vue') },
+  { path: '/limits', title: () => tr('限额', 'Limits'), needs: ['meter.read'], group: 'meter', component: () => import('../meter/Limits.vue') },
+  { path: '/prices', title: () => tr('价格', 'Prices'), needs: ['meter.read'], group: 'meter', component: () => import('../meter/Prices.vue') },
   { path: '/evaluations', title: () => tr('评测', 'Evaluations'), needs: ['eval.run'], group: 'run', component: () => import('../eval/Evaluations.vue') },
   { path: '/evaluations/:id', title: () => tr('评测', 'Evaluation'), needs: ['eval.run'], group: '', component: () => import('../eval/EvaluationPage.vue') },
   { path: '/jobs', title: () => tr('任务', 'Jobs'), needs: ['jobs.read'], group: 'run', component: () => import('../compute/Jobs.vue') },
@@ -75,13 +78,14 @@ export const pages: ConsolePage[] = [
   { path: '/about', title: () => tr('关于', 'About'), needs: [], group: 'help', component: () => import('./About.vue') },
 ];
 
-export function groupWords(group: ConsolePage['group']): string {
-  const words = {
-    '': '',
+export function groupWords(group: Group): string {
+  const words: Record<Group, string> = {
     home: '',
     knowledge: tr('知识', 'Knowledge'),
-    data: tr('数据', 'Data'),
+    data: tr('数据加工', 'Preparing data'),
+    share: tr('数据发布与保护', 'Releasing and protecting data'),
     models: tr('模型', 'Models'),
+    meter: tr('用量与费用', 'Usage and money'),
     run: tr('运行', 'Running'),
     manage: tr('管理', 'Administration'),
     help: tr('帮助', 'Help'),

@@ -1,25 +1,6 @@
 /** The components of Element Plus that the console uses, each with its style, and no others. */
-import {
-  ElButton,
-  ElCheckbox,
-  ElCheckboxGroup,
-  ElConfigProvider,
-  ElDatePicker,
-  ElDialog,
-  ElForm,
-  ElFormItem,
-  ElInput,
-  ElInputNumber,
-  ElOption,
-  ElProgress,
-  ElRadioButton,
-  ElRadioGroup,
-  ElSelect,
-  ElSwitch,
-  ElTabPane,
-  ElTabs,
-  ElTree,
-} from 'element-plus';
+import type { App, DefineComponent } from 'vue';
+import * as components from './elementList';
 import 'element-plus/theme-chalk/base.css';
 import 'element-plus/theme-chalk/el-button.css';
 import 'element-plus/theme-chalk/el-checkbox.css';
@@ -48,61 +29,26 @@ import 'element-plus/theme-chalk/el-tab-pane.css';
 import 'element-plus/theme-chalk/el-tabs.css';
 import 'element-plus/theme-chalk/el-tag.css';
 import 'element-plus/theme-chalk/el-tree.css';
-import type { App, DefineComponent } from 'vue';
-
-const components = {
-  ElButton,
-  ElCheckbox,
-  ElCheckboxGroup,
-  ElConfigProvider,
-  ElDatePicker,
-  ElDialog,
-  ElForm,
-  ElFormItem,
-  ElInput,
-  ElInputNumber,
-  ElOption,
-  ElProgress,
-  ElRadioButton,
-  ElRadioGroup,
-  ElSelect,
-  ElSwitch,
-  ElTabPane,
-  ElTabs,
-  ElTree,
-};
 
 /* Where Element Plus declares the props by their runtime checks, which says nothing to a template, the
  * props that we use stand here. */
+type Said = {
+  ElConfigProvider: DefineComponent<{ locale: object }>;
+  ElOption: DefineComponent<{ value: string | number; label?: string; disabled?: boolean }>;
+  ElSelect: DefineComponent<{
+    modelValue: string | number | string[];
+    multiple?: boolean;
+    filterable?: boolean;
+    clearable?: boolean;
+    disabled?: boolean;
+    placeholder?: string;
+    emptyValues?: unknown[];
+  }>;
+  ElTabPane: DefineComponent<{ name: string; label: string }>;
+  ElTabs: DefineComponent<{ modelValue: string }>;
+};
 declare module 'vue' {
-  export interface GlobalComponents {
-    ElButton: typeof ElButton;
-    ElCheckbox: typeof ElCheckbox;
-    ElCheckboxGroup: typeof ElCheckboxGroup;
-    ElConfigProvider: DefineComponent<{ locale: object }>;
-    ElDatePicker: typeof ElDatePicker;
-    ElDialog: typeof ElDialog;
-    ElForm: typeof ElForm;
-    ElFormItem: typeof ElFormItem;
-    ElInput: typeof ElInput;
-    ElInputNumber: typeof ElInputNumber;
-    ElOption: DefineComponent<{ value: string | number; label?: string; disabled?: boolean }>;
-    ElProgress: typeof ElProgress;
-    ElRadioButton: typeof ElRadioButton;
-    ElRadioGroup: typeof ElRadioGroup;
-    ElSelect: DefineComponent<{
-      modelValue: string | number | string[];
-      multiple?: boolean;
-      filterable?: boolean;
-      clearable?: boolean;
-      disabled?: boolean;
-      placeholder?: string;
-    }>;
-    ElSwitch: typeof ElSwitch;
-    ElTabPane: DefineComponent<{ name: string; label: string }>;
-    ElTabs: DefineComponent<{ modelValue: string }>;
-    ElTree: typeof ElTree;
-  }
+  export interface GlobalComponents extends Omit<typeof components, keyof Said>, Said {}
 }
 
 export function useElements(app: App): void {

@@ -22,6 +22,7 @@ export function moment(time: string | null | undefined): string {
 export function lasted(from: string | null, to: string | null): string {
   if (!from) return '—';
   const seconds = Math.max(0, ((to ? new Date(to) : new Date()).getTime() - new Date(from).getTime()) / 1000);
+  if (seconds < 1) return tr('不到 1 秒', 'under 1 s');
   if (seconds < 60) return tr(`${Math.round(seconds)} 秒`, `${Math.round(seconds)} s`);
   const minutes = Math.floor(seconds / 60);
   const rest = Math.floor(seconds % 60);

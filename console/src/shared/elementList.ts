@@ -1,0 +1,22 @@
+/** Every component of Element Plus that the console uses stands here once; its style in elements.ts. */
+export {
+  ElButton,
+  ElCheckbox,
+  ElCheckboxGroup,
+  ElConfigProvider,
+  ElDatePicker,
+  ElDialog,
+  ElForm,
+  ElFormItem,
+  ElInput,
+  ElInputNumber,
+  ElOption,
+  ElProgress,
+  ElRadioButton,
+  ElRadioGroup,
+  ElSelect,
+  ElSwitch,
+  ElTabPane,
+  ElTabs,
+  ElTree,
+} from 'element-plus';

@@ -1,0 +1,46 @@
+/** What people call a data set or a knowledge base, by its name. Fetched once, again when a name is not known. */
+import { shallowReactive } from 'vue';
+import type { Page } from './api';
+import { get } from './http';
+import { may } from './session';
+
+interface Titled {
+  name: string;
+  title?: string;
+}
+
+class Titles {
+  private readonly known = shallowReactive(new Map<string, string>());
+  private readonly asked = new Set<string>();
+  constructor(
+    private readonly path: string,
+    private readonly permission: string,
+  ) {}
+
+  of(name: string): string {
+    const title = this.known.get(name);
+    if (title === undefined && name && !this.asked.has(name) && may(this.permission)) {
+      this.asked.add(name);
+      void this.fetch();
+    }
+    return title || name;
+  }
+
+  private going = false;
+  private async fetch(): Promise<void> {
+    if (this.going) return;
+    this.going = true;
+    try {
+      for (const one of (await get<Page<Titled>>(this.path)).items) this.known.set(one.name, one.title ?? '');
+    } catch {
+      /* names are shown instead */
+    }
+    this.going = false;
+  }
+}
+
+const sets = new Titles('/api/datasets', 'data.read');
+const bases = new Titles('/api/knowledge_bases?limit=100', 'knowledge.read');
+
+export const setTitle = (name: string): string => sets.of(name);
+export const baseTitle = (name: string): string => bases.of(name);
