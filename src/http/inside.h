@@ -245,8 +245,9 @@ bool etag_matches(struct str list, const char *etag);
 /* `said`: the caller named the language himself; then detail and hint are in it too. */
 void problem_write(struct json_out *out, const struct http_problem *problem, const char *language,
                    bool said);
-/* Adds an error's words in the language ("zh": by words_zh.def), or as they are. */
-void words_in(const char *language, const char *text, struct buf *out);
+/* Adds an error's words in the language ("zh": by words_zh.def), or as they are; false for Chinese
+ * when no line of words_zh.def fits. */
+bool words_in(const char *language, const char *text, struct buf *out);
 
 /* Runs the request to its answer; nothing but the arena and the handler is needed. Quick routes,
  * assets, OPTIONS and errors need no worker: request_dispatch_quick() answers them and returns

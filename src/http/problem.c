@@ -40,14 +40,17 @@ static const char *title(enum err err, const char *language)
     return err_words(err);
 }
 
-/* In the caller's language when he says which; programs that do not get the words of the logs. */
-static void put_words(struct json_out *out, const char *key, const char *text, const char *language)
+/* In the caller's language when he says which; programs that do not get the words of the logs. What
+ * failed inside the centre and has no words in Chinese stands in the log, by the trace id: there
+ * the title says what a person needs. */
+static void put_words(struct json_out *out, const char *key, const char *text, enum err err,
+                      const char *language)
 {
     struct buf words;
     buf_init(&words, out->buf->arena);
-    words_in(language, text, &words);
-    if (words.failed)
-        json_kv_c(out, key, text);
+    bool known = words_in(language, text, &words);
+    if (words.failed || (!known && err_http(err) >= 500))
+        json_kv_c(out, key, words.failed ? text : title(err, language));
     else
         json_kv_str(out, key, buf_str(&words));
 }
@@ -63,9 +66,9 @@ void problem_write(struct json_out *out, const struct http_problem *problem, con
     json_kv_c(out, "title", title(problem->err, language));
     json_kv_int(out, "status", problem->status);
     json_kv_c(out, "code", err_code(problem->err));
-    put_words(out, "detail", why_text(problem->why, problem->err), own);
+    put_words(out, "detail", why_text(problem->why, problem->err), problem->err, own);
     if (problem->why && problem->why->hint[0])
-        put_words(out, "hint", problem->why->hint, own);
+        put_words(out, "hint", problem->why->hint, ERR_OK, own);
     json_kv_c(out, "trace_id", problem->trace_id);
     json_end_object(out);
 }

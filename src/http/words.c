@@ -4,13 +4,17 @@
 #include <string.h>
 
 #define MOST_HOLES 6
+#define MOST_DEEP  3 /* words within words */
 
 static const struct {
     struct str said, zh;
+    bool before; /* it stands before ": ", for context */
 } lines[] = {
-#define WORDS(said, zh) {STR_INIT(said), STR_INIT(zh)},
+#define WORDS(said, zh)        {STR_INIT(said), STR_INIT(zh), false},
+#define WORDS_BEFORE(said, zh) {STR_INIT(said), STR_INIT(zh), true},
 #include "http/words_zh.def"
 #undef WORDS
+#undef WORDS_BEFORE
 };
 
 /* Whether `text` is `form` with something for every '*', which goes into holes. */
@@ -33,52 +37,80 @@ static bool fits(struct str text, struct str form, struct str holes[MOST_HOLES])
     return at == text.len;
 }
 
-static void fill(struct buf *out, struct str form, const struct str *holes)
+static const char *exactly(struct str text)
 {
-    struct str rest = form, part;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (str_eq(lines[i].said, text))
+            return lines[i].zh.ptr;
+    return NULL;
+}
+
+static bool translate(struct str text, struct buf *out, int deep);
+
+/* What stands for a '*': as it is in quotes, where it is somebody's; else a noun or a cause that
+ * may have words of its own. */
+static void fill_hole(struct buf *out, struct str hole, bool quoted, int deep)
+{
+    const char *noun = quoted ? NULL : exactly(hole);
+    if (noun)
+        buf_add_c(out, noun);
+    else if (quoted || deep >= MOST_DEEP || !translate(hole, out, deep + 1))
+        buf_add(out, hole);
+}
+
+static void fill(struct buf *out, struct str said, struct str zh, const struct str *holes, int deep)
+{
+    bool quoted[MOST_HOLES] = {false};
+    for (size_t i = 0, n = 0; i < said.len; i++)
+        if (said.ptr[i] == '*')
+            quoted[n++] = i && said.ptr[i - 1] == '"';
+    struct str rest = zh, part;
     for (size_t n = 0; str_next(&rest, '*', &part);) {
         buf_add(out, part);
-        if (rest.ptr)
-            buf_add(out, holes[n++]);
+        if (rest.ptr) {
+            fill_hole(out, holes[n], quoted[n], deep);
+            n++;
+        }
     }
 }
 
-static bool translate(struct str text, struct buf *out)
+static bool translate_with(struct str text, bool before, struct buf *out, int deep)
 {
     struct str holes[MOST_HOLES];
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        if (fits(text, lines[i].said, holes)) {
-            fill(out, lines[i].zh, holes);
+        if (lines[i].before == before && fits(text, lines[i].said, holes)) {
+            fill(out, lines[i].said, lines[i].zh, holes, deep);
             return true;
         }
     return false;
 }
 
 /* What stands before words for context: "line 7: ...". */
-static bool translate_behind(struct str text, struct buf *out)
+static bool translate_behind(struct str text, struct buf *out, int deep)
 {
-    size_t at = str_find(text, STR(": "));
-    if (at == STR_NPOS)
+    size_t at = str_find(text, STR(": ")), before = out->len;
+    if (at == STR_NPOS || deep >= MOST_DEEP)
         return false;
-    struct str before = str_slice(text, 0, at);
-    if (str_starts(before, STR("line "))) {
-        buf_add_c(out, "第 ");
-        buf_add(out, str_from(before, strlen("line ")));
-        buf_add_c(out, " 行：");
-    } else {
-        buf_add(out, before);
-        buf_add_c(out, "：");
-    }
-    return translate(str_from(text, at + 2), out);
+    struct str context = str_slice(text, 0, at);
+    if (!translate_with(context, true, out, MOST_DEEP) && !translate(context, out, MOST_DEEP))
+        buf_add(out, context);
+    buf_add_c(out, "：");
+    if (translate(str_from(text, at + 2), out, deep + 1))
+        return true;
+    buf_cut(out, before);
+    return false;
 }
 
-void words_in(const char *language, const char *text, struct buf *out)
+/* Adds nothing when no line fits. */
+static bool translate(struct str text, struct buf *out, int deep)
 {
-    size_t before = out->len;
-    if (strcmp(language, "zh") == 0) {
-        if (translate(str_c(text), out) || translate_behind(str_c(text), out))
-            return;
-        buf_cut(out, before);
-    }
-    buf_add_c(out, text);
+    return translate_with(text, false, out, deep) || translate_behind(text, out, deep);
+}
+
+bool words_in(const char *language, const char *text, struct buf *out)
+{
+    bool known = strcmp(language, "zh") != 0 || translate(str_c(text), out, 0);
+    if (!known || strcmp(language, "zh") != 0)
+        buf_add_c(out, text);
+    return known;
 }
