@@ -38,7 +38,9 @@ struct asking {
     const struct ops_identity *who;
     const struct knowledge_ask *ask;
     struct arena *arena;
-    struct question question; /* as resolved */
+    struct question own;      /* as asked */
+    struct question before;   /* what was talked about, if anything was */
+    struct question question; /* as understood */
     struct knowledge_hit *hits;
     size_t n_hits;
     double answerable; /* probability that one of the hits answers */
@@ -566,24 +568,49 @@ static enum err search(struct asking *a, bool all_versions, struct why *why)
 }
 
 /* Reads the question together with the conversation; the field asked for is the newest one. */
-static enum err understand(struct asking *a, struct why *why)
+static enum err read_behind(struct asking *a, struct why *why)
 {
-    struct question own;
     struct str text = STR_NONE;
-    enum err err = question_read(a->ask->query.text, a->arena, &own, why);
-    if (!err)
-        err = question_resolve(&own, a->ask->turns, a->ask->n_turns, a->arena, &text, why);
+    enum err err = question_behind(&a->before, &a->own, a->arena, &text, why);
     if (!err)
         err = question_read(text, a->arena, &a->question, why);
     if (err)
         return err;
-    if (own.n_fields > 0) {
-        memcpy(a->question.fields, own.fields, sizeof own.fields);
-        memcpy(a->question.strength, own.strength, sizeof own.strength);
-        a->question.n_fields = own.n_fields;
+    if (a->own.n_fields > 0) {
+        memcpy(a->question.fields, a->own.fields, sizeof a->own.fields);
+        memcpy(a->question.strength, a->own.strength, sizeof a->own.strength);
+        a->question.n_fields = a->own.n_fields;
     }
-    a->out->question = a->question.text;
     return ERR_OK;
+}
+
+/* Answers the question as it stands, or as it is meant behind what was talked about. */
+static enum err attempt(struct asking *a, bool behind, struct why *why)
+{
+    struct knowledge_answer *out = a->out;
+    a->question = a->own;
+    enum err err = behind ? read_behind(a, why) : ERR_OK;
+    *out = (struct knowledge_answer){.question = a->question.text};
+    if (!err)
+        err = search(a, false, why);
+    if (!err)
+        err = choose(a, why);
+    if (err || !out->refused || a->ask->query.all_versions)
+        return err;
+    /* Nothing in force answers: a text that has ended may still tell what used to hold, and says
+     * so. */
+    struct knowledge_answer refusal = *out;
+    struct asking again = *a;
+    err = search(&again, true, why);
+    if (!err && again.n_hits && again.hits[0].status != KNOWLEDGE_IN_FORCE) {
+        *out = (struct knowledge_answer){.question = refusal.question};
+        err = choose(&again, why);
+    }
+    if (!err && out->refused)
+        *out = refusal;
+    else if (!err)
+        *a = again;
+    return err;
 }
 
 enum err knowledge_ask(struct knowledge *k, const struct ops_identity *who,
@@ -593,21 +620,16 @@ enum err knowledge_ask(struct knowledge *k, const struct ops_identity *who,
     *out = (struct knowledge_answer){0};
     struct asking a = {.k = k, .who = who, .ask = ask, .arena = arena, .out = out};
     int64_t start = time_mono_ns();
-    enum err err = understand(&a, why);
+    bool talked = false;
+    enum err err = question_read(ask->query.text, arena, &a.own, why);
     if (!err)
-        err = search(&a, false, why);
+        err = question_before(ask->turns, ask->n_turns, arena, &a.before, &talked, why);
     if (!err)
-        err = choose(&a, why);
-    /* Nothing in force answers: a text that has ended may still tell what used to hold, and says
-     * so. */
-    if (!err && out->refused && !ask->query.all_versions) {
+        err = attempt(&a, talked && a.own.leans, why);
+    /* A short question that nothing answers may be about what was talked about. */
+    if (!err && out->refused && talked && !a.own.leans && a.own.may_lean) {
         struct knowledge_answer refusal = *out;
-        struct asking again = a;
-        err = search(&again, true, why);
-        if (!err && again.n_hits && again.hits[0].status != KNOWLEDGE_IN_FORCE) {
-            *out = (struct knowledge_answer){.question = refusal.question};
-            err = choose(&again, why);
-        }
+        err = attempt(&a, true, why);
         if (!err && out->refused)
             *out = refusal;
     }

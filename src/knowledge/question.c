@@ -12,6 +12,7 @@
 #define STRETCH_CHARS 4   /* so many characters of a name in a row are the name */
 #define LEAN_CHARS                                                                                 \
     6 /* content shorter than this, with a field asked for, leans on the conversation */
+#define MAY_LEAN_CHARS 8 /* content shorter than this may lean on it */
 
 static const struct {
     const char *field;
@@ -285,6 +286,7 @@ enum err question_read(struct str text, struct arena *arena, struct question *ou
     find_article(&q);
     size_t content = utf8_count(q.content);
     q.leans = points_back(q.text) || (q.n_fields > 0 && content < LEAN_CHARS) || content < 3;
+    q.may_lean = q.leans || content < MAY_LEAN_CHARS;
     *out = q;
     return ERR_OK;
 }
@@ -322,24 +324,31 @@ enum err question_without(struct str text, struct str title, struct arena *arena
     return buf_err(&buf, why);
 }
 
-enum err question_resolve(const struct question *question, const struct knowledge_turn *turns,
-                          size_t n_turns, struct arena *arena, struct str *out, struct why *why)
+enum err question_before(const struct knowledge_turn *turns, size_t n_turns, struct arena *arena,
+                         struct question *out, bool *found, struct why *why)
 {
-    *out = question->text;
-    if (!question->leans)
-        return ERR_OK;
+    *found = false;
     for (size_t i = n_turns; i-- > 0;) {
         struct question earlier;
+        struct why ignored = {0};
         if (!str_eq_c(turns[i].role, "user"))
             continue;
-        struct why ignored = {0};
         enum err err = question_read(turns[i].text, arena, &earlier, &ignored);
         if (err == ERR_NO_MEMORY)
             return err_set(why, err, "could not hold the conversation");
-        if (err || earlier.leans)
+        if (err)
             continue;
-        *out = str_printf(arena, "%.*s %.*s", STR_FMT(earlier.content), STR_FMT(question->text));
-        return out->ptr ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not hold the conversation");
+        *out = earlier; /* the first one stands on its own, however short it is */
+        *found = true;
+        if (!earlier.leans)
+            break;
     }
     return ERR_OK;
+}
+
+enum err question_behind(const struct question *before, const struct question *question,
+                         struct arena *arena, struct str *out, struct why *why)
+{
+    *out = str_printf(arena, "%.*s %.*s", STR_FMT(before->content), STR_FMT(question->text));
+    return out->ptr ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not hold the conversation");
 }

@@ -40,6 +40,7 @@ struct question {
     uint32_t article, sub; /* its number */
     struct str law;        /* the title named before the article, without 《》; may be empty */
     bool leans;            /* it cannot be understood without the conversation */
+    bool may_lean;         /* it is short: it may be about what was talked about */
 };
 
 /* ERR_INVALID when nothing is asked (no letter or ideograph) or the text is not UTF-8,
@@ -52,13 +53,17 @@ ERR_MUST_USE enum err question_read(struct str text, struct arena *arena, struct
 ERR_MUST_USE enum err question_without(struct str text, struct str title, struct arena *arena,
                                        struct str *out, struct why *why);
 
-/*
- * The question with what it leans on: the last question of the same person that stood on its own,
- * then this one. Without such a one, the text itself.
- */
+/* What is talked about before a question: the last of the person's questions that stood on its own,
+ * else the first of them; false: there is none. ERR_NO_MEMORY. */
 struct knowledge_turn;
-ERR_MUST_USE enum err question_resolve(const struct question *question,
-                                       const struct knowledge_turn *turns, size_t n_turns,
-                                       struct arena *arena, struct str *out, struct why *why);
+ERR_MUST_USE enum err question_before(const struct knowledge_turn *turns, size_t n_turns,
+                                      struct arena *arena, struct question *out, bool *found,
+                                      struct why *why);
+
+/* `question` as it is understood behind `before`, in `arena`: what that is about, then its own
+ * words. ERR_NO_MEMORY. */
+ERR_MUST_USE enum err question_behind(const struct question *before,
+                                      const struct question *question, struct arena *arena,
+                                      struct str *out, struct why *why);
 
 #endif

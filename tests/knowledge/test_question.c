@@ -69,18 +69,40 @@ TEST(leans_on_the_question_before_when_it_must)
         {STR("assistant"), STR("……")},
         {STR("user"), STR("那要带什么材料")},
     };
-    struct question q = read_one(arena, "几天能办好？");
+    struct question q = read_one(arena, "几天能办好？"), before = {0};
     struct str text;
-    CHECK(q.leans);
-    CHECK_OK(question_resolve(&q, turns, 3, arena, &text, NULL), NULL);
+    bool found;
+    CHECK(q.leans && q.may_lean);
+    CHECK_OK(question_before(turns, 3, arena, &before, &found, NULL), NULL);
+    CHECK(found);
+    CHECK_OK(question_behind(&before, &q, arena, &text, NULL), NULL);
     CHECK(str_find(text, STR("公共租赁住房")) != STR_NPOS &&
           str_find(text, STR("几天能办好")) != STR_NPOS);
     struct question own = read_one(arena, "新生儿落户需要带哪些材料");
-    CHECK(!own.leans);
-    CHECK_OK(question_resolve(&own, turns, 3, arena, &text, NULL), NULL);
-    CHECK_STR(text, "新生儿落户需要带哪些材料");
-    CHECK_OK(question_resolve(&q, NULL, 0, arena, &text, NULL), NULL);
-    CHECK_STR(text, "几天能办好？");
+    CHECK(!own.leans && !own.may_lean);
+    CHECK_OK(question_before(NULL, 0, arena, &before, &found, NULL), NULL);
+    CHECK(!found);
+    arena_free(arena);
+}
+
+/* 低保怎么申请 is so short that it would lean on something, but it is what the talk began with. */
+TEST(what_a_conversation_began_with_stands_on_its_own)
+{
+    struct arena *arena = arena_new(1 << 20);
+    const struct knowledge_turn turns[] = {
+        {STR("user"), STR("低保怎么申请")},
+        {STR("assistant"), STR("……")},
+        {STR("user"), STR("多久能批？")},
+    };
+    struct question before = {0};
+    bool found;
+    CHECK(read_one(arena, "低保怎么申请").leans);
+    CHECK_OK(question_before(turns, 3, arena, &before, &found, NULL), NULL);
+    CHECK(found);
+    CHECK_STR(before.text, "低保怎么申请");
+    /* short, and not clearly about something else */
+    CHECK(!read_one(arena, "租金怎么算的？").leans);
+    CHECK(read_one(arena, "租金怎么算的？").may_lean);
     arena_free(arena);
 }
 
