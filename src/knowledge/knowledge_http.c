@@ -111,22 +111,36 @@ static enum err show_base(struct http_request *req, struct http_response *res, s
 
 /* ---- vectors ---- */
 
+/* The spec of a job about the base that the address names: the caller adds what it has more, and
+ * ends the object. */
+static void begin_spec(struct http_request *req, struct buf *spec, struct json_out *out)
+{
+    buf_init(spec, http_arena(req));
+    json_out_init(out, spec);
+    json_begin_object(out);
+    json_kv_str(out, "kb", http_param(req, "name"));
+}
+
+/* `key`: a job of this kind with the same key that waits or runs is the one meant; NULL: the title
+ * is; "": no other job is. */
+static enum err submit(struct http_request *req, const char *kind, struct str title,
+                       const struct buf *spec, const char *key, char id[UUID_TEXT], struct why *why)
+{
+    char *words = str_z(http_arena(req), title);
+    enum err err =
+        words ? buf_err(spec, why) : err_set(why, ERR_NO_MEMORY, "could not begin the job");
+    return err ? err
+               : job_submit_alone(room(req)->opts.compute, http_identity(req), kind, words,
+                                  buf_str(spec), key ? key : words, id, why);
+}
+
 static enum err submit_embed(struct http_request *req, char id[UUID_TEXT], struct why *why)
 {
-    struct knowledge *k = room(req);
     struct buf spec;
     struct json_out out;
-    char *name = str_z(http_arena(req), http_param(req, "name"));
-    buf_init(&spec, http_arena(req));
-    json_out_init(&out, &spec);
-    json_begin_object(&out);
-    json_kv_str(&out, "kb", http_param(req, "name"));
+    begin_spec(req, &spec, &out);
     json_end_object(&out);
-    enum err err =
-        name ? buf_err(&spec, why) : err_set(why, ERR_NO_MEMORY, "could not begin the job");
-    return err ? err
-               : job_submit_alone(k->opts.compute, http_identity(req), "knowledge.embed", name,
-                                  buf_str(&spec), name, id, why);
+    return submit(req, "knowledge.embed", http_param(req, "name"), &spec, NULL, id, why);
 }
 
 static enum err embed(struct http_request *req, struct http_response *res, struct why *why)
@@ -189,18 +203,13 @@ static struct str safe_name(struct str name, struct arena *arena)
     return copy;
 }
 
-static enum err submit(struct http_request *req, struct http_response *res, struct str name,
-                       const char *path, struct why *why)
+static enum err submit_import(struct http_request *req, struct http_response *res, struct str name,
+                              const char *path, struct why *why)
 {
-    struct knowledge *k = room(req);
-    struct arena *arena = http_arena(req);
     struct buf spec;
     struct json_out out;
     char id[UUID_TEXT];
-    buf_init(&spec, arena);
-    json_out_init(&out, &spec);
-    json_begin_object(&out);
-    json_kv_str(&out, "kb", http_param(req, "name"));
+    begin_spec(req, &spec, &out);
     json_kv_str(&out, "name", name);
     json_key(&out, "paths");
     json_begin_array(&out);
@@ -208,13 +217,7 @@ static enum err submit(struct http_request *req, struct http_response *res, stru
     json_end_array(&out);
     json_kv_bool(&out, "upload", true);
     json_end_object(&out);
-    char *title = str_z(arena, name);
-    enum err err = buf_err(&spec, why);
-    if (!err && !title)
-        err = err_set(why, ERR_NO_MEMORY, "could not begin the import");
-    if (!err)
-        err = job_submit_alone(k->opts.compute, http_identity(req), "knowledge.import", title,
-                               buf_str(&spec), "", id, why);
+    enum err err = submit(req, "knowledge.import", name, &spec, "", id, why);
     if (!err)
         job_accepted(res, NULL, id, "knowledge.import");
     return err;
@@ -244,7 +247,7 @@ static enum err upload(struct http_request *req, struct http_response *res, stru
     if (!err)
         err = file_rename(body, path, why);
     if (!err)
-        err = submit(req, res, name, path, why);
+        err = submit_import(req, res, name, path, why);
     return err;
 }
 
