@@ -100,6 +100,7 @@ enum err backup_make(struct center *c, const char *folder, struct backup_report 
 {
     struct ledger_report ledger;
     struct objects *to = NULL;
+    struct objects_hold *hold = NULL;
     char *manifest = file_join(c->arena, folder, "manifest.json");
     char *store = file_join(c->arena, folder, "store.backup");
     char *objects = file_join(c->arena, folder, "objects"),
@@ -117,6 +118,9 @@ enum err backup_make(struct center *c, const char *folder, struct backup_report 
         err = err_set(why, ERR_CORRUPT,
                       "the ledger is broken at entry %lld: run `yicheng check` before a backup",
                       (long long)ledger.first_bad);
+    /* What the copy of the database names may be named by no row a moment later. */
+    if (!err)
+        err = objects_hold(c->objects, false, &hold, why);
     if (!err)
         err = store_backup(c->store, store, why);
     if (!err)
@@ -124,6 +128,7 @@ enum err backup_make(struct center *c, const char *folder, struct backup_report 
     if (!err)
         err = copy_objects(own, to, false, out, why);
     objects_close(to);
+    objects_release(hold);
     if (!err)
         err = copy_conf(c, folder, why);
     if (err)

@@ -4,6 +4,7 @@
 
 #include "core/arena.h"
 #include "ledger/ledger.h"
+#include "main/collect.h"
 #include "main/command.h"
 
 struct faults {
@@ -64,6 +65,9 @@ static enum err check(struct center *c, const char *head, bool repair, struct fa
     if (!err)
         err = release_check(c->release, bad_set, faults, why);
     struct meter_report meter = {0};
+    struct collect_report orphans = {0};
+    if (!err)
+        err = collect(c, false, &orphans, why);
     if (!err)
         err = meter_check(c->meter, fault, faults, &meter, why);
     if (err)
@@ -71,16 +75,19 @@ static enum err check(struct center *c, const char *head, bool repair, struct fa
     if (c->opts->json)
         printf("{\"faults\":%lld,\"ledger_entries\":%lld,\"ledger_head_sha256\":\"%s\",\"ledger_"
                "head_sm3\":\"%s\","
-               "\"objects\":%zu,\"metered_calls\":%lld,\"metered_batches\":%lld,\"closed_bills\":%"
+               "\"objects\":%zu,\"orphans\":%lld,\"orphan_bytes\":%lld,\"metered_calls\":%lld,"
+               "\"metered_batches\":%lld,\"closed_bills\":%"
                "lld}\n",
                (long long)faults->n, (long long)ledger.n_entries, ledger.head_sha256,
-               ledger.head_sm3, n_objects, (long long)meter.n_lines, (long long)meter.n_batches,
-               (long long)meter.n_bills);
+               ledger.head_sm3, n_objects, (long long)orphans.n_orphans,
+               (long long)orphans.orphan_bytes, (long long)meter.n_lines,
+               (long long)meter.n_batches, (long long)meter.n_bills);
     else
         printf(
-            "%lld ledger entries, head %s\n%zu objects\n%lld metered calls in %lld batches, %lld "
-            "closed bills\n%s\n",
-            (long long)ledger.n_entries, ledger.head_sha256, n_objects, (long long)meter.n_lines,
+            "%lld ledger entries, head %s\n%zu objects, %lld of them (%lld bytes) referred to by "
+            "nothing: see yicheng gc\n%lld metered calls in %lld batches, %lld closed bills\n%s\n",
+            (long long)ledger.n_entries, ledger.head_sha256, n_objects,
+            (long long)orphans.n_orphans, (long long)orphans.orphan_bytes, (long long)meter.n_lines,
             (long long)meter.n_batches, (long long)meter.n_bills,
             faults->n ? "faults were found" : "everything fits");
     return ERR_OK;

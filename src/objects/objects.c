@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -253,17 +254,42 @@ static enum err make_folder(struct objects *objects, const char *name, struct wh
     return sync_top(objects, name, why);
 }
 
+/* A lock on the folder: shared while an object is put in place or made young, alone while one is
+ * removed. */
+static enum err lock(const struct objects *objects, int how, int *fd, struct why *why)
+{
+    *fd = open(objects->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*fd < 0)
+        return err_errno(why, "could not open folder \"%s\"", objects->dir);
+    while (flock(*fd, how) != 0)
+        if (errno != EINTR) {
+            enum err err = err_errno(why, "could not lock folder \"%s\"", objects->dir);
+            (void)close(*fd);
+            return err;
+        }
+    return ERR_OK;
+}
+
 /* ERR_OK when the object is there whole and durably, ERR_NOT_FOUND (without words) when it has to
  * be written, for the first time or because it is damaged. */
 static enum err keep_whole(struct objects *objects, const char *name, struct why *why)
 {
     char path[PATH_MOST], real[HASH_TEXT];
     uint64_t bytes;
+    int fd;
     path_of(objects, name, false, path);
     if (digest_file(path, real, &bytes, NULL) != ERR_OK || strcmp(real, name) != 0)
         return ERR_NOT_FOUND;
+    /* Young again, so that no collector takes it before a row names it; unless one just did. */
+    enum err err = lock(objects, LOCK_SH, &fd, why);
+    if (err)
+        return err;
+    bool there = utimensat(AT_FDCWD, path, NULL, 0) == 0;
+    (void)close(fd);
+    if (!there)
+        return ERR_NOT_FOUND; /* gone, or another user's: written anew it is young */
     /* Another writer may have put it there a moment ago, with its folders not yet synced. */
-    enum err err = sync_top(objects, name, why);
+    err = sync_top(objects, name, why);
     path_of(objects, name, true, path);
     return err ? err : file_sync_dir(path, why);
 }
@@ -276,8 +302,15 @@ static enum err settle(struct objects *objects, int fd, const char *temp, const 
     path_of(objects, name, false, path);
     if (fsync(fd) != 0)
         return err_errno(why, "could not write object %s", name);
+    int held;
     enum err err = make_folder(objects, name, why);
-    return err ? err : file_rename(temp, path, why);
+    if (!err)
+        err = lock(objects, LOCK_SH, &held, why);
+    if (err)
+        return err;
+    err = file_rename(temp, path, why);
+    (void)close(held);
+    return err;
 }
 
 static enum err write_new(struct objects *objects, struct str data, const char *name,
@@ -509,14 +542,27 @@ static enum err place(struct objects_batch *batch, size_t i, struct why *why)
     return rename(temp, path) == 0 ? ERR_OK : err_errno(why, "could not store object %s", name);
 }
 
+/* Puts them in place, in their order; *n gets how many. */
+static enum err place_all(struct objects_batch *batch, size_t *n, struct why *why)
+{
+    int fd;
+    enum err err = lock(batch->objects, LOCK_SH, &fd, why);
+    if (err)
+        return err;
+    while (!err && *n < batch->n) {
+        err = place(batch, *n, why);
+        *n += !err;
+    }
+    (void)close(fd);
+    return err;
+}
+
 enum err objects_batch_commit(struct objects_batch *batch, struct why *why)
 {
     size_t n = 0;
     enum err err = batch->n ? sync_all(batch->objects, why) : ERR_OK;
-    while (!err && n < batch->n) {
-        err = place(batch, n, why);
-        n += !err;
-    }
+    if (!err && batch->n)
+        err = place_all(batch, &n, why);
     if (!err && n > 0)
         err = sync_all(batch->objects, why);
     /* What was not placed waits on: to be tried again, or to be dropped. */
@@ -538,13 +584,7 @@ enum err objects_remove(struct objects *objects, const char *name, struct why *w
                            : err_errno(why, "could not remove object %s", name);
 }
 
-/* ---- checking ---- */
-
-struct checking {
-    objects_bad_fn *bad;
-    void *ctx;
-    size_t n;
-};
+/* ---- looking at all ---- */
 
 /* "ab/cdef..." as a name, or false. */
 static bool name_of(struct str relative, char name[HASH_TEXT])
@@ -557,6 +597,100 @@ static bool name_of(struct str relative, char name[HASH_TEXT])
     name[NAME_LEN] = '\0';
     return is_name(name);
 }
+
+struct looking {
+    objects_each_fn *each;
+    void *ctx;
+};
+
+static enum err look_at(void *ctx, const char *path, struct str relative, struct why *why)
+{
+    struct looking *looking = ctx;
+    struct objects_info info = {.path = path};
+    struct stat st;
+    if (!name_of(relative, info.name) || stat(path, &st) != 0)
+        return ERR_OK; /* no object, or gone meanwhile */
+    info.bytes = (uint64_t)st.st_size;
+    info.written_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+    return looking->each(looking->ctx, &info, why);
+}
+
+enum err objects_each(struct objects *objects, objects_each_fn *each, void *ctx, struct why *why)
+{
+    struct looking looking = {each, ctx};
+    return file_walk(objects->dir, 8, look_at, &looking, why);
+}
+
+/* ---- collecting ---- */
+
+enum err objects_collect(struct objects *objects, const char *name, int64_t before_ms,
+                         bool *removed, struct why *why)
+{
+    char path[PATH_MOST];
+    struct stat st;
+    int fd;
+    *removed = false;
+    enum err err = check_name(name, why);
+    if (!err)
+        err = lock(objects, LOCK_EX, &fd, why);
+    if (err)
+        return err;
+    path_of(objects, name, false, path);
+    if (stat(path, &st) == 0 &&
+        (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 < before_ms) {
+        *removed = unlink(path) == 0;
+        if (!*removed && errno != ENOENT)
+            err = err_errno(why, "could not remove object %s", name);
+    }
+    (void)close(fd);
+    return err;
+}
+
+struct objects_hold {
+    int fd;
+};
+
+/* On tmp/, for the folder itself is locked for moments only. */
+enum err objects_hold(struct objects *objects, bool alone, struct objects_hold **out,
+                      struct why *why)
+{
+    char path[PATH_MOST];
+    struct objects_hold *hold = malloc(sizeof *hold);
+    if (!hold)
+        return err_set(why, ERR_NO_MEMORY, "could not hold the objects");
+    (void)add(add(path, objects->dir, objects->dir_len), "/tmp", 5);
+    hold->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum err err = hold->fd < 0 ? err_errno(why, "could not open folder \"%s\"", path) : ERR_OK;
+    if (!err && flock(hold->fd, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0)
+        err = errno == EWOULDBLOCK
+                  ? err_set(why, ERR_BUSY,
+                            alone ? "a backup or another collection of objects is running"
+                                  : "objects that nothing refers to are being removed")
+                  : err_errno(why, "could not lock folder \"%s\"", path);
+    if (err) {
+        objects_release(hold);
+        return err;
+    }
+    *out = hold;
+    return ERR_OK;
+}
+
+void objects_release(struct objects_hold *hold)
+{
+    if (!hold)
+        return;
+    if (hold->fd >= 0)
+        (void)close(hold->fd);
+    free(hold);
+}
+
+/* ---- checking ---- */
+
+struct checking {
+    objects_bad_fn *bad;
+    void *ctx;
+    size_t n;
+};
 
 static enum err check_one(void *ctx, const char *path, struct str relative, struct why *why)
 {

@@ -65,8 +65,40 @@ void objects_batch_free(
     struct objects_batch *batch); /* drops what was not committed; NULL is fine */
 
 bool objects_has(struct objects *objects, const char *name); /* false for what is no name, too */
-/* For the collector only: after no record names it any more. */
+/* Whatever its age is and whoever names it: a collector takes objects_collect(). */
 ERR_MUST_USE enum err objects_remove(struct objects *objects, const char *name, struct why *why);
+
+/* ---- collecting what nothing refers to (main/collect.h says what is referred to) ----
+ *
+ * An object is stored before the row that names it, so a crash in between leaves one too many, and
+ * so does a row that is removed. Who stores content that is there already makes it young again:
+ * therefore what is old and named nowhere is meant by nobody. Looking at an object's age and
+ * removing it is one step for every writer (a lock on the folder, across processes).
+ */
+
+struct objects_info {
+    char name[HASH_TEXT];
+    uint64_t bytes;
+    int64_t written_ms; /* when it was stored, or stored once more */
+    const char *path;   /* borrowed for the call */
+};
+/* Every object, in the order of names; an error from `each` ends it. */
+typedef enum err objects_each_fn(void *ctx, const struct objects_info *info, struct why *why);
+ERR_MUST_USE enum err objects_each(struct objects *objects, objects_each_fn *each, void *ctx,
+                                   struct why *why);
+
+/* Removes an object that was last stored before `before_ms`; *removed: it did. One that is gone or
+ * was stored again stays as it is, which is no error. */
+ERR_MUST_USE enum err objects_collect(struct objects *objects, const char *name, int64_t before_ms,
+                                      bool *removed, struct why *why);
+
+/* Keeps collectors away while somebody reads what an older state of the tables names (a backup), or
+ * with `alone` collects and keeps away both. ERR_BUSY: the other kind is there. It ends with
+ * objects_release() or with the process. */
+struct objects_hold;
+ERR_MUST_USE enum err objects_hold(struct objects *objects, bool alone, struct objects_hold **out,
+                                   struct why *why);
+void objects_release(struct objects_hold *hold); /* NULL is fine */
 
 /* Re-reads every object and calls `bad` for each that does not have its hash, cannot be read, or is
  * no object at all (then `name` is its path). *n (may be NULL) gets how many objects were read. */

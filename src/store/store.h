@@ -148,6 +148,13 @@ ERR_MUST_USE enum err store_run(struct store *store, const char *sql, struct sto
 ERR_MUST_USE enum err store_ask(struct store *store, const char *sql, struct store_args args,
                                 struct arena *arena, struct store_rows *out, struct why *why);
 
+/* Calls `each` for every text of at least `least` characters in every table, in one state of the
+ * database: for who looks for what is named anywhere. An error from it ends the walk. Cost: all
+ * tables are read. */
+typedef enum err store_text_fn(void *ctx, struct str table, struct str text, struct why *why);
+ERR_MUST_USE enum err store_texts(struct store *store, size_t least, store_text_fn *each, void *ctx,
+                                  struct why *why);
+
 /* A consistent copy while running: SQLite's backup API into a file, for PostgreSQL a COPY of every
  * table in one repeatable-read snapshot into one file. */
 ERR_MUST_USE enum err store_backup(struct store *store, const char *path, struct why *why);

@@ -1,7 +1,7 @@
 // The commands as an operator types them, each a process of its own on a data directory.
 //   node tests/main/cli.mjs BUILD/yicheng [part of a test's name]
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Skip, equal, main, ok, run, scratch, test } from '../support/tap.mjs';
 
@@ -163,6 +163,67 @@ test('an import killed with -9 at twenty moments loses and doubles nothing', asy
   equal(json(on(data, 'check', '--json')).faults, 0, 'faults');
   const answer = json(on(data, 'ask', 'rules', '第599号示范区共享单车停放管理办法第三条', '--json'));
   ok(answer.text.includes('第599号'), answer.text);
+});
+
+const below = (dir) => readdirSync(dir, { recursive: true, withFileTypes: true }).filter((e) => e.isFile()).map((e) => join(e.parentPath ?? e.path, e.name));
+/** As if everything that is stored had been stored three days ago. */
+const age = (data) => {
+  const then = Date.now() / 1000 - 3 * 86400;
+  for (const path of below(join(data, 'objects'))) utimesSync(path, then, then);
+};
+/** Starts a command and kills it after `ms`; whether the kill came in time. */
+const killed = async (ms, ...args) => {
+  const child = spawn(yicheng, args, { stdio: 'ignore' });
+  const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal === 'SIGKILL')));
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  child.kill('SIGKILL');
+  return ended;
+};
+
+test('what nothing refers to is collected, and only that, whenever it is killed', async () => {
+  const data = scratch(), docs = library(60), rows = join(scratch(), 'rows.jsonl');
+  json(on(data, 'kb', 'import', 'rules', docs, '--json'));
+  writeFileSync(rows, Array.from({ length: 50 }, (_, i) => JSON.stringify({ id: `r${i}`, text: `第${i}条记录，写的是停放管理。` })).join('\n'));
+  equal(on(data, 'data', 'import', 'notes', rows).status, 0, 'import of a data set');
+  for (let i = 0; i < 60; i++) // other bytes in the same files: the texts of before are named by nothing
+    writeFileSync(join(docs, `rule-${String(i).padStart(4, '0')}.md`), law(`第${i}号示范区共享单车停放管理办法`, '七十二'));
+  json(on(data, 'kb', 'import', 'rules', docs, '--json'));
+  const young = json(on(data, 'gc', '--json'));
+  equal([young.orphans, young.removed], [0, 0], 'what is younger than a day');
+  ok(young.young > 0, 'nothing was replaced');
+  age(data);
+  const before = json(on(data, 'check', '--json'));
+  equal([before.faults, before.orphans], [0, young.young], 'orphans are counted and are no faults');
+  const look = json(on(data, 'gc', '--dry-run', '--json'));
+  equal([look.orphans, look.removed], [before.orphans, 0], 'a look');
+  for (let i = 0; i < 6; i++) await killed(5 + Math.random() * 120, '--data', data, 'gc');
+  equal(json(on(data, 'check', '--json')).faults, 0, 'faults after the kills');
+  json(on(data, 'gc', '--json'));
+  const after = json(on(data, 'check', '--json'));
+  equal([after.faults, after.orphans, after.objects], [0, 0, before.objects - before.orphans], 'after the collection');
+  ok(json(on(data, 'ask', 'rules', '第5号示范区共享单车停放管理办法第三条', '--json')).text.includes('七十二'), 'the texts in use are there');
+  equal(on(data, 'data', 'export', 'notes').out.trim().split('\n').length, 50, 'the records of a data set are there');
+  if (run('sqlite3', ['--version']).status === 0)
+    ok(Number(run('sqlite3', [join(data, 'yicheng.db'), "SELECT COUNT(*) FROM ledger_entries WHERE action = 'objects.collect'"]).out) > 0, 'the ledger tells of it');
+});
+
+test('collecting beside an import that stores what lay there takes nothing of it', async () => {
+  const docs = library(250), other = scratch(), data = scratch();
+  json(on(other, 'kb', 'import', 'rules', docs, '--json'));
+  json(on(data, 'kb', 'import', 'first', library(1), '--json'));
+  cpSync(join(other, 'objects'), join(data, 'objects'), { recursive: true });
+  age(data); // every text that the import will store lies there, old and named by nothing
+  const child = spawn(yicheng, ['--data', data, 'kb', 'import', 'rules', docs], { stdio: 'ignore' });
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  let runs = 0;
+  for (; child.exitCode === null && runs < 200; runs++) {
+    const gc = spawn(yicheng, ['--data', data, 'gc'], { stdio: 'ignore' });
+    equal(await new Promise((resolve) => gc.on('exit', resolve)), 0, 'collection');
+  }
+  equal(await ended, 0, 'import');
+  ok(runs > 0, 'nothing was collected beside it');
+  json(on(data, 'gc', '--json'));
+  equal(json(on(data, 'check', '--json')).faults, 0, 'faults');
 });
 
 test('a full disk is told in words and leaves what was there', () => {

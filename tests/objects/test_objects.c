@@ -1,6 +1,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -8,6 +10,7 @@
 
 #include "core/arena.h"
 #include "core/file.h"
+#include "core/time.h"
 #include "objects/objects.h"
 #include "tap.h"
 
@@ -385,6 +388,122 @@ TEST(a_killed_writer_loses_nothing_acknowledged)
     CHECK_EQ(seen.n, 0);
     arena_free(arena);
     end(objects);
+}
+
+static void age(struct objects *objects, const char *name, int days)
+{
+    struct arena *arena = arena_new(8192);
+    const char *path;
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - days * 86400}};
+    CHECK_OK(objects_path(objects, name, arena, &path, NULL), NULL);
+    CHECK_EQ(utimensat(AT_FDCWD, path, times, 0), 0);
+    arena_free(arena);
+}
+
+/* The same two days back; the object may go while this looks. */
+static bool age_quietly(struct objects *objects, const char *name)
+{
+    struct arena *arena = arena_new(8192);
+    const char *path;
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - 2 * 86400}};
+    bool done = objects_path(objects, name, arena, &path, NULL) == ERR_OK &&
+                utimensat(AT_FDCWD, path, times, 0) == 0;
+    arena_free(arena);
+    return done;
+}
+
+static enum err count_info(void *ctx, const struct objects_info *info, struct why *why)
+{
+    (void)why;
+    CHECK_EQ(strlen(info->name), HASH_TEXT - 1);
+    CHECK_EQ(info->bytes, 3);
+    ++*(int *)ctx;
+    return ERR_OK;
+}
+
+TEST(what_is_stored_once_more_is_young_and_stays)
+{
+    struct objects *objects = begin();
+    char name[HASH_TEXT], other[HASH_TEXT];
+    bool removed = true;
+    int n = 0;
+    int64_t yesterday = time_now_ms() - (int64_t)86400 * 1000;
+    CHECK_OK(objects_put(objects, STR("abc"), name, NULL), NULL);
+    CHECK_OK(objects_put(objects, STR("def"), other, NULL), NULL);
+    CHECK_OK(objects_each(objects, count_info, &n, NULL), NULL);
+    CHECK_EQ(n, 2);
+    CHECK_OK(objects_collect(objects, name, yesterday, &removed, NULL), NULL);
+    CHECK(!removed && objects_has(objects, name));
+    age(objects, name, 3);
+    age(objects, other, 3);
+    CHECK_OK(objects_put(objects, STR("abc"), name, NULL), NULL);
+    CHECK_OK(objects_collect(objects, name, yesterday, &removed, NULL), NULL);
+    CHECK(!removed && objects_has(objects, name));
+    CHECK_OK(objects_collect(objects, other, yesterday, &removed, NULL), NULL);
+    CHECK(removed && !objects_has(objects, other));
+    CHECK_OK(objects_collect(objects, other, yesterday, &removed, NULL), NULL);
+    CHECK(!removed); /* gone already: no error */
+    /* by a batch, too */
+    struct objects_batch *batch = objects_batch_new(objects);
+    age(objects, name, 3);
+    CHECK_OK(objects_batch_put(batch, STR("abc"), name, NULL), NULL);
+    CHECK_OK(objects_batch_commit(batch, NULL), NULL);
+    CHECK_OK(objects_collect(objects, name, yesterday, &removed, NULL), NULL);
+    CHECK(!removed);
+    objects_batch_free(batch);
+    CHECK_EQ(objects_collect(objects, "../x", yesterday, &removed, NULL), ERR_INVALID);
+    end(objects);
+}
+
+TEST(a_backup_and_a_collector_keep_each_other_away)
+{
+    struct objects *objects = begin();
+    struct objects_hold *backup = NULL, *second = NULL, *alone = NULL;
+    struct why why = {0};
+    CHECK_OK(objects_hold(objects, false, &backup, NULL), NULL);
+    CHECK_OK(objects_hold(objects, false, &second, NULL), NULL);
+    CHECK_EQ(objects_hold(objects, true, &alone, &why), ERR_BUSY);
+    CHECK(why.text[0] != '\0' && !alone);
+    objects_release(backup);
+    objects_release(second);
+    CHECK_OK(objects_hold(objects, true, &alone, NULL), NULL);
+    CHECK_EQ(objects_hold(objects, false, &backup, NULL), ERR_BUSY);
+    objects_release(alone);
+    objects_release(NULL);
+    end(objects);
+}
+
+struct racing {
+    struct objects *objects;
+    atomic_bool over;
+};
+
+static void *collect_all_the_time(void *ctx)
+{
+    struct racing *r = ctx;
+    bool removed;
+    while (!atomic_load(&r->over))
+        CHECK_OK(objects_collect(r->objects, ABC, time_now_ms() - 3600 * 1000, &removed, NULL),
+                 NULL);
+    return NULL;
+}
+
+/* Stored while a collector wants it: when the call is back, the object is there, and stays. */
+TEST(a_collector_never_takes_what_was_just_stored)
+{
+    struct racing r = {.objects = begin()};
+    pthread_t thread;
+    char name[HASH_TEXT];
+    CHECK_EQ(pthread_create(&thread, NULL, collect_all_the_time, &r), 0);
+    for (int i = 0; i < 300; i++) {
+        CHECK_OK(objects_put(r.objects, STR("abc"), name, NULL), NULL);
+        CHECK(objects_has(r.objects, name));
+        (void)age_quietly(r.objects,
+                          name); /* now it may go at any moment, also while it is stored again */
+    }
+    atomic_store(&r.over, true);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    end(r.objects);
 }
 
 TESTS_MAIN()

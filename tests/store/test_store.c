@@ -536,4 +536,38 @@ TEST(keeps_more_statements_than_it_has_places_for)
     test_store_done(store);
 }
 
+struct told {
+    int n;
+    char words[256];
+};
+
+static enum err note_text(void *ctx, struct str table, struct str text, struct why *why)
+{
+    struct told *told = ctx;
+    size_t at = strlen(told->words);
+    (void)snprintf(told->words + at, sizeof told->words - at, "%.*s:%.*s ", STR_FMT(table),
+                   STR_FMT(text));
+    return ++told->n < 10 ? ERR_OK : err_set(why, ERR_TOO_LARGE, "enough");
+}
+
+/* Texts alone, of every table, long enough; characters and not bytes. */
+TEST(tells_every_long_text_of_every_table)
+{
+    FRESH_STORE(store, 2);
+    struct why why = {0};
+    struct told told = {0};
+    make_tables(store);
+    CHECK_OK(put(store, "a long enough id", 7, &why), &why);
+    CHECK_OK(put(store, "short", 1234567 / 10, &why), &why);
+    CHECK_OK(store_run(store, "INSERT INTO one_parts (id, item, note) VALUES (1, ?, ?)",
+                       STORE_ARGS(SV_C("short"), SV_C("停放管理办法停放管理办法")), NULL, &why),
+             &why);
+    CHECK_OK(store_texts(store, 12, note_text, &told, &why), &why);
+    CHECK(strstr(told.words, "one_items:a long enough id ") != NULL);
+    CHECK(strstr(told.words, "one_parts:停放管理办法停放管理办法 ") != NULL);
+    CHECK(strstr(told.words, "short") == NULL);
+    told = (struct told){.n = 9};
+    CHECK_EQ(store_texts(store, 12, note_text, &told, &why), ERR_TOO_LARGE);
+}
+
 TESTS_MAIN()
