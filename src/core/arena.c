@@ -1,5 +1,7 @@
 #include "core/arena.h"
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,8 @@
 #define ALIGN       _Alignof(max_align_t)
 #define FIRST_BLOCK 4096u
 #define MOST_BLOCK  (1u << 20)
+#define KEPT_SIZES  2  /* of FIRST_BLOCK and the one after it */
+#define MOST_KEPT   32 /* blocks of each size and thread */
 
 struct block {
     struct block *next;
@@ -44,6 +48,82 @@ struct arena {
     size_t taken;
     size_t next_block;
 };
+
+/* ---- blocks that a thread keeps for its next arenas ---- */
+
+/* A request takes three arenas and gives them back on one thread; their blocks are larger than what
+ * malloc() keeps at hand for a thread. Under AddressSanitizer every block is a new one. */
+struct kept {
+    struct block *blocks[KEPT_SIZES];
+    size_t n[KEPT_SIZES];
+    bool over; /* the thread ends */
+};
+
+static _Thread_local struct kept kept;
+static pthread_key_t kept_key;
+static bool have_key;
+
+static void free_kept(void *arg)
+{
+    struct kept *k = arg;
+    k->over = true;
+    for (size_t i = 0; i < KEPT_SIZES; i++)
+        for (struct block *b = k->blocks[i], *next; b; b = next) {
+            next = b->next;
+            free(b);
+        }
+    *k = (struct kept){.over = true};
+}
+
+static void make_key(void)
+{
+    have_key = pthread_key_create(&kept_key, free_kept) == 0;
+}
+
+/* Whether the thread's end will find what it keeps. */
+static bool may_keep(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static _Thread_local bool told;
+#ifdef ARENA_ASAN
+    return false;
+#endif
+    if (told)
+        return !kept.over;
+    (void)pthread_once(&once, make_key);
+    told = have_key && pthread_setspecific(kept_key, &kept) == 0;
+    return told && !kept.over;
+}
+
+static size_t place_of(size_t size)
+{
+    return size == FIRST_BLOCK ? 0 : size == 2 * FIRST_BLOCK ? 1 : KEPT_SIZES;
+}
+
+static struct block *take_block(size_t size)
+{
+    size_t i = place_of(size);
+    struct block *block = i < KEPT_SIZES ? kept.blocks[i] : NULL;
+    if (!block)
+        return malloc(sizeof *block + size);
+    kept.blocks[i] = block->next;
+    kept.n[i]--;
+    return block;
+}
+
+static void give_block(struct block *block)
+{
+    size_t i = place_of(block->size);
+    if (i == KEPT_SIZES || kept.n[i] == MOST_KEPT || !may_keep()) {
+        free(block);
+        return;
+    }
+    block->next = kept.blocks[i];
+    kept.blocks[i] = block;
+    kept.n[i]++;
+}
+
+/* ---- */
 
 struct arena *arena_new(size_t limit)
 {
@@ -69,7 +149,7 @@ static void free_blocks(struct block *block)
     while (block) {
         struct block *next = block->next;
         UNPOISON(block->data, block->size);
-        free(block);
+        give_block(block);
         block = next;
     }
 }
@@ -105,7 +185,7 @@ static struct block *block_new(struct arena *arena, size_t least)
     size_t size = arena->next_block > least ? arena->next_block : least;
     if (size > left - sizeof(struct block))
         size = left - sizeof(struct block);
-    struct block *block = malloc(sizeof *block + size);
+    struct block *block = take_block(size);
     if (!block)
         return NULL;
     block->size = size;

@@ -5,7 +5,6 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,6 +148,19 @@ void random_bytes(void *out, size_t len)
         abort(); /* a centre without randomness must not hand out keys */
 }
 
+const char *uuid_text(const uint8_t bytes[16], char out[UUID_TEXT])
+{
+    static const size_t groups[] = {4, 2, 2, 2, 6}; /* bytes */
+    char *at = out;
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        hex_put(bytes, groups[i], at); /* its '\0' becomes the dash */
+        bytes += groups[i];
+        at += 2 * groups[i];
+        *at++ = i < 4 ? '-' : '\0';
+    }
+    return out;
+}
+
 /* 48 bits of milliseconds, 12 bits of a counter within the millisecond, 62 random bits. The counter
  * runs on into the next millisecond when it is used up, so order holds under any rate. */
 const char *uuid7(char out[UUID_TEXT])
@@ -169,11 +181,7 @@ const char *uuid7(char out[UUID_TEXT])
     b[6] = (uint8_t)(0x70 | ((tick >> 8) & 0x0F));
     b[7] = (uint8_t)tick;
     b[8] = (uint8_t)(0x80 | (b[8] & 0x3F));
-    char hex[33];
-    hex_put(b, sizeof b, hex);
-    (void)snprintf(out, UUID_TEXT, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-                   hex + 20);
-    return out;
+    return uuid_text(b, out);
 }
 
 bool uuid_valid(struct str text)

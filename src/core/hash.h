@@ -34,6 +34,7 @@ void random_bytes(void *out, size_t len);
 
 /* UUID version 7 (RFC 9562): ordered by time of creation, in one process strictly. */
 const char *uuid7(char out[UUID_TEXT]);
+const char *uuid_text(const uint8_t bytes[16], char out[UUID_TEXT]); /* any, as it is written */
 bool uuid_valid(struct str text);
 
 /* 64 bits for tables and checksums of our own files; not for secrets. Stable across machines. */

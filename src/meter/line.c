@@ -4,7 +4,6 @@
  * lower-case hex digits. A batch's SHA-256 is that of its lines' SHA-256 (32 bytes each), in the
  * order of ids.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "meter/meter_in.h"
@@ -78,11 +77,7 @@ struct str line_text(const struct meter_line *line, struct arena *arena)
 
 const char *call_text(const uint8_t *id, char out[UUID_TEXT])
 {
-    char hex[33];
-    hex_put(id, 16, hex);
-    (void)snprintf(out, UUID_TEXT, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-                   hex + 20);
-    return out;
+    return uuid_text(id, out);
 }
 
 struct meter_line line_from(const struct store_rows *r, size_t row)
