@@ -78,9 +78,8 @@ void gateway_label(const struct gateway_turn *turn, const char *name, const char
 
 static void set_number(struct http_response *res, const char *name, int64_t value)
 {
-    char room[STR_I64];
     if (value >= 0)
-        http_set_header(res, name, str_of_i64(value, room).ptr);
+        http_set_number(res, name, value);
 }
 
 static void set_headers(struct exchange *x)

@@ -114,11 +114,11 @@ void settle_drop(struct exchange *x)
 static void write_record(struct exchange *x, int status)
 {
     const struct models_route *route = x->route;
-    int64_t now = time_mono_ns();
     if (!x->call_id[0]) /* it was never metered */
         (void)uuid7(x->call_id);
     if (!x->gateway->records || !records_want(x->gateway->records, x->call_id, status))
         return;
+    int64_t now = time_mono_ns();
     struct record record = {
         .at_ms = time_now_ms() - (now - x->begun_ns) / 1000000,
         .ms = (now - x->begun_ns) / 1000000,

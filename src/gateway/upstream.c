@@ -263,13 +263,13 @@ static void tell_target(struct exchange *x, enum err err)
     struct breakers *breakers = x->gateway->breakers;
     const struct models_target *target = x->target;
     bool failed = targets_failure(x, err);
-    int64_t first_ms = x->first_ns ? (x->first_ns - x->asked_ns) / 1000000
-                                   : (time_mono_ns() - x->asked_ns) / 1000000;
+    int64_t now_ns = time_mono_ns();
+    int64_t first_ms = ((x->first_ns ? x->first_ns : now_ns) - x->asked_ns) / 1000000;
     if (err == ERR_CANCELLED || err == ERR_BUSY || err == ERR_NO_MEMORY || err == ERR_FORBIDDEN) {
         breaker_forget(breakers, target->id);
         return;
     }
-    breaker_tell(breakers, target->id, !failed, time_mono_ns() / 1000000);
+    breaker_tell(breakers, target->id, !failed, now_ns / 1000000);
     models_report(target, !failed, failed ? -1 : first_ms);
     if (!failed)
         return;

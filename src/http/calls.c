@@ -107,10 +107,10 @@ void call_head(struct http_asked *asked)
     asked->ask.head(asked->ask.ctx, &answer);
 }
 
-enum err call_part(struct http_asked *asked, struct str part)
+enum err call_part(struct http_asked *asked, struct str part, int64_t now_ns)
 {
     const struct http_ask *ask = &asked->ask;
-    asked->moved_ns = time_mono_ns();
+    asked->moved_ns = now_ns;
     if (part.len > ask->most - asked->received)
         return err_set(&asked->why, ERR_TOO_LARGE, "the answer is larger than %zu bytes",
                        ask->most);

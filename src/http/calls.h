@@ -45,7 +45,7 @@ void call_ref(struct http_asked *asked);
 void call_unref(struct http_asked *asked);
 /* Status and headers are known; those of 1xx are forgotten. */
 void call_head(struct http_asked *asked);
-ERR_MUST_USE enum err call_part(struct http_asked *asked, struct str part);
+ERR_MUST_USE enum err call_part(struct http_asked *asked, struct str part, int64_t now_ns);
 /* Which limit has passed, or NULL. */
 const char *call_passed(const struct http_asked *asked, int64_t now_ns, int64_t *limit_ms);
 /* end() and the call's own reference. */

@@ -117,7 +117,7 @@ static size_t take_body(char *data, size_t size, size_t n, void *ctx)
         asked->held = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    asked->err = call_part(asked, (struct str){data, size * n});
+    asked->err = call_part(asked, (struct str){data, size * n}, time_mono_ns());
     return asked->err ? 0 : size * n;
 }
 

@@ -128,6 +128,8 @@ void http_status(struct http_response *res, int status); /* 200 unless set */
 /* Copied; a second value for a name replaces the first, also the server's own security headers. A
  * name or value that is no HTTP header (line breaks!) is dropped and logged. Stays on errors. */
 void http_set_header(struct http_response *res, const char *name, const char *value);
+/* The same with a number, which needs no look at its characters. `name` is a literal. */
+void http_set_number(struct http_response *res, const char *name, int64_t value);
 /* HttpOnly, SameSite=Strict, Path=/; max_age_s 0 deletes it, below 0 makes a session cookie. */
 void http_set_cookie(struct http_response *res, const char *name, const char *value,
                      int64_t max_age_s, bool secure);

@@ -491,7 +491,7 @@ static bool take_body(struct lean_call *call, struct str *in)
             finish(call, ERR_OK, wire->body.keep && in->len == 0 && all_sent(call) && !wire->ended);
             return false;
         }
-        enum err err = call_part(asked, part);
+        enum err err = call_part(asked, part, loop_now_ns(call->lane->loop));
         if (err) {
             finish(call, err, false);
             return false;

@@ -84,6 +84,19 @@ void http_set_header(struct http_response *res, const char *name, const char *va
     add_header(res, name, value);
 }
 
+void http_set_number(struct http_response *res, const char *name, int64_t value)
+{
+    struct arena *arena = res->req->arena;
+    struct http_header *h = arena_one(arena, struct http_header);
+    char room[STR_I64];
+    drop_header(res, name);
+    if (!h || !(h->value = str_copy(arena, str_of_i64(value, room))).ptr)
+        return; /* as in add_header() */
+    h->name = str_c(name);
+    h->next = res->headers;
+    res->headers = h;
+}
+
 void http_retry_after(struct http_request *req, int64_t seconds)
 {
     char text[24];

@@ -10,6 +10,7 @@ struct router {
     struct router_route *routes; /* n of them; literal segments before parameters */
     size_t n;
     size_t first[TARGET_MOST_SEGMENTS + 2]; /* where the routes with that many segments begin */
+    size_t first_param[TARGET_MOST_SEGMENTS + 1]; /* and those of them whose first is a parameter */
     const struct http_table *tables;
     size_t n_tables;
 };
@@ -114,6 +115,12 @@ static enum err sort(struct router *router, struct why *why)
             i++;
         router->first[n] = i;
     }
+    for (size_t n = 1; n <= TARGET_MOST_SEGMENTS; n++) {
+        size_t i = router->first[n + 1];
+        while (i > router->first[n] && is_param(router->routes[i - 1].segments[0]))
+            i--;
+        router->first_param[n] = i;
+    }
     return ERR_OK;
 }
 
@@ -187,13 +194,36 @@ static const struct http_table *owner(const struct router *router, struct str pa
     return NULL;
 }
 
+/* Routes with that many segments, sorted by the first one, parameters last: where those begin that
+ * are not before `first`. */
+static size_t not_before(const struct router *router, size_t from, size_t to, struct str first)
+{
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        struct str segment = router->routes[middle].segments[0];
+        if (!is_param(segment) && str_cmp(segment, first) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
 void router_find(const struct router *router, struct str method, const struct target *target,
                  struct router_match *out)
 {
+    size_t i = router->first[target->n_segments], end = router->first[target->n_segments + 1];
+    struct str first = target->n_segments ? target->segments[0] : STR("");
     *out = (struct router_match){0};
-    for (size_t i = router->first[target->n_segments]; i < router->first[target->n_segments + 1];
-         i++) {
+    if (target->n_segments)
+        i = not_before(router, i, end, first);
+    for (; i < end; i++) {
         const struct router_route *r = &router->routes[i];
+        if (target->n_segments && !is_param(r->segments[0]) && !str_eq(r->segments[0], first)) {
+            if (router->first_param[target->n_segments] > i)
+                i = router->first_param[target->n_segments] - 1;
+            continue;
+        }
         if (!fits(r, target))
             continue;
         out->table = r->table;
