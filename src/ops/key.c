@@ -228,29 +228,33 @@ static enum err no_such_key(struct why *why)
 }
 
 static enum err read_key(struct ops *ops, struct str prefix, const char *digest,
-                         struct arena *arena, struct str *id, int64_t *per_minute, struct why *why)
+                         struct arena *arena, struct str *id, int64_t *per_minute, int64_t *left_ms,
+                         struct why *why)
 {
+    int64_t now = time_now_ms();
     struct store_rows rows;
-    enum err err = store_ask(ops->store,
-                             "SELECT id, hash, per_minute FROM ops_keys WHERE prefix = ?"
-                             " AND revoked_ms = 0 AND expires_ms > ?",
-                             STORE_ARGS(SV_STR(prefix), SV_INT(time_now_ms())), arena, &rows, why);
+    enum err err =
+        store_ask(ops->store,
+                  "SELECT id, hash, per_minute, expires_ms FROM ops_keys WHERE prefix = ?"
+                  " AND revoked_ms = 0 AND expires_ms > ?",
+                  STORE_ARGS(SV_STR(prefix), SV_INT(now)), arena, &rows, why);
     if (err)
         return err;
     if (!secret_equal(store_str(&rows, 0, 1), str_c(digest)))
         return no_such_key(why);
     *id = store_str(&rows, 0, 0);
     *per_minute = store_int(&rows, 0, 2);
+    *left_ms = store_int(&rows, 0, 3) - now;
     return ERR_OK;
 }
 
 static enum err ask_store(struct ops *ops, struct str prefix, const char *digest,
                           struct arena *arena, struct ops_identity *out, int64_t *per_minute,
-                          struct why *why)
+                          int64_t *left_ms, struct why *why)
 {
     struct str id;
     struct why inner = {0};
-    enum err err = read_key(ops, prefix, digest, arena, &id, per_minute, why);
+    enum err err = read_key(ops, prefix, digest, arena, &id, per_minute, left_ms, why);
     if (err)
         return err;
     struct str actor = str_printf(arena, "key:%.*s", STR_FMT(id));
@@ -278,7 +282,7 @@ enum err ops_key_of(struct ops *ops, struct str key, struct arena *arena, struct
 {
     struct str prefix;
     struct ops_identity who;
-    int64_t per_minute = 0;
+    int64_t per_minute = 0, left_ms = 0;
     uint8_t digest[HASH_BYTES];
     char text[HASH_TEXT];
     if (!key_parts(key, &prefix))
@@ -287,12 +291,12 @@ enum err ops_key_of(struct ops *ops, struct str key, struct arena *arena, struct
     if (ops->known && known_find(ops->known, digest, arena, out, requests_per_minute))
         return ERR_OK;
     uint64_t act = ops->known ? known_now(ops->known) : 0; /* before the store is asked */
-    enum err err =
-        ask_store(ops, prefix, hex_put(digest, sizeof digest, text), arena, &who, &per_minute, why);
+    enum err err = ask_store(ops, prefix, hex_put(digest, sizeof digest, text), arena, &who,
+                             &per_minute, &left_ms, why);
     if (err)
         return err;
     if (ops->known)
-        known_put(ops->known, digest, act, &who, per_minute);
+        known_put(ops->known, digest, act, &who, per_minute, left_ms);
     *out = who;
     *requests_per_minute = per_minute;
     return ERR_OK;

@@ -1,6 +1,7 @@
 /* Keys that were checked a moment ago: what a key may do is asked of the store once a second at
  * most, and again after every act of this process, so that a key that was revoked here opens
- * nothing more and one that was revoked by another process nothing after a second. */
+ * nothing more and one that was revoked by another process nothing after a second. A key that
+ * expires does so at its time. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 struct known { /* one checked key; its strings follow */
     uint8_t digest[HASH_BYTES];
     uint64_t act; /* the last act it was checked after */
-    int64_t checked_ns, per_minute;
+    int64_t until_ns, per_minute;
     struct ops_identity who;
     char bytes[];
 };
@@ -83,7 +84,7 @@ bool known_find(struct known_keys *keys, const uint8_t digest[HASH_BYTES], struc
     (void)pthread_mutex_lock(&keys->lock);
     const struct known *known = *place(keys, digest);
     bool found = known && memcmp(known->digest, digest, HASH_BYTES) == 0 &&
-                 known->act == keys->act && now - known->checked_ns < FRESH_NS;
+                 known->act == keys->act && now < known->until_ns;
     if (found) {
         *out = known->who;
         *per_minute = known->per_minute;
@@ -98,9 +99,10 @@ bool known_find(struct known_keys *keys, const uint8_t digest[HASH_BYTES], struc
 }
 
 void known_put(struct known_keys *keys, const uint8_t digest[HASH_BYTES], uint64_t act,
-               const struct ops_identity *who, int64_t per_minute)
+               const struct ops_identity *who, int64_t per_minute, int64_t left_ms)
 {
     struct ops_identity copy = *who;
+    int64_t left_ns = left_ms < FRESH_NS / 1000000 ? left_ms * 1000000 : FRESH_NS;
     struct str *fields[N_FIELDS];
     size_t total = 0;
     fields_of(&copy, fields);
@@ -118,7 +120,7 @@ void known_put(struct known_keys *keys, const uint8_t digest[HASH_BYTES], uint64
     }
     known->who = copy;
     known->act = act;
-    known->checked_ns = time_mono_ns();
+    known->until_ns = time_mono_ns() + left_ns;
     known->per_minute = per_minute;
     memcpy(known->digest, digest, HASH_BYTES);
     (void)pthread_mutex_lock(&keys->lock);

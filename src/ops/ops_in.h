@@ -96,8 +96,9 @@ uint64_t known_now(struct known_keys *keys);
  * this process; strings are copied into the arena. */
 bool known_find(struct known_keys *keys, const uint8_t digest[HASH_BYTES], struct arena *arena,
                 struct ops_identity *out, int64_t *per_minute);
+/* left_ms: until it expires. */
 void known_put(struct known_keys *keys, const uint8_t digest[HASH_BYTES], uint64_t act,
-               const struct ops_identity *who, int64_t per_minute);
+               const struct ops_identity *who, int64_t per_minute, int64_t left_ms);
 
 /* ---- session.c ---- */
 enum err ops_session_make(struct ops *ops, struct store_tx *tx, const struct ops_account *account,
