@@ -267,7 +267,8 @@ void ask_prompt_text(const struct ask *ask, struct buf *out)
 
 void ask_digest(const struct ask *ask, struct str scope, uint8_t out[HASH_BYTES])
 {
-    static const enum member skipped[] = {MODEL, STREAM, OPTIONS, USER, SAFETY, TIER};
+    static const enum member skipped[] = {MODEL, USER, SAFETY, TIER, STREAM, OPTIONS};
+    size_t n = sizeof skipped / sizeof skipped[0] - (ask->stream ? 2 : 0);
     struct hash *hash = hash_new(HASH_SHA256);
     struct scan scan;
     struct str key, value;
@@ -279,7 +280,7 @@ void ask_digest(const struct ask *ask, struct str scope, uint8_t out[HASH_BYTES]
     bool any = scan_object(&scan, ask->body);
     while (any && scan_next(&scan, &key, &value)) {
         bool skip = false;
-        for (size_t i = 0; i < sizeof skipped / sizeof skipped[0]; i++)
+        for (size_t i = 0; i < n; i++)
             skip |= str_eq(key, names[skipped[i]]);
         if (skip)
             continue;

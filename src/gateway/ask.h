@@ -75,8 +75,8 @@ ERR_MUST_USE enum err ask_body(const struct ask *ask, struct str name, struct ar
 /* The text of the prompt, for counting: every string in it but roles and types. */
 void ask_prompt_text(const struct ask *ask, struct buf *out);
 
-/* SHA-256 of what decides an answer: every member but those that only say how it is sent or by
- * whom, and `scope`. */
+/* SHA-256 of what decides an answer: every member but those that only say by whom it is asked, and
+ * `scope`. A stream is another answer than the whole. */
 void ask_digest(const struct ask *ask, struct str scope, uint8_t out[HASH_BYTES]);
 
 #endif

@@ -10,9 +10,10 @@
 #include "core/hash.h"
 
 struct cache;
-struct cached { /* immutable while it is held */
-    struct str body;
+struct cached {                 /* immutable while it is held */
+    struct str body;            /* an answer, or the events of a stream as they came */
     int64_t prompt, completion; /* tokens it cost when it was made */
+    bool stream, done, usage;   /* of a stream: it said [DONE]; its events tell usage */
 };
 
 struct cache *cache_new(size_t most_bytes); /* NULL without memory */

@@ -226,7 +226,7 @@ static void set_choice(struct exchange *x)
 static bool answer_from_cache(struct exchange *x, bool no_store)
 {
     const struct models_route *route = x->route;
-    if (!route->cache || x->ask.stream || no_store || x->ask.door->kind == METER_N_KINDS)
+    if (!route->cache || no_store || x->ask.door->kind == METER_N_KINDS)
         return false;
     struct str scope =
         str_printf(x->arena, "%.*s\n%.*s\n%.*s\n%zu", STR_FMT(x->who.tenant), STR_FMT(route->name),
@@ -241,11 +241,15 @@ static bool answer_from_cache(struct exchange *x, bool no_store)
         settle(x, METER_FAILED);
         return true;
     }
-    x->reply = x->cached->body;
     x->usage = (struct reply_usage){
         .known = true, .prompt = x->cached->prompt, .completion = x->cached->completion};
     x->source = METER_UPSTREAM;
-    settle(x, METER_OK);
+    x->reply = x->cached->stream ? STR_NONE : x->cached->body;
+    struct why why = {0};
+    enum err err = x->cached->stream ? upstream_replay(x, &why) : ERR_OK;
+    if (err && err != ERR_FORBIDDEN)
+        fault_of(&x->fault, err, &why, NULL);
+    settle(x, err ? METER_FAILED : METER_OK);
     return true;
 }
 

@@ -156,6 +156,7 @@ struct exchange {
     struct buf body;
     struct events events;
     struct buf pending, words, scratch;
+    struct buf kept;                  /* of a stream for the cache: its events before the guards */
     size_t pending_at;                /* of pending that the client has */
     size_t words_delivered;           /* bytes of words that went to the client */
     int64_t tokens, tokens_delivered; /* estimated, while it streams */
@@ -214,6 +215,8 @@ void place_fail_all(struct gateway *gateway); /* when closing */
 
 /* upstream.c; lock held */
 void upstream_call(struct exchange *x);
+/* A stream that was kept (x->cached), as if it came again. ERR_FORBIDDEN: a guard stopped it. */
+ERR_MUST_USE enum err upstream_replay(struct exchange *x, struct why *why);
 
 /* answer.c; lock held */
 void answer_fault(struct exchange *x);             /* x->fault */

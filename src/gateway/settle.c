@@ -252,10 +252,16 @@ static bool to_be_counted(const struct exchange *x)
 
 static void keep_answer(struct exchange *x)
 {
+    struct cached value = {.body = x->streaming ? buf_str(&x->kept) : x->reply,
+                           .prompt = x->usage.prompt,
+                           .completion = x->usage.completion,
+                           .stream = x->streaming,
+                           .done = x->done_seen,
+                           .usage = x->usage_sent};
+    if (!x->keep || x->root->cache_ttl_ms <= 0 || x->streaming != x->ask.stream)
+        return;
     int64_t until = time_mono_ns() / 1000000 + x->root->cache_ttl_ms;
-    struct cached value = {x->reply, x->usage.prompt, x->usage.completion};
-    if (x->keep && x->root->cache_ttl_ms > 0)
-        cache_put(x->gateway->cache, x->digest, &value, until);
+    cache_put(x->gateway->cache, x->digest, &value, until);
 }
 
 static void end_stream(struct exchange *x)
@@ -273,6 +279,7 @@ static void end_stream(struct exchange *x)
         answer_fault(x); /* settled when the client has it, see next() */
         return;
     }
+    keep_answer(x);
     if (x->ask.include_usage && !x->usage_sent && x->ask.door->usage && x->usage.known) {
         struct buf text;
         buf_init(&text, x->arena);

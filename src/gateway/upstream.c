@@ -16,6 +16,7 @@
 #define MOST_PENDING                                                                               \
     ((size_t)256 << 10) /* for a client that reads slowly, before the upstream is held up */
 #define MOST_WORDS  ((size_t)4 << 20)
+#define MOST_KEPT   ((size_t)1 << 20)
 #define CALL_MEMORY ((size_t)160 << 20)
 
 /* ---- what comes ---- */
@@ -54,7 +55,42 @@ static void count_words(struct exchange *x, size_t before)
     }
 }
 
-/* One event of a stream: read, guarded, renamed, put in line for the client. */
+/* For the cache, as long as it is small: who gets it again has all of it in memory at once. */
+static void keep_event(struct exchange *x, struct str name, struct str data)
+{
+    char z[64];
+    if (!x->keep)
+        return;
+    (void)snprintf(z, sizeof z, "%.*s", STR_FMT(name));
+    http_event(&x->kept, name.len ? z : NULL, data);
+    if (x->kept.failed || x->kept.len > MOST_KEPT)
+        x->keep = false;
+}
+
+/* What the guards leave of an event is put in line for the client. */
+static enum err put_event(struct exchange *x, struct str name, struct str data, struct why *why)
+{
+    char z[64];
+    if (!x->stream_id.ptr)
+        x->stream_id = scan_str(scan_get(data, "id"), x->arena);
+    enum err err = guards_after(x, &data, false);
+    if (err)
+        return err_set(why, ERR_FORBIDDEN, "%s", x->fault.why.text);
+    if (data.len == 0)
+        return ERR_OK;
+    (void)snprintf(z, sizeof z, "%.*s", STR_FMT(name));
+    http_event(&x->pending, name.len ? z : NULL, data);
+    err = buf_err(&x->pending, why);
+    if (err)
+        return err;
+    if (!x->streaming)
+        answer_stream(x);
+    else
+        answer_more(x);
+    return ERR_OK;
+}
+
+/* One event of a stream: read, renamed, guarded, put in line for the client. */
 static enum err on_event(void *ctx, struct str name, struct str data, struct why *why)
 {
     struct exchange *x = ctx;
@@ -81,27 +117,25 @@ static enum err on_event(void *ctx, struct str name, struct str data, struct why
             return ERR_OK; /* we asked for it, the client did not */
         x->usage_sent = true;
     }
-    if (!x->stream_id.ptr)
-        x->stream_id = scan_str(scan_get(data, "id"), x->arena);
     buf_clear(&x->scratch);
     reply_put(data, &reply, x->turn.model, &x->scratch);
-    struct str out = buf_str(&x->scratch);
-    enum err err = guards_after(x, &out, false);
-    if (err)
-        return err_set(why, ERR_FORBIDDEN, "%s", x->fault.why.text);
-    if (out.len == 0)
-        return ERR_OK;
-    char z[64];
-    (void)snprintf(z, sizeof z, "%.*s", STR_FMT(name));
-    http_event(&x->pending, name.len ? z : NULL, out);
-    err = buf_err(&x->pending, why);
-    if (err)
-        return err;
-    if (!x->streaming)
-        answer_stream(x);
-    else
-        answer_more(x);
-    return ERR_OK;
+    keep_event(x, name, buf_str(&x->scratch));
+    return put_event(x, name, buf_str(&x->scratch), why);
+}
+
+static enum err on_kept(void *ctx, struct str name, struct str data, struct why *why)
+{
+    return put_event(ctx, name, data, why);
+}
+
+enum err upstream_replay(struct exchange *x, struct why *why)
+{
+    buf_init(&x->pending, x->arena);
+    buf_init(&x->words, x->arena);
+    events_init(&x->events, x->arena, MOST_EVENT);
+    x->done_seen = x->cached->done;
+    x->usage_sent = x->cached->usage;
+    return events_feed(&x->events, x->cached->body, on_kept, x, why);
 }
 
 static enum err on_part(void *ctx, struct str part, struct why *why)
@@ -384,6 +418,7 @@ static enum err prepare(struct exchange *x, struct http_ask *ask, struct why *wh
     buf_init(&x->words, x->call_arena);
     buf_init(&x->scratch, x->call_arena);
     buf_init(&x->pending, x->call_arena);
+    buf_init(&x->kept, x->call_arena);
     events_init(&x->events, x->call_arena, MOST_EVENT);
     *ask = (struct http_ask){.method = "POST",
                              .url = address(x).ptr,

@@ -287,6 +287,48 @@ TEST(answers_that_are_kept_have_a_line_of_their_own)
     door_close(&d);
 }
 
+/* The same events again, with or without usage as they were asked for; cut ones never. */
+TEST(streams_that_came_whole_are_kept_as_streams)
+{
+    DOOR(d);
+    static const char *const asks[] = {STREAM,
+                                       STREAM ",\"stream_options\":{\"include_usage\":true}"};
+    struct fake_route *r = add_route("kept", d.up.port, (const char *const[]){"ok", NULL});
+    r->route.cache = true;
+    r->route.cache_ttl_ms = 60000;
+    int n = 0;
+    for (size_t i = 0; i < 2; i++) {
+        struct said first = chat(&d, "kept", asks[i]), second = chat(&d, "kept", asks[i]);
+        CHECK_EQ(first.status, 200);
+        CHECK(header_of(first, "x-yicheng-cache").ptr == NULL);
+        CHECK_STR(header_of(second, "x-yicheng-cache"), "hit");
+        CHECK(str_starts(header_of(second, "Content-Type"), STR("text/event-stream")));
+        CHECK(says(second, "data: [DONE]"));
+        CHECK_EQ(says(second, "\"usage\":{"), i == 1);
+        CHECK(str_eq(first.body, second.body));
+        CHECK_EQ(atomic_load(&d.up.n_calls), ++n);
+    }
+    /* The whole answer to the same question is another one. */
+    CHECK(header_of(chat(&d, "kept", NULL), "x-yicheng-cache").ptr == NULL);
+    CHECK_STR(header_of(chat(&d, "kept", NULL), "x-yicheng-cache"), "hit");
+    CHECK_STR(header_of(chat(&d, "kept", STREAM), "x-yicheng-cache"), "hit");
+    CHECK_EQ(atomic_load(&d.up.n_calls), ++n);
+    CHECK_EQ(lines(&d, "outcome = 0").n, 7);
+    struct str kept = str_printf(d.arena, "dim IN (SELECT id FROM meter_dims WHERE kind = %d)",
+                                 (int)METER_CACHED);
+    CHECK_EQ(lines(&d, kept.ptr).n, 4);
+    /* One that broke off is asked for again. */
+    r = add_route("broken", d.up.port, (const char *const[]){"breaks", NULL});
+    r->route.cache = true;
+    r->route.cache_ttl_ms = 60000;
+    for (int i = 0; i < 2; i++) {
+        struct said said = chat(&d, "broken", STREAM);
+        CHECK(header_of(said, "x-yicheng-cache").ptr == NULL && !says(said, "[DONE]"));
+    }
+    CHECK_EQ(atomic_load(&d.up.n_calls), n + 2);
+    door_close(&d);
+}
+
 TEST(a_limit_is_told_by_name_with_a_time_to_come_back)
 {
     DOOR(d);

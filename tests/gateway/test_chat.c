@@ -286,8 +286,7 @@ TEST(a_written_answer_is_annotated_at_the_numbers_of_its_quotes)
     struct arena *arena = arena_new(1 << 20);
     struct knowledge_hit hit = {
         .title = STR("养犬管理条例"), .version_id = STR("v"), .passage_id = STR("p")};
-    struct knowledge_quote cited[] = {{0, 0, 3, STR("一"), STR("")},
-                                       {0, 9, 3, STR("四"), STR("")}};
+    struct knowledge_quote cited[] = {{0, 0, 3, STR("一"), STR("")}, {0, 9, 3, STR("四"), STR("")}};
     struct knowledge_answer answer = {.method = "model",
                                       .text = STR("要登记。[1]不收费。[2]"),
                                       .quotes = cited,

@@ -134,7 +134,7 @@ TEST(the_cache_keeps_its_bound_and_forgets_what_is_old)
     struct cache *cache = cache_new(100000);
     char body[1000];
     memset(body, 'x', sizeof body);
-    struct cached value = {{body, sizeof body}, 3, 4};
+    struct cached value = {.body = {body, sizeof body}, .prompt = 3, .completion = 4};
     uint8_t key[HASH_BYTES] = {0};
     for (uint32_t i = 0; i < 1000; i++) {
         memcpy(key, &i, sizeof i);
@@ -155,7 +155,7 @@ TEST(the_cache_keeps_its_bound_and_forgets_what_is_old)
     i = 0;
     memcpy(key, &i, sizeof i);
     CHECK(cache_take(cache, key, 50) == NULL);
-    struct cached large = {{body, 1000}, 0, 0};
+    struct cached large = {.body = {body, 1000}};
     struct cache *small = cache_new(4000);
     cache_put(small, key, &large, 1000); /* more than an eighth */
     CHECK_EQ(cache_bytes(small), 0);
