@@ -10,7 +10,7 @@
  *     settle.c        counting, metering, the end
  *     record.c        the request log (requests_http.c shows it)        stats.c   metrics by model
  *     latency.c       histograms by hour, tenant, model, application (latency_http.c shows them)
- *     ask, reply, scan, events, fair, breaker, cache: pure parts, see their headers
+ *     ask, reply, responses, scan, events, fair, breaker, cache: pure parts, see their headers
  */
 #ifndef GATEWAY_GATEWAY_IN_H
 #define GATEWAY_GATEWAY_IN_H
@@ -26,6 +26,7 @@
 #include "gateway/gateway.h"
 #include "gateway/latency.h"
 #include "gateway/reply.h"
+#include "gateway/responses.h"
 #include "http/http.h"
 #include "meter/meter.h"
 #include "models/models.h"
@@ -33,6 +34,8 @@
 
 #define MOST_GUARDS 8
 #define MOST_TRIED  8
+
+#define N_LACKING   256
 
 struct queue;
 struct exchange;
@@ -56,6 +59,12 @@ struct limits { /* read once */
     enum { LOG_BODIES_OFF, LOG_BODIES_MASKED, LOG_BODIES_FULL } log_bodies;
 };
 
+/* A target that was found to know no /v1/responses, for a while; a newcomer takes the place. */
+struct lacking {
+    _Atomic uint64_t target; /* hash of its id */
+    _Atomic int64_t until_ms;
+};
+
 struct gateway {
     struct gateway_opts opts;
     struct http_table table, api_table, latency_table;
@@ -67,6 +76,7 @@ struct gateway {
     struct cache *cache;
     struct records *records; /* NULL: no log is kept */
     struct latency *latency; /* NULL: without a store */
+    struct lacking lacking[N_LACKING];
 
     pthread_mutex_t lock;       /* of what follows */
     struct http_client *client; /* opened by the first call */
@@ -153,6 +163,9 @@ struct exchange {
     int status; /* the upstream's */
     int64_t upstream_retry_s;
     bool is_events, streaming, paused, done_seen, usage_sent, stream_over, stream_ended;
+    bool by_chat; /* /v1/responses over chat/completions: */
+    struct responses *responses;
+    uint64_t asked_hash, turned_hash; /* of a target's id: asked last; had to be asked by chat */
     struct buf body;
     struct events events;
     struct buf pending, words, scratch;
@@ -217,6 +230,8 @@ void place_fail_all(struct gateway *gateway); /* when closing */
 void upstream_call(struct exchange *x);
 /* A stream that was kept (x->cached), as if it came again. ERR_FORBIDDEN: a guard stopped it. */
 ERR_MUST_USE enum err upstream_replay(struct exchange *x, struct why *why);
+/* The last events of a stream over chat/completions, with its usage. Errors as above. */
+ERR_MUST_USE enum err upstream_last(struct exchange *x, struct why *why);
 
 /* answer.c; lock held */
 void answer_fault(struct exchange *x);             /* x->fault */

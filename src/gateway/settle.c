@@ -256,7 +256,7 @@ static void keep_answer(struct exchange *x)
                            .prompt = x->usage.prompt,
                            .completion = x->usage.completion,
                            .stream = x->streaming,
-                           .done = x->done_seen,
+                           .done = x->done_seen && !x->by_chat,
                            .usage = x->usage_sent};
     if (!x->keep || x->root->cache_ttl_ms <= 0 || x->streaming != x->ask.stream)
         return;
@@ -279,6 +279,14 @@ static void end_stream(struct exchange *x)
         answer_fault(x); /* settled when the client has it, see next() */
         return;
     }
+    struct why why = {0};
+    enum err err = x->by_chat ? upstream_last(x, &why) : ERR_OK;
+    if (err) {
+        if (err != ERR_FORBIDDEN)
+            fault_of(&x->fault, err, &why, NULL);
+        answer_fault(x);
+        return;
+    }
     keep_answer(x);
     if (x->ask.include_usage && !x->usage_sent && x->ask.door->usage && x->usage.known) {
         struct buf text;
@@ -294,7 +302,7 @@ static void end_stream(struct exchange *x)
     }
     if (nothing.len) /* a guard's last words, a label for one */
         http_event(&x->pending, NULL, nothing);
-    if (x->done_seen)
+    if (x->done_seen && !x->by_chat)
         http_event(&x->pending, NULL, STR("[DONE]"));
     x->stream_over = true;
     answer_more(x);
@@ -319,6 +327,26 @@ static void add_usage(struct exchange *x)
         x->reply = buf_str(&out);
 }
 
+/* A chat completion becomes a response; false: it could not, and the client knows. */
+static bool turn_reply(struct exchange *x)
+{
+    struct why why = {0};
+    enum err err = responses_whole(x->responses, x->reply, &x->usage, &x->reply, &why);
+    if (!err)
+        return true;
+    if (err == ERR_CORRUPT)
+        fault_set(&x->fault, 502, "upstream_failed", "the model's server failed: %s", why.text);
+    else
+        fault_of(&x->fault, err, &why, NULL);
+    x->reply = STR_NONE;
+    x->outcome = METER_FAILED;
+    x->usage.known = false; /* nothing was delivered */
+    end_call(x, x->outcome);
+    answer_fault(x);
+    settle_end(x, x->fault.status);
+    return false;
+}
+
 static void end_reply(struct exchange *x)
 {
     if (x->outcome != METER_OK || x->fault.status) {
@@ -332,6 +360,8 @@ static void end_reply(struct exchange *x)
         settle_end(x, x->status);
         return;
     }
+    if (x->by_chat && !turn_reply(x))
+        return;
     add_usage(x);
     keep_answer(x);
     if (guards_after(x, &x->reply, false)) {

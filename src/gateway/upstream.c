@@ -17,7 +17,43 @@
     ((size_t)256 << 10) /* for a client that reads slowly, before the upstream is held up */
 #define MOST_WORDS  ((size_t)4 << 20)
 #define MOST_KEPT   ((size_t)1 << 20)
+#define LACKING_MS  600000 /* before a server is asked for /v1/responses again */
 #define CALL_MEMORY ((size_t)160 << 20)
+
+/* ---- servers without /v1/responses ---- */
+
+static struct lacking *lacking_of(const struct exchange *x)
+{
+    return &x->gateway->lacking[x->asked_hash % N_LACKING];
+}
+
+static bool lacks_responses(const struct exchange *x)
+{
+    struct lacking *place = lacking_of(x);
+    if (x->ask.door->id != ASK_RESPONSES)
+        return false;
+    return x->turned_hash == x->asked_hash ||
+           (atomic_load(&place->target) == x->asked_hash &&
+            atomic_load(&place->until_ms) > time_mono_ns() / 1000000);
+}
+
+/* The same target is asked again, in the way that it knows. */
+static void ask_by_chat(struct exchange *x)
+{
+    struct lacking *place = lacking_of(x);
+    atomic_store(&place->until_ms, time_mono_ns() / 1000000 + LACKING_MS);
+    atomic_store(&place->target, x->asked_hash);
+    x->turned_hash = x->asked_hash;
+    if (x->n_tried > 0)
+        x->n_tried--;
+    exchange_failed(x, true);
+}
+
+/* Whose shapes the target speaks. */
+static const struct ask_door *spoken(const struct exchange *x)
+{
+    return x->by_chat ? ask_door(ASK_CHAT) : x->ask.door;
+}
 
 /* ---- what comes ---- */
 
@@ -90,6 +126,17 @@ static enum err put_event(struct exchange *x, struct str name, struct str data, 
     return ERR_OK;
 }
 
+static enum err on_turned(void *ctx, struct str name, struct str data, struct why *why)
+{
+    keep_event(ctx, name, data);
+    return put_event(ctx, name, data, why);
+}
+
+enum err upstream_last(struct exchange *x, struct why *why)
+{
+    return responses_end(x->responses, &x->usage, on_turned, x, why);
+}
+
 /* One event of a stream: read, renamed, guarded, put in line for the client. */
 static enum err on_event(void *ctx, struct str name, struct str data, struct why *why)
 {
@@ -102,7 +149,7 @@ static enum err on_event(void *ctx, struct str name, struct str data, struct why
     }
     if (x->done_seen)
         return ERR_OK;
-    reply_read(x->ask.door, data, true, &x->words, &reply);
+    reply_read(spoken(x), data, true, &x->words, &reply);
     if (!reply.valid)
         return err_set(why, ERR_CORRUPT, "the upstream sent an event that is not JSON");
     if (reply.error && !x->streaming)
@@ -113,10 +160,12 @@ static enum err on_event(void *ctx, struct str name, struct str data, struct why
         x->source = METER_UPSTREAM;
         if (x->call)
             meter_prompt(x->call, x->usage.prompt, x->usage.cached);
-        if (reply.only_usage && !x->ask.include_usage)
+        if (reply.only_usage && (x->by_chat || !x->ask.include_usage))
             return ERR_OK; /* we asked for it, the client did not */
         x->usage_sent = true;
     }
+    if (x->by_chat)
+        return responses_event(x->responses, data, on_turned, x, why);
     buf_clear(&x->scratch);
     reply_put(data, &reply, x->turn.model, &x->scratch);
     keep_event(x, name, buf_str(&x->scratch));
@@ -186,13 +235,17 @@ static void fault_of_upstream(struct exchange *x, enum err err, const struct why
     }
 }
 
+static bool not_there(int status)
+{
+    return status == 404 || status == 405 || status == 501;
+}
+
 /* Its own words for the client when it is the client's fault, ours when it is not. Returns whether
  * another target may do better. */
 static bool fault_of_status(struct exchange *x)
 {
     int status = x->status;
-    bool not_there = status == 404 || status == 405 || status == 501;
-    if (not_there && x->ask.door->id != ASK_CHAT) {
+    if (not_there(status) && spoken(x)->id != ASK_CHAT) {
         fault_set(&x->fault, 400, "unsupported",
                   "the server of the model \"%.*s\" does not know /v1/%s", STR_FMT(x->turn.model),
                   x->ask.door->path);
@@ -203,7 +256,7 @@ static bool fault_of_status(struct exchange *x)
         x->fault.retry_after_s = x->upstream_retry_s ? x->upstream_retry_s : 1;
         return true;
     }
-    if (status == 401 || status == 403 || not_there)
+    if (status == 401 || status == 403 || not_there(status))
         fault_set(&x->fault, 502, "upstream_refused", "the model's server refused the call (%d)",
                   status);
     else
@@ -244,9 +297,9 @@ static void take_whole(struct exchange *x)
 {
     struct reply reply;
     struct str text = buf_str(&x->body);
-    reply_read(x->ask.door, text, false, NULL, &reply);
+    reply_read(spoken(x), text, false, NULL, &reply);
     if (reply.valid && !reply.usage.known) /* its words have to be counted */
-        reply_read(x->ask.door, text, false, &x->words, &reply);
+        reply_read(spoken(x), text, false, &x->words, &reply);
     if (!reply.valid && x->ask.door->kind != METER_N_KINDS) {
         fault_set(&x->fault, 502, "upstream_failed", "the model's server did not answer with JSON");
         exchange_failed(x, true);
@@ -343,6 +396,8 @@ static void on_end(void *ctx, enum err err, const struct http_answer *answer, co
         take_whole(x);
     } else if (clients_fault(x)) {
         pass_on(x);
+    } else if (not_there(x->status) && x->ask.door->id == ASK_RESPONSES && !x->by_chat) {
+        ask_by_chat(x);
     } else {
         exchange_failed(x, fault_of_status(x));
     }
@@ -397,13 +452,29 @@ static struct str address(const struct exchange *x)
     buf_init(&out, x->arena);
     buf_add(&out, target->base_url);
     buf_add_c(&out, beside ? "/" : "/v1/");
-    buf_add_c(&out, x->ask.door->path);
+    buf_add_c(&out, spoken(x)->path);
     return out.failed ? STR_NONE : buf_str(&out);
 }
 
 static int64_t limit(int64_t own, int64_t common)
 {
     return own > 0 ? own : common;
+}
+
+static enum err make_body(struct exchange *x, struct str *out, struct why *why)
+{
+    struct str name = x->target->upstream_model, id = x->who.trace;
+    char param[ASK_PARAM] = "";
+    if (!x->by_chat)
+        return ask_body(&x->ask, name, x->arena, out, why);
+    x->responses = responses_new(&x->ask, x->turn.model, id.len ? id : str_c(x->call_id),
+                                 time_now_ms() / 1000, x->call_arena);
+    if (!x->responses)
+        return err_set(why, ERR_NO_MEMORY, "could not hold the call");
+    enum err err = responses_ask(&x->ask, name, x->arena, out, param, why);
+    if (err == ERR_INVALID)
+        fault_of(&x->fault, err, why, param);
+    return err;
 }
 
 static enum err prepare(struct exchange *x, struct http_ask *ask, struct why *why)
@@ -435,7 +506,7 @@ static enum err prepare(struct exchange *x, struct http_ask *ask, struct why *wh
                              .part = on_part,
                              .end = on_end,
                              .ctx = x};
-    enum err err = ask_body(&x->ask, target->upstream_model, x->arena, &ask->body, why);
+    enum err err = make_body(x, &ask->body, why);
     if (!err)
         err = put_headers(x, ask, why);
     if (!err && !ask->url)
@@ -459,6 +530,8 @@ void upstream_call(struct exchange *x)
     remember_target(x);
     x->status = 0;
     x->is_events = x->done_seen = false;
+    x->asked_hash = hash64(x->target->id.ptr, x->target->id.len, 1);
+    x->by_chat = lacks_responses(x);
     x->asked_ns = time_mono_ns();
     enum err err = gateway_ready(x->gateway, &client, &why);
     if (!err)
@@ -473,6 +546,7 @@ void upstream_call(struct exchange *x)
         return;
     breaker_forget(x->gateway->breakers, x->target->id);
     place_leave(x);
-    fault_of_upstream(x, err, &why);
-    exchange_failed(x, false);
+    if (err != ERR_INVALID || !x->by_chat)
+        fault_of_upstream(x, err, &why);
+    exchange_failed(x, err == ERR_INVALID && x->by_chat); /* another server may take it */
 }

@@ -26,6 +26,7 @@ function play(path, ask, res) {
     return json({ model: 'far', results: ask.documents.map((_, index) => ({ index, relevance_score: 1 / (index + 1) })), usage: { total_tokens: 6 } });
   if (path === '/v1/completions')
     return json({ id: 'cmpl-9', object: 'text_completion', created: 9, model: 'far', choices: [{ index: 0, text: ' and on', finish_reason: 'stop', logprobs: null }], usage });
+  if (path === '/v1/responses' && ask.model === 'old') return json({ detail: 'Not Found' }, 404);
   if (path === '/v1/responses')
     return ask.stream
       ? events([
@@ -68,6 +69,7 @@ before(async () => {
   const base_url = `http://127.0.0.1:${upstream.address().port}`;
   centre = await gatewayCentre(process.env.YICHENG, scratch(), [
     { name: 'chatty', base_url, upstream: 'far' },
+    { name: 'older', base_url, upstream: 'old' },
     { name: 'vectors', base_url, upstream: 'far', modality: 'embedding' },
     { name: 'ranks', base_url, upstream: 'far', modality: 'rerank' },
   ], ['meter.commit=50ms']);
@@ -151,6 +153,80 @@ test('completions, embeddings, responses, rerank and tokenize', async () => {
   assert.deepEqual(types, ['response.output_text.delta', 'response.completed']);
   const ranks = await client.post('/rerank', { body: { model: 'ranks', query: 'q', documents: ['a', 'b'] } });
   assert.equal(ranks.results.length, 2);
+});
+
+test('responses work over a server that knows chat alone', async () => {
+  const before = seen.length;
+  const whole = await client.responses.create({ model: 'older', instructions: 'be brief', input: 'hi', max_output_tokens: 50, temperature: 0.5 });
+  assert.equal(whole.output_text, '你好');
+  assert.deepEqual([whole.object, whole.status, whole.model, whole.instructions, whole.temperature], ['response', 'completed', 'older', 'be brief', 0.5]);
+  assert.deepEqual([whole.usage.input_tokens, whole.usage.output_tokens, whole.usage.total_tokens], [12, 3, 15]);
+  assert.deepEqual(seen.slice(before).map((s) => s.path), ['/v1/responses', '/v1/chat/completions'], 'asked in its way first');
+  assert.deepEqual(seen.at(-1).body, {
+    model: 'old', messages: [{ role: 'system', content: 'be brief' }, { role: 'user', content: 'hi' }], max_tokens: 50, temperature: 0.5,
+  });
+  const types = [];
+  let text = '', sequence = 0, last;
+  for await (const e of await client.responses.create({ model: 'older', input: 'hi', stream: true })) {
+    assert.equal(e.sequence_number, sequence++);
+    types.push(e.type);
+    if (e.type === 'response.output_text.delta') text += e.delta;
+    last = e;
+  }
+  assert.equal(text, '你好\n"🐕"');
+  assert.deepEqual(types, ['response.created', 'response.in_progress', 'response.output_item.added', 'response.content_part.added',
+    ...Array(3).fill('response.output_text.delta'), 'response.output_text.done', 'response.content_part.done', 'response.output_item.done', 'response.completed']);
+  assert.equal(last.response.output[0].content[0].text, text);
+  assert.equal(last.response.usage.total_tokens, 15);
+  assert.deepEqual(seen.slice(before + 2).map((s) => s.path), ['/v1/chat/completions'], 'and in chat alone from then on');
+  const final = await client.responses.stream({ model: 'older', input: 'hi' }).finalResponse(); // the client's own reading of the events
+  assert.equal(final.output[0].content[0].text, text);
+});
+
+test('tools, schemas and turns of responses too', async () => {
+  const tools = [{ type: 'function', name: 'weather', description: 'of a city', parameters: { type: 'object', properties: { city: { type: 'string' } } }, strict: true }];
+  const whole = await client.responses.create({ model: 'older', input: 'weather', tools, tool_choice: { type: 'function', name: 'weather' } });
+  const call = whole.output.find((item) => item.type === 'function_call');
+  assert.deepEqual([call.name, call.arguments, call.call_id, call.status], ['weather', '{"city":"云汀"}', 'call_1', 'completed']);
+  const { type, ...rest } = tools[0];
+  assert.deepEqual(seen.at(-1).body.tools, [{ type, function: rest }]);
+  assert.deepEqual(seen.at(-1).body.tool_choice, { type, function: { name: 'weather' } });
+  const pieces = [];
+  let done;
+  for await (const e of await client.responses.create({ model: 'older', input: 'weather', tools, stream: true })) {
+    if (e.type === 'response.function_call_arguments.delta') pieces.push(e.delta);
+    if (e.type === 'response.completed') done = e.response;
+  }
+  assert.deepEqual(pieces, ['{"city":', '"云汀"}']);
+  assert.equal(done.output[0].arguments, pieces.join(''));
+  const format = { type: 'json_schema', name: 'a', strict: true, schema: { type: 'object', properties: { answer: { type: 'integer' } } } };
+  const counted = await client.responses.create({ model: 'older', text: { format }, reasoning: { effort: 'low' }, input: [
+    { role: 'developer', content: 'count' },
+    { role: 'user', content: [{ type: 'input_text', text: 'what ' }, { type: 'input_text', text: 'now' }] },
+    { type: 'reasoning', id: 'rs_1', summary: [] },
+    { type: 'function_call', call_id: 'c1', name: 'weather', arguments: '{}' },
+    { type: 'function_call', call_id: 'c2', name: 'weather', arguments: '{}' },
+    { type: 'function_call_output', call_id: 'c1', output: 'sun' },
+    { type: 'function_call_output', call_id: 'c2', output: 'rain' },
+    { role: 'user', content: [{ type: 'input_text', text: 'and here?' }, { type: 'input_image', image_url: 'data:image/png;base64,AA==', detail: 'low' }] },
+  ] });
+  assert.deepEqual(JSON.parse(counted.output_text), { answer: 42 });
+  const of = (id) => ({ id, type: 'function', function: { name: 'weather', arguments: '{}' } });
+  assert.deepEqual(seen.at(-1).body, {
+    model: 'old', reasoning_effort: 'low',
+    response_format: { type: 'json_schema', json_schema: { name: 'a', strict: true, schema: format.schema } },
+    messages: [{ role: 'system', content: 'count' }, { role: 'user', content: 'what now' }, { role: 'assistant', content: null, tool_calls: [of('c1'), of('c2')] },
+      { role: 'tool', tool_call_id: 'c1', content: 'sun' }, { role: 'tool', tool_call_id: 'c2', content: 'rain' },
+      { role: 'user', content: [{ type: 'text', text: 'and here?' }, { type: 'image_url', image_url: { url: 'data:image/png;base64,AA==', detail: 'low' } }] }],
+  });
+  const n = seen.length;
+  for (const [more, param] of [[{ previous_response_id: 'resp_1' }, 'previous_response_id'], [{ tools: [{ type: 'web_search' }] }, 'tools'],
+    [{ input: [{ type: 'item_reference', id: 'x' }] }, 'input'], [{ background: true }, 'background']]) {
+    const e = await client.responses.create({ model: 'older', input: 'hi', ...more }).then(() => assert.fail('no error'), (error) => error);
+    assert.ok(e instanceof BadRequestError, `${e}`);
+    assert.equal(e.param, param);
+  }
+  assert.equal(seen.length, n, 'what chat has no place for is not sent');
 });
 
 test('errors are those that the client knows', async () => {
