@@ -52,20 +52,38 @@ async function start(name, program, args) {
   throw new Error(`${name} did not answer`);
 }
 
-let salt = 0;
+/** Instructions of a process from now to the call of what is returned (perf, where it may count), or NaN. */
+async function instructions(pid) {
+  const perf = spawn('perf', ['stat', '-x,', '-e', 'instructions:u', '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let out = '';
+  perf.stderr.on('data', (d) => (out += d));
+  const over = new Promise((done) => perf.on('close', done).on('error', done));
+  await new Promise((r) => setTimeout(r, 200));
+  return async () => {
+    perf.kill('SIGINT');
+    await over;
+    return Number.parseFloat(out);
+  };
+}
+
 const words = ['城市', '供水', '道路', '热线', '工单', '街道', '公园', '学校', '医院', '窗口', '事项', '材料', '证明', '居民'];
-function prompt() {
-  let text = `${++salt} `;
-  for (let i = 0; i < 100; i++) text += words[(salt * 31 + i * i * 7) % words.length];
+/** The same number gives the same text, so that both read and write the same; no two numbers share a beginning. */
+function prompt(number) {
+  let text = '', x = number * 2654435761 + 1;
+  for (let i = 0; i < 100; i++) {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    text += words[Math.floor((x / 2 ** 32) * words.length)];
+  }
   return text;
 }
 
-async function round(target, clients) {
+async function round(target, clients, first) {
   const finished = Array.from({ length: 2 * clients }, () => {
     const f = {};
     f.promise = new Promise((done) => (f.done = done));
     return f;
   });
+  const count = await instructions(target.child.pid);
   const begun = performance.now();
   const before = processor(target.child.pid);
   // Each client asks twice, for answers of different lengths: in step they would be only on a bench.
@@ -74,7 +92,7 @@ async function round(target, clients) {
     const response = await fetch(`${target.url}/v1/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ model: 'bench', prompt: prompt(), max_tokens: Math.round(tokens * (0.5 + ((i * 7) % 16) / 16)), temperature: 0, ignore_eos: true }),
+      body: JSON.stringify({ model: 'bench', prompt: prompt(first + i), max_tokens: Math.round(tokens * (0.5 + ((i * 7) % 16) / 16)), temperature: 0, ignore_eos: true }),
     });
     const body = await response.json();
     if (!response.ok) throw new Error(`${target.name}: ${JSON.stringify(body)}`);
@@ -82,7 +100,9 @@ async function round(target, clients) {
     return body.usage.completion_tokens;
   }));
   const n = used.reduce((a, b) => a + b, 0);
-  return { rate: n / ((performance.now() - begun) / 1000), cost: (1000 * (processor(target.child.pid) - before)) / n };
+  const rate = n / ((performance.now() - begun) / 1000);
+  const cost = (1000 * (processor(target.child.pid) - before)) / n;
+  return { rate, cost, work: (await count()) / n / 1e6 };
 }
 
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
@@ -91,14 +111,20 @@ try {
   const args = ['--threads', String(threads)];
   const ours = await start('yicheng engine', yicheng, ['engine', '--model', model, '--alias', 'bench', ...args, '--slots', '16', '--context', '8192']);
   const theirs = await start('llama-server', server, ['-m', model, ...args, '--parallel', '16', '-c', '8192', '--kv-unified', '--host', '127.0.0.1', '--no-webui']);
-  for (const target of [ours, theirs]) await round(target, 1);
+  for (const target of [ours, theirs]) await round(target, 1, 0);
+  let first = 2;
   for (const clients of (process.env.CLIENTS ?? '1,4,16').split(',').map(Number)) {
     const rates = new Map([[ours, []], [theirs, []]]);
-    for (let i = 0; i < rounds; i++) for (const target of i % 2 ? [theirs, ours] : [ours, theirs]) rates.get(target).push(await round(target, clients));
+    for (let i = 0; i < rounds; i++) {
+      for (const target of i % 2 ? [theirs, ours] : [ours, theirs]) rates.get(target).push(await round(target, clients, first));
+      first += 2 * clients;
+    }
     const of = (target, what) => median(rates.get(target).map((r) => r[what]));
     const [a, b, c, d] = [of(ours, 'rate'), of(theirs, 'rate'), of(ours, 'cost'), of(theirs, 'cost')];
+    const [e, f] = [of(ours, 'work'), of(theirs, 'work')];
     console.log(`${String(clients).padStart(2)} clients: yicheng engine ${a.toFixed(1)} tokens/s, llama-server ${b.toFixed(1)}, ratio ${(a / b).toFixed(2)}; ` +
-      `ms of processor a token ${c.toFixed(1)} and ${d.toFixed(1)}`);
+      `ms of processor a token ${c.toFixed(1)} and ${d.toFixed(1)}` +
+      (e > 0 ? `; million instructions ${e.toFixed(1)} and ${f.toFixed(1)}, ratio ${(f / e).toFixed(2)}` : ''));
   }
 } finally {
   for (const child of started) child.kill('SIGKILL');
