@@ -596,6 +596,10 @@ static struct metric numbers[] = {
     METRIC_INIT(METRIC_COUNTER, "yicheng_engine_steps_total", "Steps of the decode loop", NULL),
     METRIC_INIT(METRIC_COUNTER, "yicheng_engine_busy_milliseconds_total", "Time inside the model",
                 NULL),
+    METRIC_INIT(METRIC_COUNTER, "yicheng_engine_recalled_total",
+                "Prefixes taken from outside the cache", NULL),
+    METRIC_INIT(METRIC_GAUGE, "yicheng_engine_remembered_bytes",
+                "Of prefixes kept outside the cache", NULL),
 };
 
 static enum err metrics(struct http_request *req, struct http_response *res, struct why *why)
@@ -616,7 +620,9 @@ static enum err metrics(struct http_request *req, struct http_response *res, str
                               (int64_t)s.completion_tokens,
                               (int64_t)s.input_tokens,
                               (int64_t)s.steps,
-                              (int64_t)s.busy_ms};
+                              (int64_t)s.busy_ms,
+                              (int64_t)s.recalled,
+                              (int64_t)s.remembered_bytes};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         metric_set(&numbers[i], values[i]);
     buf_init(&out, http_arena(req));

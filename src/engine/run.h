@@ -13,9 +13,10 @@
  *             served the fewest tokens (the virtual token counter of Sheng et al. 2024,
  *             arXiv:2401.00588; a written token counts twice a read one); within a key, in order.
  *   Prefix    A new prompt reuses the longest common prefix with what any slot holds, its own or
- *             another's (copied), when the LoRA adapters are the same.
+ *             another's (copied), or with what slots held before (kept outside the cache, within
+ *             remember_bytes), when the LoRA adapters are the same.
  *   Memory    With one cache for all slots (kv_unified) a request may use the whole context; when
- *             it is full, first what idle slots remember goes, then the newest request of the
+ *             it is full, first what idle slots hold goes, then the newest request of the
  *             lowest priority steps back into the queue and is read again later. Its client sees
  *             a pause, not an error.
  *   Seeds     The same request with the same seed, model file, thread count and processor draws
@@ -65,9 +66,10 @@ struct run_opts {
     uint32_t ubatch;  /* tokens computed at once, 0: 512; for embed and rerank the longest input */
     uint32_t threads; /* 0: all cores */
     uint32_t queue;   /* requests that may wait, 0: 256 */
-    uint32_t prompt_ms; /* how long a step may keep those who write waiting for the prompts of
-                           others, 0: 500; longer, up to 2000, when more read than write */
-    bool split_kv;      /* a cache of context / slots for each slot instead of one for all */
+    uint32_t prompt_ms;     /* how long a step may keep those who write waiting for the prompts of
+                               others, 0: 500; longer, up to 2000, when more read than write */
+    int64_t remember_bytes; /* of prefixes kept outside the cache; 0: 512 MiB, below 0: none */
+    bool split_kv;          /* a cache of context / slots for each slot instead of one for all */
     const char
         *cache_k; /* "f16" (default), "f32", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0" */
     const char *cache_v; /* the same; a quantised one needs flash attention */
@@ -316,7 +318,8 @@ struct run_state {
     bool draining;
     uint64_t steps, requests, cancelled, failed, preempted;
     uint64_t prompt_tokens, cached_tokens, completion_tokens, input_tokens;
-    double busy_ms; /* spent inside llama_decode */
+    uint64_t recalled, remembered_bytes; /* prefixes taken from outside the cache; what is there */
+    double busy_ms;                      /* spent inside llama_decode */
     struct run_slot slots[RUN_MAX_SLOTS];
     uint32_t n_slots;
 };

@@ -3,8 +3,9 @@
  *
  *   run_open   options, header check, loading        run_call   a request's life, cancel, events
  *   run_loop   the steps and the thread              run_seat   slots, prefixes, the waiting line
- *   run_write  a token sampled, spelled, told        run_embed  the steps of vectors and scores
- *   run_text   tokens and text                       run_log    llama.cpp's log and last words
+ *   run_shelf  prefixes kept outside the cache       run_write  a token sampled, spelled, told
+ *   run_embed  the steps of vectors and scores       run_text   tokens and text
+ *   run_log    llama.cpp's log and last words
  *
  * What the loop's thread owns needs no lock; what others see is under run->lock.
  */
@@ -95,6 +96,25 @@ struct slot {
     uint64_t used; /* step it was last used in */
 };
 
+/* What a slot held, copied out of the cache. */
+struct shelved {
+    int32_t *tokens; /* n, malloc'ed */
+    uint8_t *state;  /* as llama.cpp writes it, malloc'ed */
+    uint32_t n;
+    size_t bytes; /* of both */
+    float scales[RUN_MAX_ADAPTERS];
+    uint64_t used;
+};
+
+#define SHELF_MOST 256
+
+struct shelf {
+    struct shelved items[SHELF_MOST]; /* n of them, in no order */
+    uint32_t n;
+    size_t bytes, limit;
+    uint64_t uses;
+};
+
 /* What a step works on. */
 struct step {
     int32_t *token, *pos, *n_seq;
@@ -147,12 +167,14 @@ struct run {
     uint32_t n_calls, call_most;
     struct slot *slots;
     struct step step;
+    struct shelf shelf;
     struct fair fair;
     struct sample_scratch scratch;
     float *raw; /* n_vocab: a row before bias and penalties, for logprobs */
     struct run_state state;
     uint64_t steps, seatings;
     uint32_t next_scales; /* whose turn it is among requests with different adapters */
+    bool read_last;       /* of two steps that read and write in turn, the last one read */
     double read_per_ms;   /* prompt tokens, measured */
 };
 
@@ -182,6 +204,25 @@ bool seat_make_room(struct run *run);
 
 /* Whether two sets of adapters are the same. */
 bool seat_same(const struct run *run, const float *a, const float *b);
+
+/* ---- run_shelf ---- */
+
+/* Tokens that both begin with; 0 where the model cannot cut `a` back to them. */
+uint32_t shelf_common(const struct run *run, const int32_t *a, uint32_t n_a, const int32_t *b,
+                      uint32_t n_b);
+/* Copies what the slot holds onto the shelf, what was used longest ago makes room. False when it is
+ * not there afterwards: too large, no memory, nothing to keep. */
+bool shelf_put(struct run *run, uint32_t slot);
+/* The longest prefix on the shelf that is worth its copy beside `known` tokens that are to be had
+ * without; sets *at when it is longer, else gives `known`. */
+uint32_t shelf_look(const struct run *run, const struct choice *choice, uint32_t known,
+                    uint32_t *at);
+struct shelved shelf_take(struct run *run, uint32_t at); /* off the shelf, the caller's */
+void shelf_return(struct run *run, struct shelved *take_s);
+void shelf_free(struct shelved *s);
+/* Into an empty slot. False when the cache has no room; the slot must be wiped then. */
+bool shelf_restore(struct run *run, const struct shelved *s, uint32_t slot);
+void shelf_release(struct run *run);
 
 /* ---- run_write ---- */
 

@@ -9,6 +9,7 @@
 
 #define READ_LEAST 64   /* tokens of prompts in a step, however slow the machine */
 #define STEP_MS    2000 /* the longest step, about: who comes in meanwhile waits for its end */
+#define TILE       64   /* rows that ggml's attention computes together (GGML_FA_TILE_Q) */
 
 /* ---- one step of text ---- */
 
@@ -87,6 +88,25 @@ static uint32_t readers(const struct run *run, const float *scales, uint32_t out
 }
 
 /*
+ * Attention works on tiles of rows, and each tile on all that any of its rows can see: a few tokens
+ * of many answers in a tile with prompts cost as much as the whole cache for each. So a step that
+ * is large enough for tiles reads or writes, in turn.
+ */
+static void part(struct run *run, uint32_t writing)
+{
+    struct step *step = &run->step;
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < run->info.slots; i++)
+        total += step->take[i];
+    if (total < TILE || total == writing)
+        return;
+    for (uint32_t i = 0; i < run->info.slots; i++)
+        if ((pending(&run->slots[i]) == 1) != run->read_last)
+            step->take[i] = 0;
+    run->read_last = !run->read_last;
+}
+
+/*
  * Who writes gets one token. Of what may be read, half goes to the prompt that came first, so that
  * none waits for ever; the other half to those that are soonest done, so that a short one is not
  * kept waiting by a long one.
@@ -107,6 +127,8 @@ static void share_out(struct run *run, const float *scales)
         grant(run, reading[first], (left + 1) / 2, &left);
     for (uint32_t i = 0; i < n; i++)
         grant(run, reading[i], left, &left);
+    if (n && writing)
+        part(run, writing);
 }
 
 static void build(struct run *run, const float *scales)
@@ -335,6 +357,7 @@ static void sweep(struct run *run)
     run->state.waiting = waiting;
     run->state.active = kept - waiting;
     run->state.steps = ++run->steps;
+    run->state.remembered_bytes = run->shelf.bytes;
     publish_slots(run);
     run->shown = run->state;
     (void)pthread_mutex_unlock(&run->lock);

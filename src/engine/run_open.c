@@ -11,9 +11,10 @@
 #include "engine/gguf.h"
 #include "engine/run_in.h"
 
-#define RUN_MEMORY    ((size_t)64 << 20) /* the names, the texts, the tables of pieces */
-#define CONTEXT_MOST  32768              /* unless asked for: the cache of a long one is large */
-#define CONTEXT_LIMIT (1u << 20)
+#define RUN_MEMORY     ((size_t)64 << 20) /* the names, the texts, the tables of pieces */
+#define CONTEXT_MOST   32768              /* unless asked for: the cache of a long one is large */
+#define CONTEXT_LIMIT  (1u << 20)
+#define REMEMBER_BYTES ((size_t)512 << 20)
 
 /* ---- options ---- */
 
@@ -261,6 +262,9 @@ static void choose_sizes(struct run *run, const struct run_opts *o, struct llama
     run->ubatch = smaller(p->n_ubatch, p->n_batch);
     run->queue = or_else(o->queue, 256);
     run->prompt_ms = or_else(o->prompt_ms, 500);
+    run->shelf.limit = o->remember_bytes < 0   ? 0
+                       : o->remember_bytes > 0 ? (size_t)o->remember_bytes
+                                               : REMEMBER_BYTES;
 }
 
 static enum err open_context(struct run *run, const struct run_opts *o, struct why *why)
@@ -475,6 +479,7 @@ void run_close(struct run *run)
     if (!run)
         return;
     stop(run);
+    shelf_release(run);
     llama_free(run->ctx);
     llama_model_free(run->model); /* the adapters with it */
     for (uint32_t i = 0; run->slots && i < run->info.slots; i++) {

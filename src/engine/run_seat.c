@@ -1,4 +1,5 @@
-/* Slots: who gets one next, which prefix it finds there, who steps back when the cache is full. */
+/* Slots: who gets one next, which prefix it finds there or on the shelf, who steps back when the
+ * cache is full. */
 #include <string.h>
 
 #include <llama.h>
@@ -8,6 +9,7 @@
 
 #define SEAT_MARGIN 64 /* cells kept for each answer to grow before somebody must step back */
 #define COPY_LEAST  32 /* tokens worth the copy of a whole slot's cache */
+#define KEEP_LEAST  32 /* tokens worth a place on the shelf beside a prefix that is in use */
 
 bool seat_same(const struct run *run, const float *a, const float *b)
 {
@@ -67,12 +69,9 @@ struct choice *seat_next(struct run *run)
 /* Tokens that a slot's cache and a choice have in common; one at least stays to be computed. */
 static uint32_t common(const struct run *run, const struct slot *slot, const struct choice *c)
 {
-    uint32_t most = slot->n < c->n - 1 ? slot->n : c->n - 1, n = 0;
     if (c->call->request.no_cache || !seat_same(run, slot->scales, c->call->scales))
         return 0;
-    while (n < most && slot->tokens[n] == c->tokens[n])
-        n++;
-    return run->whole && n < slot->n ? 0 : n;
+    return shelf_common(run, slot->tokens, slot->n, c->tokens, c->n - 1);
 }
 
 struct found {
@@ -147,20 +146,61 @@ static void copy_prefix(struct run *run, const struct found *f)
     seat_trim(run, f->slot, f->n, false);
 }
 
+/* From the shelf into a slot; what it held more goes back when it is worth another copy. */
+static void recall(struct run *run, uint32_t slot, struct shelved *take_s, uint32_t n)
+{
+    wipe_slot(run, slot);
+    if (!shelf_restore(run, take_s, slot))
+        wipe_slot(run, slot);
+    if (take_s->n - n >= KEEP_LEAST)
+        shelf_return(run, take_s);
+    shelf_free(take_s);
+    seat_trim(run, slot, n, false);
+}
+
+/*
+ * In one cache for all, what idle slots hold lies between the cells of those who write, and every
+ * token looks at all cells: it goes to the shelf, which costs about what ten tokens cost that are
+ * written beside it.
+ */
+static void clear_idle(struct run *run)
+{
+    for (uint32_t i = 0; !run->split_kv && i < run->info.slots; i++)
+        if (!run->slots[i].choice && run->slots[i].n && shelf_put(run, i))
+            wipe_slot(run, i);
+}
+
+/* Fills the slot with the longest prefix. True when its cells are those of another slot too. */
+static bool fill(struct run *run, const struct found *f, const struct choice *c)
+{
+    struct slot *s = &run->slots[f->slot];
+    uint32_t at = 0, shelved = shelf_look(run, c, f->n, &at);
+    bool other = shelved > f->n || (f->source != f->slot && f->n);
+    struct shelved from = {0};
+    if (shelved > f->n)
+        from = shelf_take(run, at);
+    if (other || s->n - f->n >= KEEP_LEAST)
+        (void)shelf_put(run, f->slot);
+    if (from.n)
+        recall(run, f->slot, &from, shelved);
+    else if (other)
+        copy_prefix(run, f);
+    else
+        seat_trim(run, f->slot, f->n, false);
+    return other && !from.n && !run->split_kv && f->source != f->slot;
+}
+
 void seat_give(struct run *run, struct choice *c)
 {
     struct run_call *call = c->call;
     struct found f = look(run, c);
     struct slot *s = &run->slots[f.slot];
-    if (f.source != f.slot && f.n)
-        copy_prefix(run, &f);
-    else
-        seat_trim(run, f.slot, f.n, false);
+    bool shares = fill(run, &f, c);
     memcpy(s->scales, call->scales, run->n_adapters * sizeof *s->scales);
     s->choice = c;
     c->slot = f.slot;
     c->phase = CHOICE_SEATED;
-    c->shared = !run->split_kv && f.source != f.slot ? s->n : 0;
+    c->shared = shares ? s->n : 0;
     c->seated = ++run->seatings;
     if (!call->seated_ns) {
         call->seated_ns = time_mono_ns();
@@ -169,6 +209,7 @@ void seat_give(struct run *run, struct choice *c)
         run->state.cached_tokens += s->n;
     }
     fair_charge(&run->fair, call->place, c->n - s->n);
+    clear_idle(run);
 }
 
 void seat_leave(struct run *run, struct choice *c, bool wipe)
@@ -210,6 +251,7 @@ bool seat_make_room(struct run *run)
             (oldest == RUN_NO_SLOT || run->slots[i].used < run->slots[oldest].used))
             oldest = i;
     if (oldest != RUN_NO_SLOT) {
+        (void)shelf_put(run, oldest);
         wipe_slot(run, oldest);
         return true;
     }

@@ -73,7 +73,8 @@ static enum err number(const char *name, const char *text, int64_t least, int64_
 
 static enum err take_counts(int *argc, char **argv, struct line *line, struct why *why)
 {
-    int64_t port = 0;
+    int64_t port = 0, remember = 0;
+    const char *megabytes = command_option(argc, argv, "--remember");
     line->ready_fd = -1;
     line->drain_s = DRAIN_S;
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
@@ -91,7 +92,11 @@ static enum err take_counts(int *argc, char **argv, struct line *line, struct wh
     if (!err)
         err =
             number("--drain", command_option(argc, argv, "--drain"), 0, 3600, &line->drain_s, why);
+    if (!err)
+        err = number("--remember", megabytes, 0, 1 << 20, &remember, why);
     line->opts.port = (int)port;
+    if (megabytes)
+        line->opts.run.remember_bytes = remember ? remember << 20 : -1;
     return err;
 }
 
@@ -296,6 +301,7 @@ const struct command command_engine = {
         "--model FILE ... [--lora NAME=FILE]... [--embedding | --rerank] [--pooling KIND]\n"
         "--model FILE ... [--template FILE] [--flash on|off] [--split-kv] [--batch N] [--ubatch "
         "N]\n"
+        "--model FILE ... [--remember MIB]\n"
         "--model FILE ... [--no-mmap] [--mlock] [--drain SECONDS] [--with-parent] [--ready-fd N]\n"
         "--model FILE ... [--port-file FILE]\n"
         "--model FILE ... --register URL --edge-token-file FILE --advertise URL --name NAME",

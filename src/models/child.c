@@ -23,7 +23,7 @@
 struct launch {
     char *argv[MOST_ARGS];
     size_t argc;
-    char numbers[6][24];
+    char numbers[7][24];
     int null, log, ready;
     pid_t parent;
 };
@@ -65,6 +65,8 @@ static void make_args(struct launch *l, const struct child_opts *o)
     number(l, 3, "--drain", o->drain_s);
     if (o->context)
         number(l, 4, "--context", o->context);
+    if (o->remember_mb >= 0)
+        number(l, 5, "--remember", o->remember_mb);
     if (o->kv_type && o->kv_type[0]) {
         arg(l, "--kv-type");
         arg(l, o->kv_type);

@@ -21,6 +21,7 @@ struct child_opts {
     const char *loras[CHILD_MOST_LORAS]; /* "name=file" */
     size_t n_loras;
     int64_t threads, context, slots, queue, drain_s;
+    int64_t remember_mb; /* -1: the engine's own measure */
     const char
         *token_path;      /* written here, mode 0600; holds the token that only the centre knows */
     const char *log_path; /* appended to */

@@ -26,21 +26,22 @@
 #include "models/models_in.h"
 #include "objects/objects.h"
 
-#define MOST_ENGINES     256
-#define MOST_DEPLOYMENTS 256
-#define LOOK_MS          250
-#define WATCH_MS         50   /* while engines run: a dead one is seen so soon */
-#define SOON_MS          20   /* while something starts or ends */
-#define GRACE_MS         5000 /* between SIGTERM with nothing to finish and SIGKILL */
-#define ALIVE_MS         5000
-#define DEAD_MS          20000 /* a place that was silent so long has no supervisor */
-#define FIRST_BACK_MS    200
-#define MOST_BACK_MS     60000
-#define CALM_MS          60000 /* ready so long: what went wrong before is forgotten */
-#define HOPELESS         5     /* restarts in a row after which "failed" is said */
-#define AUTO_CONTEXT     8192
-#define MISSES           3
-#define LOOK_MEMORY      (8u << 20)
+#define MOST_ENGINES       256
+#define MOST_DEPLOYMENTS   256
+#define LOOK_MS            250
+#define WATCH_MS           50   /* while engines run: a dead one is seen so soon */
+#define SOON_MS            20   /* while something starts or ends */
+#define GRACE_MS           5000 /* between SIGTERM with nothing to finish and SIGKILL */
+#define ALIVE_MS           5000
+#define DEAD_MS            20000 /* a place that was silent so long has no supervisor */
+#define FIRST_BACK_MS      200
+#define MOST_BACK_MS       60000
+#define MOST_REMEMBERED_MB 512   /* what the engine takes without a word */
+#define CALM_MS            60000 /* ready so long: what went wrong before is forgotten */
+#define HOPELESS           5     /* restarts in a row after which "failed" is said */
+#define AUTO_CONTEXT       8192
+#define MISSES             3
+#define LOOK_MEMORY        (8u << 20)
 
 enum phase { WAITING, STARTING, READY, DRAINING, ENDING };
 
@@ -469,6 +470,13 @@ static const char *who_takes_threads(const struct supervisor *x, char out[160])
 
 /* ---- start ---- */
 
+/* What an engine may keep beside its cache: an eighth of its limit where it has one. */
+static int64_t remember_mb(int64_t memory_bytes)
+{
+    int64_t share = memory_bytes >> 23;
+    return memory_bytes && share < MOST_REMEMBERED_MB ? share : -1;
+}
+
 static enum err launch(struct supervisor *x, struct deployment *d, struct engine *e,
                        struct why *why)
 {
@@ -483,6 +491,7 @@ static enum err launch(struct supervisor *x, struct deployment *d, struct engine
                            .slots = d->slots,
                            .queue = d->queue,
                            .drain_s = (x->drain_ms + 999) / 1000,
+                           .remember_mb = remember_mb(d->memory_bytes),
                            .token_path = token,
                            .log_path = engine_log_path(x->models, str_c(d->id), log)};
     if (!o.context) {

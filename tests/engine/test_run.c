@@ -230,6 +230,96 @@ TEST(a_prefix_is_taken_from_a_slot_that_is_busy)
     }
 }
 
+/* One slot and other requests in between: what the slot held is taken from outside the cache. */
+static void recalls(struct run_opts opts, uint64_t cached_least, uint64_t cached_most)
+{
+    struct run *run = open_with(opts);
+    struct run_input in[3], first = prompt(openings[3]);
+    struct run_request r = {.inputs = &first, .n_inputs = 1, .max_tokens = 40};
+    struct run_state before, after;
+    if (!run)
+        return;
+    struct heard *fresh = heard_all(run, &r);
+    run_state(run, &before);
+    for (size_t i = 0; i < 3; i++) {
+        in[i] = prompt(openings[i]);
+        heard_free(heard_all(
+            run, &(struct run_request){.inputs = &in[i], .n_inputs = 1, .max_tokens = 40}));
+    }
+    struct heard *again = heard_all(run, &r);
+    run_state(run, &after);
+    CHECK(again->usage.cached >= cached_least && again->usage.cached <= cached_most);
+    CHECK_EQ(after.recalled - before.recalled, cached_least > 2);
+    CHECK_EQ(after.remembered_bytes > 0, opts.remember_bytes >= 0);
+    CHECK(opts.remember_bytes <= 0 || after.remembered_bytes <= (uint64_t)opts.remember_bytes);
+    CHECK(str_eq(text_of(fresh, 0), text_of(again, 0)));
+    heard_free(fresh);
+    heard_free(again);
+    run_close(run);
+}
+
+TEST(what_a_slot_held_before_is_recalled)
+{
+    NEED_STORIES();
+    uint64_t all = prompt(openings[3]).n - 1;
+    recalls((struct run_opts){.slots = 1}, all, all);
+    recalls((struct run_opts){.slots = 1, .split_kv = true}, all, all);
+    recalls((struct run_opts){.slots = 1, .flash = "on"}, all, all);
+    /* Not kept, or too little room for four: only the begin token and what openings share. */
+    recalls((struct run_opts){.slots = 1, .remember_bytes = -1}, 0, 2);
+    recalls((struct run_opts){.slots = 1, .remember_bytes = 100000}, 0, 2);
+}
+
+/* Two slots, one cache: who writes alone does not share the cache with what the other held. */
+TEST(what_is_idle_leaves_the_cache)
+{
+    NEED_STORIES();
+    struct run *run = open_with((struct run_opts){.slots = 2, .context = 1024});
+    struct run_input in[2] = {prompt(openings[0]), prompt(openings[3])};
+    struct run_state state;
+    if (!run)
+        return;
+    for (size_t i = 0; i < 2; i++)
+        heard_free(heard_all(
+            run, &(struct run_request){.inputs = &in[i], .n_inputs = 1, .max_tokens = 20}));
+    run_state(run, &state);
+    CHECK_EQ((state.slots[0].cached > 0) + (state.slots[1].cached > 0), 1);
+    CHECK(state.remembered_bytes > 0);
+    run_close(run);
+}
+
+/* A prompt of some hundred tokens is read while another answer is written: steps take turns, and
+ * neither text changes. */
+TEST(reading_and_writing_take_turns)
+{
+    NEED_STORIES();
+    struct run *run = open_with((struct run_opts){.slots = 2, .context = 1024});
+    char text[2000] = "";
+    for (size_t i = 0; i < 12; i++)
+        (void)strncat(text, openings[i % OPENINGS], sizeof text - strlen(text) - 1);
+    struct run_input in[2] = {prompt(openings[4]), prompt(text)};
+    struct run_request r[2] = {
+        {.inputs = &in[0], .n_inputs = 1, .max_tokens = 300, .no_cache = true},
+        {.inputs = &in[1], .n_inputs = 1, .max_tokens = 40, .no_cache = true}};
+    struct heard *alone[2], *together[2] = {heard_new(), heard_new()};
+    if (!run)
+        return;
+    CHECK(in[1].n > 128);
+    for (size_t i = 0; i < 2; i++)
+        alone[i] = heard_all(run, &r[i]);
+    CHECK_OK(heard_ask(run, &r[0], together[0], NULL), NULL);
+    heard_begun(together[0]);
+    CHECK_OK(heard_ask(run, &r[1], together[1], NULL), NULL);
+    for (size_t i = 0; i < 2; i++) {
+        heard_wait(together[i]);
+        CHECK(alone[i]->choice[0].len > 50);
+        CHECK(str_eq(text_of(alone[i], 0), text_of(together[i], 0)));
+        heard_free(alone[i]);
+        heard_free(together[i]);
+    }
+    run_close(run);
+}
+
 /* Several answers to one prompt: it is read once, and answer i is that of the seed + i alone. */
 TEST(choices_share_the_prompt_and_have_seeds_of_their_own)
 {
