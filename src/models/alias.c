@@ -347,4 +347,4 @@ static enum err remove_alias(struct models *models, const struct models_ask *ask
                           models_act_detail(ask->arena, "name", row.name, ACT_END), why);
 }
 
-const struct noun noun_alias = {"alias", items, show, make, change, remove_alias, NULL, 0};
+const struct noun noun_alias = {"alias", NULL, items, show, make, change, remove_alias, NULL, 0};

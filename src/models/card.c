@@ -413,7 +413,7 @@ static enum err model_remove(struct models *models, const struct models_ask *ask
                    STR_FMT(utf8_prefix(name, 60)));
 }
 
-const struct noun noun_model = {"model",      model_items,  model_show,  model_make,
+const struct noun noun_model = {"model",      NULL,         model_items, model_show, model_make,
                                 model_change, model_remove, card_fields, N_CARD};
 
 enum err models_version_change(struct models *models, const struct models_ask *ask, struct str name,

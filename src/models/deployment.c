@@ -48,7 +48,6 @@ enum {
     IDLE
 };
 #define N_FIELDS (sizeof fields / sizeof fields[0])
-static const struct row_kind kind = {"deployment", "models_deployments", fields, N_FIELDS};
 
 #define COLUMNS                                                                                    \
     "d.id, d.name, d.version, d.replicas, d.weight, d.threads, d.memory_bytes, d.context,"         \
@@ -103,9 +102,10 @@ static enum err put_replicas(struct models *models, struct store_tx *tx,
 }
 
 static enum err put(struct models *models, struct store_tx *tx, const struct models_ask *ask,
-                    const struct store_rows *r, size_t i, struct why *why)
+                    const struct store_rows *r, size_t i, struct str once, struct why *why)
 {
     struct json_out *out = ask->out;
+    (void)once;
     json_begin_object(out);
     json_kv_str(out, "id", store_str(r, i, 0));
     json_kv_str(out, "name", store_str(r, i, 1));
@@ -135,61 +135,9 @@ static enum err put(struct models *models, struct store_tx *tx, const struct mod
     return err;
 }
 
-static enum err answer(struct models *models, struct store_tx *tx, const struct models_ask *ask,
-                       struct str id, struct why *why)
-{
-    struct store_rows r;
-    enum err err = store_query(tx, "SELECT " COLUMNS FROM " WHERE d.id = ?", STORE_ARGS(SV_STR(id)),
-                               ask->arena, &r, why);
-    if (!err && r.n_rows == 0)
-        err = err_set(why, ERR_NOT_FOUND, "there is no such deployment");
-    if (!err && ask->revision)
-        *ask->revision = store_int(&r, 0, 20);
-    if (!err && ask->out)
-        err = put(models, tx, ask, &r, 0, why);
-    return err;
-}
-
-static enum err items(struct models *models, const struct models_ask *ask,
-                      const struct json *filter, struct why *why)
-{
-    (void)filter;
-    struct store_tx *tx = NULL;
-    struct store_rows r;
-    enum err err = models_need_read(ask, why);
-    if (!err)
-        err = store_begin(models->store, STORE_READ, &tx, why);
-    if (!err)
-        err = store_query(tx, "SELECT " COLUMNS FROM " ORDER BY d.name", STORE_NO_ARGS, ask->arena,
-                          &r, why);
-    if (!err) {
-        json_begin_object(ask->out);
-        json_key(ask->out, "items");
-        json_begin_array(ask->out);
-        for (size_t i = 0; !err && i < r.n_rows; i++)
-            err = put(models, tx, ask, &r, i, why);
-        json_end_array(ask->out);
-        json_end_object(ask->out);
-    }
-    store_rollback(tx);
-    return err;
-}
-
-static enum err show(struct models *models, const struct models_ask *ask, struct str name,
-                     struct why *why)
-{
-    struct store_tx *tx = NULL;
-    struct str id = STR("");
-    enum err err = models_need_read(ask, why);
-    if (!err)
-        err = store_begin(models->store, STORE_READ, &tx, why);
-    if (!err)
-        err = models_row_find(tx, &kind, name, ask->arena, &id, NULL, why);
-    if (!err)
-        err = answer(models, tx, ask, id, why);
-    store_rollback(tx);
-    return err;
-}
+static const struct row_kind kind = {"deployment", "models_deployments",   fields, N_FIELDS,
+                                     N_FIELDS,     "SELECT " COLUMNS FROM, "d",    20,
+                                     put};
 
 /* ---- checks ---- */
 
@@ -255,17 +203,9 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
 {
     struct act act;
     struct field_value v[N_FIELDS] = {0};
-    char text[UUID_TEXT];
-    struct str name = STR(""), id = str_copy(ask->arena, str_c(uuid7(text)));
-    const struct json *rest = NULL;
+    struct str id, name;
     int64_t now = time_now_ms();
-    enum err err = models_act_begin(&act, models, ask, "models.deployment.create", true, why);
-    if (!err)
-        err = models_body_name(body, "deployment", ask->arena, &name, &rest, why);
-    if (!err)
-        err = models_fields_read(rest, fields, N_FIELDS, true, ask->arena, v, why);
-    if (!err)
-        err = models_name_free(act.tx, &kind, name, ask->arena, why);
+    enum err err = models_row_new(&act, models, &kind, ask, body, v, &id, &name, why);
     if (!err)
         err = check(&act, v, why);
     if (!err)
@@ -280,9 +220,7 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
             NULL, why);
     if (!err)
         err = models_row_save(act.tx, &kind, id, ask->arena, v, why);
-    if (!err)
-        err = answer(models, act.tx, ask, id, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
+    return models_row_end(&act, &kind, err, id, name, why);
 }
 
 /* Whether an engine that runs has to be replaced for this. */
@@ -304,13 +242,8 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
 {
     struct act act;
     struct field_value before[N_FIELDS] = {{0}}, v[N_FIELDS];
-    struct str id = STR("");
-    int64_t revision = 0;
-    enum err err = models_act_begin(&act, models, ask, "models.deployment.change", true, why);
-    if (!err)
-        err = models_row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
-    if (!err)
-        err = models_revision_check(ask, revision, "deployment", why);
+    struct str id;
+    enum err err = models_row_begin(&act, models, &kind, ask, "change", name, &id, why);
     if (!err)
         err = models_row_load(act.tx, &kind, id, ask->arena, before, why);
     if (!err) {
@@ -324,9 +257,7 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
     if (!err && other_engine(before, v))
         err = store_exec(act.tx, "UPDATE models_deployments SET spec = spec + 1 WHERE id = ?",
                          STORE_ARGS(SV_STR(id)), NULL, why);
-    if (!err)
-        err = answer(models, act.tx, ask, id, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
+    return models_row_end(&act, &kind, err, id, name, why);
 }
 
 static enum err remove_deployment(struct models *models, const struct models_ask *ask,
@@ -334,13 +265,8 @@ static enum err remove_deployment(struct models *models, const struct models_ask
 {
     struct act act;
     struct store_rows r;
-    struct str id = STR("");
-    int64_t revision = 0;
-    enum err err = models_act_begin(&act, models, ask, "models.deployment.remove", true, why);
-    if (!err)
-        err = models_row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
-    if (!err)
-        err = models_revision_check(ask, revision, "deployment", why);
+    struct str id;
+    enum err err = models_row_begin(&act, models, &kind, ask, "remove", name, &id, why);
     if (!err)
         err = store_query(act.tx,
                           "SELECT wanted, (SELECT COUNT(*) FROM models_replicas r"
@@ -360,8 +286,15 @@ static enum err remove_deployment(struct models *models, const struct models_ask
     return err;
 }
 
-const struct noun noun_deployment = {"deployment",      items,  show,    make, change,
-                                     remove_deployment, fields, N_FIELDS};
+const struct noun noun_deployment = {
+    .word = "deployment",
+    .row = &kind,
+    .make = make,
+    .change = change,
+    .remove = remove_deployment,
+    .fields = fields,
+    .n_fields = N_FIELDS,
+};
 
 /* ---- verbs ---- */
 
@@ -369,34 +302,27 @@ enum err models_deployment_do(struct models *models, const struct models_ask *as
                               enum models_verb verb, struct why *why)
 {
     static const struct {
-        const char *action, *sql;
+        const char *word, *sql;
     } verbs[] = {
         /* A start is a wake too, and forgets what went wrong before. */
-        [MODELS_START] = {"models.deployment.start",
+        [MODELS_START] = {"start",
                           "UPDATE models_deployments SET wanted = 'running', wake_ms = ?,"
                           " state = CASE WHEN state IN ('ready', 'draining') THEN state ELSE"
                           " 'starting' END, why = '', spec = CASE WHEN state = 'failed' THEN"
                           " spec + 1 ELSE spec END, revision = revision + 1 WHERE id = ?"},
-        [MODELS_STOP] = {"models.deployment.stop",
-                         "UPDATE models_deployments SET wanted = 'stopped', wake_ms = ?,"
-                         " revision = revision + 1 WHERE id = ?"},
+        [MODELS_STOP] = {"stop", "UPDATE models_deployments SET wanted = 'stopped', wake_ms = ?,"
+                                 " revision = revision + 1 WHERE id = ?"},
         /* As stop, but those that are answered have all the time they need. */
-        [MODELS_DRAIN] = {"models.deployment.drain",
-                          "UPDATE models_deployments SET wanted = 'drained', wake_ms = ?,"
-                          " revision = revision + 1 WHERE id = ?"},
-        [MODELS_RESTART] = {"models.deployment.restart",
+        [MODELS_DRAIN] = {"drain", "UPDATE models_deployments SET wanted = 'drained', wake_ms = ?,"
+                                   " revision = revision + 1 WHERE id = ?"},
+        [MODELS_RESTART] = {"restart",
                             "UPDATE models_deployments SET wanted = 'running', wake_ms = ?,"
                             " spec = spec + 1, why = '', revision = revision + 1 WHERE id = ?"},
     };
     struct act act;
-    struct str id = STR("");
+    struct str id;
     struct store_rows r;
-    int64_t revision = 0;
-    enum err err = models_act_begin(&act, models, ask, verbs[verb].action, true, why);
-    if (!err)
-        err = models_row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
-    if (!err)
-        err = models_revision_check(ask, revision, "deployment", why);
+    enum err err = models_row_begin(&act, models, &kind, ask, verbs[verb].word, name, &id, why);
     if (!err)
         err = store_query(act.tx,
                           "SELECT v.state FROM models_deployments d JOIN models_versions v ON"
@@ -409,9 +335,7 @@ enum err models_deployment_do(struct models *models, const struct models_ask *as
     if (!err)
         err = store_exec(act.tx, verbs[verb].sql, STORE_ARGS(SV_INT(time_now_ms()), SV_STR(id)),
                          NULL, why);
-    if (!err)
-        err = answer(models, act.tx, ask, id, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
+    return models_row_end(&act, &kind, err, id, name, why);
 }
 
 enum err models_deployment_log(struct models *models, const struct models_ask *ask, struct str name,

@@ -23,18 +23,19 @@ static const struct field fields[] = {
 enum { WEIGHT, DISABLED, MODEL, CARD };
 #define N_FIELDS  (sizeof fields / sizeof fields[0])
 #define N_COLUMNS ((size_t)MODEL)
-static const struct row_kind kind = {"edge", "models_edges", fields, N_COLUMNS};
-
-#define COLUMNS                                                                                    \
-    "e.id, e.name, e.weight, e.disabled, e.token_hint, e.base_url, e.upstream_model, e.context,"   \
+#define SELECT                                                                                     \
+    "SELECT e.id, e.name, e.weight, e.disabled, e.token_hint, e.base_url, e.upstream_model, "      \
+    "e.context,"                                                                                   \
     " e.slots, e.info, e.state, e.registered_ms, e.seen_ms, e.address, e.created_ms,"              \
-    " e.changed_ms, e.revision, c.name, v.label"
-#define FROM                                                                                       \
+    " e.changed_ms, e.revision, c.name, v.label"                                                   \
     " FROM models_edges e JOIN models_versions v ON v.id = e.version"                              \
     " JOIN models_cards c ON c.id = v.card"
 
-static void put(struct json_out *out, const struct store_rows *r, size_t i, struct str token)
+static enum err put(struct models *models, struct store_tx *tx, const struct models_ask *ask,
+                    const struct store_rows *r, size_t i, struct str token, struct why *why)
 {
+    struct json_out *out = ask->out;
+    (void)models, (void)tx, (void)why;
     json_begin_object(out);
     json_kv_str(out, "id", store_str(r, i, 0));
     json_kv_str(out, "name", store_str(r, i, 1));
@@ -58,59 +59,11 @@ static void put(struct json_out *out, const struct store_rows *r, size_t i, stru
     json_kv_time(out, "changed_at", store_int(r, i, 15));
     json_kv_int(out, "revision", store_int(r, i, 16));
     json_end_object(out);
-}
-
-static enum err answer(struct store_tx *tx, const struct models_ask *ask, struct str id,
-                       struct str token, struct why *why)
-{
-    struct store_rows r;
-    enum err err = store_query(tx, "SELECT " COLUMNS FROM " WHERE e.id = ?", STORE_ARGS(SV_STR(id)),
-                               ask->arena, &r, why);
-    if (!err && r.n_rows == 0)
-        err = err_set(why, ERR_NOT_FOUND, "there is no such edge");
-    if (!err && ask->revision)
-        *ask->revision = store_int(&r, 0, 16);
-    if (!err && ask->out)
-        put(ask->out, &r, 0, token);
-    return err;
-}
-
-static enum err items(struct models *models, const struct models_ask *ask,
-                      const struct json *filter, struct why *why)
-{
-    (void)filter;
-    struct store_rows r;
-    enum err err = models_need_read(ask, why);
-    if (!err)
-        err = store_ask(models->store, "SELECT " COLUMNS FROM " ORDER BY e.name", STORE_NO_ARGS,
-                        ask->arena, &r, why);
-    if (err)
-        return err;
-    json_begin_object(ask->out);
-    json_key(ask->out, "items");
-    json_begin_array(ask->out);
-    for (size_t i = 0; i < r.n_rows; i++)
-        put(ask->out, &r, i, STR(""));
-    json_end_array(ask->out);
-    json_end_object(ask->out);
     return ERR_OK;
 }
 
-static enum err show(struct models *models, const struct models_ask *ask, struct str name,
-                     struct why *why)
-{
-    struct store_tx *tx = NULL;
-    struct str id = STR("");
-    enum err err = models_need_read(ask, why);
-    if (!err)
-        err = store_begin(models->store, STORE_READ, &tx, why);
-    if (!err)
-        err = models_row_find(tx, &kind, name, ask->arena, &id, NULL, why);
-    if (!err)
-        err = answer(tx, ask, id, STR(""), why);
-    store_rollback(tx);
-    return err;
-}
+static const struct row_kind kind = {
+    "edge", "models_edges", fields, N_COLUMNS, N_FIELDS, SELECT, "e", 16, put};
 
 static void digest_of(struct str token, char out[HASH_TEXT])
 {
@@ -124,21 +77,15 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
 {
     struct act act;
     struct field_value v[N_FIELDS] = {0};
-    char text[UUID_TEXT], secret[SECRET_TOKEN_TEXT], digest[HASH_TEXT];
-    struct str name = STR(""), version, id = str_copy(ask->arena, str_c(uuid7(text)));
+    char secret[SECRET_TOKEN_TEXT], digest[HASH_TEXT];
+    struct str id, name, version;
     struct str token = str_printf(ask->arena, "ye_%s", secret_token(secret));
-    const struct json *rest = NULL, *card = NULL;
+    const struct json *card = NULL;
     int64_t now = time_now_ms();
     digest_of(token, digest);
-    enum err err = models_act_begin(&act, models, ask, "models.edge.create", true, why);
+    enum err err = models_row_new(&act, models, &kind, ask, body, v, &id, &name, why);
     if (!err && (!token.ptr || !id.ptr))
         err = err_set(why, ERR_NO_MEMORY, "could not make a token");
-    if (!err)
-        err = models_body_name(body, "edge", ask->arena, &name, &rest, why);
-    if (!err)
-        err = models_fields_read(rest, fields, N_FIELDS, true, ask->arena, v, why);
-    if (!err)
-        err = models_name_free(act.tx, &kind, name, ask->arena, why);
     if (!err)
         err = json_parse(v[CARD].s, ask->arena, &card, why);
     if (!err)
@@ -157,7 +104,7 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
                 SV_INT(v[WEIGHT].i), SV_INT(v[DISABLED].i), SV_INT(now), SV_INT(now)),
             NULL, why);
     if (!err)
-        err = answer(act.tx, ask, id, token, why);
+        err = models_row_answer(&act, &kind, id, token, why);
     return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
@@ -166,42 +113,32 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
 {
     struct act act;
     struct field_value v[N_FIELDS] = {0};
-    struct str id = STR("");
-    int64_t revision = 0;
-    enum err err = models_act_begin(&act, models, ask, "models.edge.change", true, why);
-    if (!err)
-        err = models_row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
-    if (!err)
-        err = models_revision_check(ask, revision, "edge", why);
+    struct str id;
+    enum err err = models_row_begin(&act, models, &kind, ask, "change", name, &id, why);
     if (!err)
         err = models_row_load(act.tx, &kind, id, ask->arena, v, why);
     if (!err)
         err = models_fields_read(body, fields, N_FIELDS, false, ask->arena, v, why);
     if (!err)
         err = models_row_save(act.tx, &kind, id, ask->arena, v, why);
-    if (!err)
-        err = answer(act.tx, ask, id, STR(""), why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
+    return models_row_end(&act, &kind, err, id, name, why);
 }
 
 static enum err remove_edge(struct models *models, const struct models_ask *ask, struct str name,
                             struct why *why)
 {
-    struct act act;
-    struct str id = STR("");
-    int64_t revision = 0;
-    enum err err = models_act_begin(&act, models, ask, "models.edge.remove", true, why);
-    if (!err)
-        err = models_row_find(act.tx, &kind, name, ask->arena, &id, &revision, why);
-    if (!err)
-        err = models_revision_check(ask, revision, "edge", why);
-    if (!err)
-        err = store_exec(act.tx, "DELETE FROM models_edges WHERE id = ?", STORE_ARGS(SV_STR(id)),
-                         NULL, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
+    return models_row_remove(models, &kind, ask, name, why);
 }
 
-const struct noun noun_edge = {"edge", items, show, make, change, remove_edge, fields, N_FIELDS};
+const struct noun noun_edge = {
+    .word = "edge",
+    .row = &kind,
+    .make = make,
+    .change = change,
+    .remove = remove_edge,
+    .fields = fields,
+    .n_fields = N_FIELDS,
+};
 
 /* ---- the engine's side ---- */
 

@@ -50,7 +50,6 @@ enum {
 };
 #define N_FIELDS  (sizeof fields / sizeof fields[0])
 #define N_COLUMNS ((size_t)MODEL) /* those behind are no columns of their own */
-static const struct row_kind rows_kind = {"endpoint", "models_endpoints", fields, N_COLUMNS};
 
 #define COLUMNS                                                                                    \
     "e.id, e.name, e.provider, e.base_url, e.upstream_model, e.weight, e.max_busy, e.connect_ms,"  \
@@ -81,8 +80,11 @@ static void put_health(struct models *models, struct json_out *out, struct str i
     json_end_object(out);
 }
 
-static void put(struct models *models, struct json_out *out, const struct store_rows *r, size_t i)
+static enum err put(struct models *models, struct store_tx *tx, const struct models_ask *ask,
+                    const struct store_rows *r, size_t i, struct str once, struct why *why)
 {
+    struct json_out *out = ask->out;
+    (void)tx, (void)once, (void)why;
     struct str names = store_str(r, i, 13), part, upstream = store_str(r, i, 4);
     json_begin_object(out);
     json_kv_str(out, "id", store_str(r, i, 0));
@@ -109,59 +111,12 @@ static void put(struct models *models, struct json_out *out, const struct store_
     json_kv_time(out, "changed_at", store_int(r, i, 17));
     json_kv_int(out, "revision", store_int(r, i, 18));
     json_end_object(out);
-}
-
-static enum err answer(struct models *models, struct store_tx *tx, const struct models_ask *ask,
-                       struct str id, struct why *why)
-{
-    struct store_rows r;
-    enum err err = store_query(tx, "SELECT " COLUMNS FROM " WHERE e.id = ?", STORE_ARGS(SV_STR(id)),
-                               ask->arena, &r, why);
-    if (!err && r.n_rows == 0)
-        err = err_set(why, ERR_NOT_FOUND, "there is no such endpoint");
-    if (!err && ask->revision)
-        *ask->revision = store_int(&r, 0, 18);
-    if (!err && ask->out)
-        put(models, ask->out, &r, 0);
-    return err;
-}
-
-static enum err items(struct models *models, const struct models_ask *ask,
-                      const struct json *filter, struct why *why)
-{
-    (void)filter;
-    struct store_rows r;
-    enum err err = models_need_read(ask, why);
-    if (!err)
-        err = store_ask(models->store, "SELECT " COLUMNS FROM " ORDER BY e.name", STORE_NO_ARGS,
-                        ask->arena, &r, why);
-    if (err)
-        return err;
-    json_begin_object(ask->out);
-    json_key(ask->out, "items");
-    json_begin_array(ask->out);
-    for (size_t i = 0; i < r.n_rows; i++)
-        put(models, ask->out, &r, i);
-    json_end_array(ask->out);
-    json_end_object(ask->out);
     return ERR_OK;
 }
 
-static enum err show(struct models *models, const struct models_ask *ask, struct str name,
-                     struct why *why)
-{
-    struct store_tx *tx = NULL;
-    struct str id = STR("");
-    enum err err = models_need_read(ask, why);
-    if (!err)
-        err = store_begin(models->store, STORE_READ, &tx, why);
-    if (!err)
-        err = models_row_find(tx, &rows_kind, name, ask->arena, &id, NULL, why);
-    if (!err)
-        err = answer(models, tx, ask, id, why);
-    store_rollback(tx);
-    return err;
-}
+static const struct row_kind kind = {"endpoint", "models_endpoints",     fields, N_COLUMNS,
+                                     N_FIELDS,   "SELECT " COLUMNS FROM, "e",    18,
+                                     put};
 
 /* ---- checks ---- */
 
@@ -269,17 +224,10 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
 {
     struct act act;
     struct field_value v[N_FIELDS] = {0};
-    char text[UUID_TEXT];
-    struct str name = STR(""), version, id = str_copy(ask->arena, str_c(uuid7(text)));
-    const struct json *rest = NULL, *card = NULL;
+    struct str id, name, version;
+    const struct json *card = NULL;
     int64_t now = time_now_ms();
-    enum err err = models_act_begin(&act, models, ask, "models.endpoint.create", true, why);
-    if (!err)
-        err = models_body_name(body, "endpoint", ask->arena, &name, &rest, why);
-    if (!err)
-        err = models_fields_read(rest, fields, N_FIELDS, true, ask->arena, v, why);
-    if (!err)
-        err = models_name_free(act.tx, &rows_kind, name, ask->arena, why);
+    enum err err = models_row_new(&act, models, &kind, ask, body, v, &id, &name, why);
     if (!err)
         err = models_base_url_check(&v[BASE_URL].s, why);
     if (!err)
@@ -298,11 +246,11 @@ static enum err make(struct models *models, const struct models_ask *ask, const 
             STORE_ARGS(SV_STR(id), SV_STR(name), SV_STR(version), SV_INT(now), SV_INT(now)), NULL,
             why);
     if (!err)
-        err = models_row_save(act.tx, &rows_kind, id, ask->arena, v, why);
+        err = models_row_save(act.tx, &kind, id, ask->arena, v, why);
     if (!err)
         err = save_secrets(&act, id, v, true, why);
     if (!err)
-        err = answer(models, act.tx, ask, id, why);
+        err = models_row_answer(&act, &kind, id, STR(""), why);
     return models_act_end(
         &act, err, id,
         models_act_detail(ask->arena, "name", name, "base_url", v[BASE_URL].s, ACT_END), why);
@@ -313,15 +261,10 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
 {
     struct act act;
     struct field_value v[N_FIELDS] = {0};
-    struct str id = STR("");
-    int64_t revision = 0;
-    enum err err = models_act_begin(&act, models, ask, "models.endpoint.change", true, why);
+    struct str id;
+    enum err err = models_row_begin(&act, models, &kind, ask, "change", name, &id, why);
     if (!err)
-        err = models_row_find(act.tx, &rows_kind, name, ask->arena, &id, &revision, why);
-    if (!err)
-        err = models_revision_check(ask, revision, "endpoint", why);
-    if (!err)
-        err = models_row_load(act.tx, &rows_kind, id, ask->arena, v, why);
+        err = models_row_load(act.tx, &kind, id, ask->arena, v, why);
     struct str before = v[BASE_URL].s;
     if (!err)
         err = models_fields_read(body, fields, N_FIELDS, false, ask->arena, v, why);
@@ -334,11 +277,11 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
                       "with a new \"base_url\" the key and headers have to be entered again");
     }
     if (!err)
-        err = models_row_save(act.tx, &rows_kind, id, ask->arena, v, why);
+        err = models_row_save(act.tx, &kind, id, ask->arena, v, why);
     if (!err)
         err = save_secrets(&act, id, v, false, why);
     if (!err)
-        err = answer(models, act.tx, ask, id, why);
+        err = models_row_answer(&act, &kind, id, STR(""), why);
     return models_act_end(&act, err, id,
                           models_act_detail(ask->arena, "name", name, "base_url", v[BASE_URL].s,
                                             "key_changed", v[API_KEY].set ? STR("yes") : STR("no"),
@@ -349,22 +292,18 @@ static enum err change(struct models *models, const struct models_ask *ask, stru
 static enum err remove_endpoint(struct models *models, const struct models_ask *ask,
                                 struct str name, struct why *why)
 {
-    struct act act;
-    struct str id = STR("");
-    int64_t revision = 0;
-    enum err err = models_act_begin(&act, models, ask, "models.endpoint.remove", true, why);
-    if (!err)
-        err = models_row_find(act.tx, &rows_kind, name, ask->arena, &id, &revision, why);
-    if (!err)
-        err = models_revision_check(ask, revision, "endpoint", why);
-    if (!err)
-        err = store_exec(act.tx, "DELETE FROM models_endpoints WHERE id = ?",
-                         STORE_ARGS(SV_STR(id)), NULL, why);
-    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
+    return models_row_remove(models, &kind, ask, name, why);
 }
 
-const struct noun noun_endpoint = {"endpoint", items,           show,   make,
-                                   change,     remove_endpoint, fields, N_FIELDS};
+const struct noun noun_endpoint = {
+    .word = "endpoint",
+    .row = &kind,
+    .make = make,
+    .change = change,
+    .remove = remove_endpoint,
+    .fields = fields,
+    .n_fields = N_FIELDS,
+};
 
 /* ---- the probe ---- */
 
@@ -383,7 +322,7 @@ static enum err load_probe(struct models *m, struct str name, struct arena *aren
     struct str key = STR(""), lines = STR(""), line;
     enum err err = store_begin(m->store, STORE_READ, &tx, why);
     if (!err)
-        err = models_row_find(tx, &rows_kind, name, arena, &p->id, NULL, why);
+        err = models_row_find(tx, &kind, name, arena, &p->id, NULL, why);
     if (!err)
         err = store_query(tx,
                           "SELECT e.base_url, e.upstream_model, c.name, c.modality, e.connect_ms,"

@@ -161,13 +161,15 @@ static const struct noun *const nouns[MODELS_N_NOUNS] = {
 enum err models_items(struct models *m, const struct models_ask *ask, enum models_noun noun,
                       const struct json *filter, struct why *why)
 {
-    return nouns[noun]->items(m, ask, filter, why);
+    const struct noun *n = nouns[noun];
+    return n->row ? models_row_items(m, n->row, ask, why) : n->items(m, ask, filter, why);
 }
 
 enum err models_show(struct models *m, const struct models_ask *ask, enum models_noun noun,
                      struct str name, struct why *why)
 {
-    return nouns[noun]->show(m, ask, name, why);
+    const struct noun *n = nouns[noun];
+    return n->row ? models_row_show(m, n->row, ask, name, why) : n->show(m, ask, name, why);
 }
 
 enum err models_make(struct models *m, const struct models_ask *ask, enum models_noun noun,

@@ -18,6 +18,7 @@
 #define MODELS_MOST_FALLBACKS 8
 #define MODELS_PATH           4096
 
+struct row_kind;
 struct snapshot;
 struct supervisor;
 struct vocabularies;
@@ -209,7 +210,8 @@ ERR_MUST_USE enum err policy_merge(const struct json *base, const struct json *c
 /* ---- the nouns; each file one ---- */
 
 struct noun {
-    const char *word; /* "endpoint" */
+    const char *word;           /* "endpoint" */
+    const struct row_kind *row; /* lists and shows it, where items and show are NULL */
     enum err (*items)(struct models *, const struct models_ask *, const struct json *filter,
                       struct why *);
     enum err (*show)(struct models *, const struct models_ask *, struct str name, struct why *);
@@ -227,8 +229,42 @@ extern const struct noun noun_model, noun_alias, noun_endpoint, noun_deployment,
 struct row_kind {
     const char *word, *table;
     const struct field *fields;
-    size_t n_fields;
+    size_t n_fields; /* that are columns */
+    size_t n_body;   /* that a body may hold; the columns come first */
+    /* What `put` writes: "SELECT ... FROM table x JOIN ..." without WHERE, the x, and the place of
+     * the revision. */
+    const char *select, *letter;
+    size_t revision;
+    /* One row as a JSON object; `once`: a secret that is shown when it is made, else empty. */
+    enum err (*put)(struct models *models, struct store_tx *tx, const struct models_ask *ask,
+                    const struct store_rows *rows, size_t i, struct str once, struct why *why);
 };
+/* {"items": [...]} by name, one by its name, one by its id inside a change. */
+ERR_MUST_USE enum err models_row_items(struct models *models, const struct row_kind *kind,
+                                       const struct models_ask *ask, struct why *why);
+ERR_MUST_USE enum err models_row_show(struct models *models, const struct row_kind *kind,
+                                      const struct models_ask *ask, struct str name,
+                                      struct why *why);
+ERR_MUST_USE enum err models_row_answer(struct act *act, const struct row_kind *kind, struct str id,
+                                        struct str once, struct why *why);
+/* The beginning of a change that is named "models.<word>.<verb>" in the ledger: of a new row (its
+ * name is checked, its body read into values), of one that is there (found, its revision checked).
+ * Whatever they return, models_row_end follows. */
+ERR_MUST_USE enum err models_row_new(struct act *act, struct models *models,
+                                     const struct row_kind *kind, const struct models_ask *ask,
+                                     const struct json *body, struct field_value *values,
+                                     struct str *id, struct str *name, struct why *why);
+ERR_MUST_USE enum err models_row_begin(struct act *act, struct models *models,
+                                       const struct row_kind *kind, const struct models_ask *ask,
+                                       const char *verb, struct str name, struct str *id,
+                                       struct why *why);
+/* Answers with the row when there is no error yet, and ends the change. */
+ERR_MUST_USE enum err models_row_end(struct act *act, const struct row_kind *kind, enum err err,
+                                     struct str id, struct str name, struct why *why);
+/* Deletes it; the change is ended. */
+ERR_MUST_USE enum err models_row_remove(struct models *models, const struct row_kind *kind,
+                                        const struct models_ask *ask, struct str name,
+                                        struct why *why);
 /* id by name or id. */
 ERR_MUST_USE enum err models_row_find(struct store_tx *tx, const struct row_kind *kind,
                                       struct str name, struct arena *arena, struct str *id,

@@ -1,4 +1,5 @@
-/* What the nouns with one row each have in common: find, load, save by the table of fields. */
+/* What the nouns with one row each have in common: find, load, save by the table of fields; list,
+ * show, begin and end a change. */
 #include <string.h>
 
 #include "core/arena.h"
@@ -119,4 +120,137 @@ enum err models_name_free(struct store_tx *tx, const struct row_kind *kind, stru
         err =
             err_set(why, ERR_CONFLICT, "there is a %s \"%.*s\" already", kind->word, STR_FMT(name));
     return err;
+}
+
+/* ---- reading ---- */
+
+enum err models_row_items(struct models *models, const struct row_kind *kind,
+                          const struct models_ask *ask, struct why *why)
+{
+    struct store_tx *tx = NULL;
+    struct store_rows r;
+    struct str sql = str_printf(ask->arena, "%s ORDER BY %s.name", kind->select, kind->letter);
+    enum err err = models_need_read(ask, why);
+    if (!err && !sql.ptr)
+        err = err_set(why, ERR_NO_MEMORY, "could not list the %ss", kind->word);
+    if (!err)
+        err = store_begin(models->store, STORE_READ, &tx, why);
+    if (!err)
+        err = store_query(tx, sql.ptr, STORE_NO_ARGS, ask->arena, &r, why);
+    if (!err) {
+        json_begin_object(ask->out);
+        json_key(ask->out, "items");
+        json_begin_array(ask->out);
+        for (size_t i = 0; !err && i < r.n_rows; i++)
+            err = kind->put(models, tx, ask, &r, i, STR(""), why);
+        json_end_array(ask->out);
+        json_end_object(ask->out);
+    }
+    store_rollback(tx);
+    return err;
+}
+
+static enum err answer(struct models *models, struct store_tx *tx, const struct row_kind *kind,
+                       const struct models_ask *ask, struct str id, struct str once,
+                       struct why *why)
+{
+    struct store_rows r;
+    struct str sql = str_printf(ask->arena, "%s WHERE %s.id = ?", kind->select, kind->letter);
+    if (!sql.ptr)
+        return err_set(why, ERR_NO_MEMORY, "could not show the %s", kind->word);
+    enum err err = store_query(tx, sql.ptr, STORE_ARGS(SV_STR(id)), ask->arena, &r, why);
+    if (!err && r.n_rows == 0)
+        err = err_set(why, ERR_NOT_FOUND, "there is no such %s", kind->word);
+    if (!err && ask->revision)
+        *ask->revision = store_int(&r, 0, kind->revision);
+    if (!err && ask->out)
+        err = kind->put(models, tx, ask, &r, 0, once, why);
+    return err;
+}
+
+enum err models_row_show(struct models *models, const struct row_kind *kind,
+                         const struct models_ask *ask, struct str name, struct why *why)
+{
+    struct store_tx *tx = NULL;
+    struct str id = STR("");
+    enum err err = models_need_read(ask, why);
+    if (!err)
+        err = store_begin(models->store, STORE_READ, &tx, why);
+    if (!err)
+        err = models_row_find(tx, kind, name, ask->arena, &id, NULL, why);
+    if (!err)
+        err = answer(models, tx, kind, ask, id, STR(""), why);
+    store_rollback(tx);
+    return err;
+}
+
+enum err models_row_answer(struct act *act, const struct row_kind *kind, struct str id,
+                           struct str once, struct why *why)
+{
+    return answer(act->models, act->tx, kind, act->ask, id, once, why);
+}
+
+/* ---- changing ---- */
+
+static enum err begin(struct act *act, struct models *models, const struct row_kind *kind,
+                      const struct models_ask *ask, const char *verb, struct why *why)
+{
+    struct str action = str_printf(ask->arena, "models.%s.%s", kind->word, verb);
+    enum err err =
+        models_act_begin(act, models, ask, action.ptr ? action.ptr : "models.change", true, why);
+    if (!err && !action.ptr)
+        err = err_set(why, ERR_NO_MEMORY, "could not begin a change");
+    return err;
+}
+
+enum err models_row_new(struct act *act, struct models *models, const struct row_kind *kind,
+                        const struct models_ask *ask, const struct json *body,
+                        struct field_value *values, struct str *id, struct str *name,
+                        struct why *why)
+{
+    char text[UUID_TEXT];
+    const struct json *rest = NULL;
+    *name = STR("");
+    *id = str_copy(ask->arena, str_c(uuid7(text)));
+    enum err err = begin(act, models, kind, ask, "create", why);
+    if (!err)
+        err = models_body_name(body, kind->word, ask->arena, name, &rest, why);
+    if (!err)
+        err = models_fields_read(rest, kind->fields, kind->n_body, true, ask->arena, values, why);
+    if (!err)
+        err = models_name_free(act->tx, kind, *name, ask->arena, why);
+    return err;
+}
+
+enum err models_row_begin(struct act *act, struct models *models, const struct row_kind *kind,
+                          const struct models_ask *ask, const char *verb, struct str name,
+                          struct str *id, struct why *why)
+{
+    int64_t revision = 0;
+    *id = STR("");
+    enum err err = begin(act, models, kind, ask, verb, why);
+    if (!err)
+        err = models_row_find(act->tx, kind, name, ask->arena, id, &revision, why);
+    return err ? err : models_revision_check(ask, revision, kind->word, why);
+}
+
+enum err models_row_end(struct act *act, const struct row_kind *kind, enum err err, struct str id,
+                        struct str name, struct why *why)
+{
+    if (!err)
+        err = models_row_answer(act, kind, id, STR(""), why);
+    return models_act_end(act, err, id, models_act_detail(act->arena, "name", name, ACT_END), why);
+}
+
+enum err models_row_remove(struct models *models, const struct row_kind *kind,
+                           const struct models_ask *ask, struct str name, struct why *why)
+{
+    struct act act;
+    struct str id, sql = str_printf(ask->arena, "DELETE FROM %s WHERE id = ?", kind->table);
+    enum err err = models_row_begin(&act, models, kind, ask, "remove", name, &id, why);
+    if (!err && !sql.ptr)
+        err = err_set(why, ERR_NO_MEMORY, "could not remove the %s", kind->word);
+    if (!err)
+        err = store_exec(act.tx, sql.ptr, STORE_ARGS(SV_STR(id)), NULL, why);
+    return models_act_end(&act, err, id, models_act_detail(ask->arena, "name", name, ACT_END), why);
 }

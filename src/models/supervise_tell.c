@@ -1,0 +1,82 @@
+/* How a deployment is, in words and in the table models_deployments. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "models/supervise_in.h"
+
+#define HOPELESS 5 /* restarts in a row after which "failed" is said */
+
+/* A deployment that has failed is no target any more, so that its coming and going changes routes.
+ */
+static enum err write_state(struct supervisor *x, const struct deployment *d, const char *state,
+                            const char *words, struct why *why)
+{
+    struct store_tx *tx = NULL;
+    bool routes = (strcmp(state, "failed") == 0) != (strcmp(d->told_state, "failed") == 0);
+    enum err err = store_begin(x->models->store, STORE_WRITE, &tx, why);
+    if (!err)
+        err = store_exec(tx, "UPDATE models_deployments SET state = ?, why = ? WHERE id = ?",
+                         STORE_ARGS(SV_C(state), SV_C(words), SV_C(d->id)), NULL, why);
+    if (!err && routes)
+        err = models_generation_raise(tx, why);
+    if (err) {
+        store_rollback(tx);
+        return err;
+    }
+    err = store_commit(tx, why);
+    if (!err && routes)
+        snapshot_wake(x->models);
+    return err;
+}
+
+void tell_deployment(struct supervisor *x, struct deployment *d)
+{
+    struct tally t = wish_count(x, d);
+    char why[320] = "";
+    const char *state = "starting";
+    int64_t restarts = 0;
+    const char *last = "";
+    for (size_t i = 0; i < MOST_ENGINES; i++)
+        if (belongs(&x->engines[i], d) && x->engines[i].phase == WAITING &&
+            x->engines[i].restarts > restarts) {
+            restarts = x->engines[i].restarts;
+            last = x->engines[i].why;
+        }
+    bool wanted = d->running && (!d->on_demand || d->awake);
+    if (!wanted) {
+        state = t.moving + t.now + t.old > 0 ? "draining" : "stopped";
+        if (d->running)
+            (void)snprintf(why, sizeof why, "on demand: it starts with the first call");
+    } else if (t.ready_now + t.ready_old > 0) {
+        state = "ready";
+        if (t.old > 0)
+            (void)snprintf(why, sizeof why, "being replaced: %lld of %lld are new%s%.240s",
+                           (long long)t.ready_now, (long long)d->replicas,
+                           d->trouble[0] ? ": " : "", d->trouble);
+        else if (d->trouble[0] || t.ready_now < d->replicas)
+            (void)snprintf(why, sizeof why, "%lld of %lld replicas serve%s%.260s",
+                           (long long)t.ready_now, (long long)d->replicas,
+                           d->trouble[0] || restarts ? ": " : "",
+                           d->trouble[0] ? d->trouble : last);
+    } else if (d->failed_spec == d->spec) {
+        state = "failed";
+        (void)snprintf(why, sizeof why, "%s", d->trouble);
+    } else {
+        state = restarts >= HOPELESS ? "failed" : "starting";
+        (void)snprintf(why, sizeof why, "%s", d->trouble[0] ? d->trouble : last);
+    }
+    if (strcmp(state, d->told_state) == 0 && strcmp(why, d->told_why) == 0)
+        return;
+    struct why said = {0};
+    if (write_state(x, d, state, why, &said) != ERR_OK) {
+        LOG_WARN("could not write how a deployment is", LOG_S("deployment", d->name),
+                 LOG_WHY(&said));
+        return;
+    }
+    if (strcmp(state, d->told_state) != 0)
+        LOG_INFO("deployment", LOG_S("name", d->name), LOG_S("state", state), LOG_S("why", why));
+    (void)snprintf(d->told_state, sizeof d->told_state, "%s", state);
+    (void)snprintf(d->told_why, sizeof d->told_why, "%s", why);
+    (void)pthread_cond_broadcast(&x->changed);
+}
