@@ -6,7 +6,11 @@
 #include "core/utf8.h"
 
 #define BATCH        200
+#define MODEL_BATCH  20 /* answers of a model are dear: they are written soon */
+#define MOST_FAILED  5  /* calls that fail one after the other */
 #define MOST_PROMPT  4000
+#define MOST_PIECES  64   /* spans that a model may name */
+#define MOST_LABELS  500  /* that a schema lists */
 #define MOST_TEXT    8000 /* characters of a text that a model is given */
 #define BATCH_MEMORY ((size_t)128 << 20)
 
@@ -197,48 +201,6 @@ static const struct json *object_in(struct str words, struct arena *arena)
     return NULL;
 }
 
-static enum err ask_model(struct annotate *annotate, const struct ops_identity *who,
-                          const struct project *p, const struct field *f, const struct json *spec,
-                          struct str text, struct arena *arena, struct str *value, struct why *why)
-{
-    struct buf buf;
-    struct json_out out;
-    struct str reply;
-    const struct json *json = NULL;
-    buf_init(&buf, arena);
-    json_out_init(&out, &buf);
-    json_begin_object(&out);
-    json_kv_str(&out, "model", json_get_str(spec, "model", STR("")));
-    json_kv_int(&out, "temperature", 0);
-    json_kv_int(&out, "max_tokens", 1024);
-    json_key(&out, "messages");
-    json_begin_array(&out);
-    put_message(&out, "system", system_words(p, f, spec, arena));
-    put_message(&out, "user", utf8_prefix(text, MOST_TEXT));
-    json_end_array(&out);
-    json_end_object(&out);
-    *value = STR_NONE;
-    enum err err = buf_err(&buf, why);
-    if (!err && !annotate->opts.models)
-        err = err_set(why, ERR_UNSUPPORTED, "there are no models here");
-    if (!err)
-        err = models_call(annotate->opts.models, who, "chat/completions", buf_str(&buf), arena,
-                          &reply, why);
-    if (!err)
-        err = json_parse(reply, arena, &json, why);
-    if (err)
-        return err;
-    const struct json *said =
-        object_in(json_get_str(json_get(json_at(json_get(json, "choices"), 0), "message"),
-                               "content", STR("")),
-                  arena);
-    if (f->kind == FIELD_SPANS)
-        *value = found_spans(f, text, json_get(said, "spans"), arena);
-    else
-        *value = value_of(f, json_get(said, f->kind == FIELD_CHOICES ? "labels" : "value"), arena);
-    return ERR_OK;
-}
-
 /* ---- the run ---- */
 
 struct run {
@@ -250,7 +212,173 @@ struct run {
     const struct field *field;
     struct rules *rules;
     int64_t n_seen, n_given;
+    int n_failed; /* in a row */
+    bool plain;   /* the server takes no schema */
 };
+
+/* ---- asking a model ---- */
+
+static void put_type(struct json_out *out, const char *type)
+{
+    json_begin_object(out);
+    json_kv_c(out, "type", type);
+}
+
+static void put_labels(const struct field *f, struct json_out *out)
+{
+    json_begin_object(out);
+    json_key(out, "enum");
+    json_begin_array(out);
+    for (size_t i = 0; i < f->n_labels; i++)
+        json_put_str(out, f->labels[i].value);
+    json_end_array(out);
+    json_end_object(out);
+}
+
+/* One of the labels, or several; pieces with a label; or a value: what an answer may look like. */
+static void put_member(const struct field *f, struct json_out *out)
+{
+    if (f->kind != FIELD_CHOICES && f->kind != FIELD_SPANS) {
+        put_type(out, f->kind == FIELD_RATING   ? "integer"
+                      : f->kind == FIELD_NUMBER ? "number"
+                                                : "string");
+        json_end_object(out);
+        return;
+    }
+    bool spans = f->kind == FIELD_SPANS;
+    put_type(out, "array");
+    json_kv_int(out, "minItems", spans ? 0 : 1);
+    json_kv_int(out, "maxItems", spans ? MOST_PIECES : f->multiple ? (int64_t)f->n_labels : 1);
+    json_key(out, "items");
+    if (spans) {
+        put_type(out, "object");
+        json_key(out, "properties");
+        json_begin_object(out);
+        json_key(out, "text");
+        put_type(out, "string");
+        json_end_object(out);
+        json_key(out, "label");
+        put_labels(f, out);
+        json_end_object(out);
+        json_key(out, "required");
+        json_put_raw(out, STR("[\"text\",\"label\"]"));
+        json_kv_bool(out, "additionalProperties", false);
+        json_end_object(out);
+    } else {
+        put_labels(f, out);
+    }
+    json_end_object(out);
+}
+
+static const char *member_of(const struct field *f)
+{
+    return f->kind == FIELD_SPANS ? "spans" : f->kind == FIELD_CHOICES ? "labels" : "value";
+}
+
+/* OpenAI's response_format: with it a model can say nothing but labels of the set. */
+static void put_format(const struct field *f, struct json_out *out)
+{
+    json_key(out, "response_format");
+    json_begin_object(out);
+    json_kv_c(out, "type", "json_schema");
+    json_key(out, "json_schema");
+    json_begin_object(out);
+    json_kv_c(out, "name", "answer");
+    json_kv_bool(out, "strict", true);
+    json_key(out, "schema");
+    put_type(out, "object");
+    json_key(out, "properties");
+    json_begin_object(out);
+    json_key(out, member_of(f));
+    put_member(f, out);
+    json_end_object(out);
+    json_key(out, "required");
+    json_begin_array(out);
+    json_put_c(out, member_of(f));
+    json_end_array(out);
+    json_kv_bool(out, "additionalProperties", false);
+    json_end_object(out);
+    json_end_object(out);
+    json_end_object(out);
+}
+
+/* Pictures, orders and preferences have forms that depend on the record: no schema for them. */
+static bool has_format(const struct field *f)
+{
+    return f->kind != FIELD_BOXES && f->kind != FIELD_RANKING && f->kind != FIELD_PREFERENCE &&
+           f->n_labels <= MOST_LABELS;
+}
+
+static enum err call_model(const struct run *r, struct str text, bool plain, struct arena *arena,
+                           struct str *reply, struct why *why)
+{
+    struct buf buf;
+    struct json_out out;
+    buf_init(&buf, arena);
+    json_out_init(&out, &buf);
+    json_begin_object(&out);
+    json_kv_str(&out, "model", json_get_str(r->spec, "model", STR("")));
+    json_kv_int(&out, "temperature", 0);
+    json_kv_int(&out, "max_tokens", 1024);
+    json_key(&out, "messages");
+    json_begin_array(&out);
+    put_message(&out, "system", system_words(&r->project, r->field, r->spec, arena));
+    put_message(&out, "user", utf8_prefix(text, MOST_TEXT));
+    json_end_array(&out);
+    if (!plain && has_format(r->field))
+        put_format(r->field, &out);
+    json_end_object(&out);
+    enum err err = buf_err(&buf, why);
+    if (!err && !r->annotate->opts.models)
+        err = err_set(why, ERR_UNSUPPORTED, "there are no models here");
+    return err ? err
+               : models_call(r->annotate->opts.models, &r->who, "chat/completions", buf_str(&buf),
+                             arena, reply, why);
+}
+
+static enum err read_reply(const struct field *f, struct str reply, struct str text,
+                           struct arena *arena, struct str *value, struct why *why)
+{
+    const struct json *json = NULL;
+    enum err err = json_parse(reply, arena, &json, why);
+    if (err)
+        return err;
+    const struct json *said =
+        object_in(json_get_str(json_get(json_at(json_get(json, "choices"), 0), "message"),
+                               "content", STR("")),
+                  arena);
+    const struct json *member = json_get(said, member_of(f));
+    *value =
+        f->kind == FIELD_SPANS ? found_spans(f, text, member, arena) : value_of(f, member, arena);
+    return ERR_OK;
+}
+
+/* A server that takes no schema is asked again without one, and so from then on. A call that fails
+ * costs its item the suggestion; several in a row end the attempt, which goes on from here. */
+static enum err ask_model(struct run *r, struct str text, struct arena *arena, struct str *value,
+                          struct why *why)
+{
+    struct why own = {0};
+    struct str reply = STR("");
+    *value = STR_NONE;
+    enum err err = call_model(r, text, r->plain, arena, &reply, &own);
+    if (err == ERR_INVALID && !r->plain) {
+        struct why again = {0};
+        err = call_model(r, text, true, arena, &reply, &again);
+        r->plain = !err; /* else it was not the schema */
+        own = again;
+    }
+    if (!err)
+        err = read_reply(r->field, reply, text, arena, value, &own);
+    if (!err) {
+        r->n_failed = 0;
+        return ERR_OK;
+    }
+    job_log(r->job, "a call failed: %s", why_text(&own, err));
+    if (err != ERR_INVALID && err != ERR_TOO_LARGE && err != ERR_CORRUPT)
+        return err_set(why, err, "%s", why_text(&own, err));
+    return ++r->n_failed < MOST_FAILED ? ERR_OK : err_set(why, err, "%s", why_text(&own, err));
+}
 
 static enum err suggest(struct run *r, const struct item *item, struct arena *arena,
                         struct str *out, struct why *why)
@@ -268,8 +396,7 @@ static enum err suggest(struct run *r, const struct item *item, struct arena *ar
     const struct show *show = labels_show(&r->project.labels, r->field->to);
     struct str text = shown_text(record, show ? show : &r->project.labels.shows[0], arena);
     err = r->rules ? rules_apply(r->rules, text, arena, &value, why)
-                   : ask_model(r->annotate, &r->who, &r->project, r->field, r->spec, text, arena,
-                               &value, why);
+                   : ask_model(r, text, arena, &value, why);
     if (!err && value.ptr)
         *out = answer_of(&r->project.labels, r->field, value, arena);
     return err;
@@ -282,48 +409,72 @@ static struct str maker(const struct run *r, struct arena *arena)
                : str_printf(arena, "rule:%.*s", STR_FMT(json_get_str(r->spec, "from", STR(""))));
 }
 
-/* Suggestions are found first, with nothing locked, and then written in one step; an item that
- * somebody took in between stays as it is. */
-static enum err one_batch(struct run *r, int64_t *after, bool *more, struct why *why)
+static enum err write_batch(struct run *r, const struct store_rows *rows, const struct str *answers,
+                            size_t n, struct arena *arena, struct why *why)
 {
-    struct arena *arena = arena_new(BATCH_MEMORY);
-    struct store_rows rows = {0};
     struct store_tx *tx = NULL;
-    if (!arena)
-        return err_set(why, ERR_NO_MEMORY, "could not hold a batch");
-    enum err err = store_ask(r->annotate->opts.store,
-                             "SELECT " ITEM_COLUMNS " FROM annotate_items WHERE project = ?"
-                             " AND seq > ? AND purpose = 0 AND state = 0 ORDER BY seq LIMIT ?",
-                             STORE_ARGS(SV_STR(r->project.id), SV_INT(*after), SV_INT(BATCH)),
-                             arena, &rows, why);
-    struct str *answers = err ? NULL : arena_array(arena, struct str, rows.n_rows + 1);
-    if (!err && !answers)
-        err = err_set(why, ERR_NO_MEMORY, "could not hold a batch");
-    for (size_t i = 0; !err && i < rows.n_rows; i++) {
-        struct item item = item_from(&rows, i);
-        err = job_cancelled(r->job) ? ERR_CANCELLED : suggest(r, &item, arena, &answers[i], why);
-    }
-    if (!err)
-        err = store_begin(r->annotate->opts.store, STORE_WRITE, &tx, why);
-    for (size_t i = 0; !err && i < rows.n_rows; i++)
+    int64_t given = 0;
+    enum err err = store_begin(r->annotate->opts.store, STORE_WRITE, &tx, why);
+    for (size_t i = 0; !err && i < n; i++)
         if (answers[i].ptr) {
             err = store_exec(tx,
                              "UPDATE annotate_items SET pre = ?, pre_by = ? WHERE project = ?"
                              " AND seq = ? AND n_done = 0 AND n_out = 0",
                              STORE_ARGS(SV_STR(answers[i]), SV_STR(maker(r, arena)),
-                                        SV_STR(r->project.id), SV_INT(store_int(&rows, i, 0))),
+                                        SV_STR(r->project.id), SV_INT(store_int(rows, i, 0))),
                              NULL, why);
-            r->n_given++;
+            given++;
         }
-    if (!err)
-        err = store_commit(tx, why);
-    else
+    if (err) {
         store_rollback(tx);
-    r->n_seen += (int64_t)rows.n_rows;
-    *more = !err && rows.n_rows == BATCH;
-    if (!err && rows.n_rows)
-        *after = store_int(&rows, rows.n_rows - 1, 0);
+        return err;
+    }
+    err = store_commit(tx, why);
+    r->n_given += err ? 0 : given;
+    return err;
+}
+
+/* Suggestions are found first, with nothing locked, and then written in one step; an item that
+ * somebody took in between stays as it is. What was found before a failure is kept: it may have
+ * cost money. */
+static enum err one_batch(struct run *r, int64_t *after, bool *more, struct why *why)
+{
+    struct arena *arena = arena_new(BATCH_MEMORY);
+    struct store_rows rows = {0};
+    struct why own = {0};
+    size_t n = 0;
+    int64_t size = is_from(r->spec, "model") ? MODEL_BATCH : BATCH;
+    *more = false;
+    if (!arena)
+        return err_set(why, ERR_NO_MEMORY, "could not hold a batch");
+    enum err err = store_ask(r->annotate->opts.store,
+                             "SELECT " ITEM_COLUMNS " FROM annotate_items WHERE project = ?"
+                             " AND seq > ? AND purpose = 0 AND state = 0 ORDER BY seq LIMIT ?",
+                             STORE_ARGS(SV_STR(r->project.id), SV_INT(*after), SV_INT(size)), arena,
+                             &rows, why);
+    struct str *answers = err ? NULL : arena_array(arena, struct str, rows.n_rows + 1);
+    if (!err && !answers)
+        err = err_set(why, ERR_NO_MEMORY, "could not hold a batch");
+    if (err) {
+        arena_free(arena);
+        return err;
+    }
+    enum err failed = ERR_OK;
+    while (!failed && n < rows.n_rows) {
+        struct item item = item_from(&rows, n);
+        failed = job_cancelled(r->job) ? err_set(&own, ERR_CANCELLED, "the job was cancelled")
+                                       : suggest(r, &item, arena, &answers[n], &own);
+        n += !failed;
+    }
+    err = write_batch(r, &rows, answers, n, arena, why);
+    if (!err && n) {
+        r->n_seen += (int64_t)n;
+        *after = store_int(&rows, n - 1, 0);
+    }
+    *more = !err && !failed && (int64_t)rows.n_rows == size;
     arena_free(arena);
+    if (!err && failed)
+        return err_set(why, failed, "%s", why_text(&own, failed));
     return err;
 }
 
@@ -335,18 +486,21 @@ enum err prelabel_run(struct annotate *annotate, struct job *job, const struct p
                     .who = job_actor(job),
                     .project = *project,
                     .spec = spec,
-                    .field = target(&project->labels, spec)};
+                    .field = target(&project->labels, spec),
+                    .n_seen = after, /* items are numbered from 1 */
+                    .n_given = *n_given};
     bool more = true;
-    char saved[64];
+    char saved[96];
     enum err err = prelabel_check(&project->labels, spec, job_arena(job), why);
     if (!err && (is_from(spec, "dictionary") || is_from(spec, "patterns")))
         err = make_rules(r.field, spec, job_arena(job), &r.rules, why);
     while (!err && more) {
         err = one_batch(&r, &after, &more, why);
         job_progress(job, r.n_seen, project->n_items, "prelabel");
-        (void)snprintf(saved, sizeof saved, "{\"prelabel\":%lld}", (long long)after);
-        if (!err)
-            err = job_save(job, str_c(saved), why);
+        (void)snprintf(saved, sizeof saved, "{\"prelabel\":%lld,\"given\":%lld}", (long long)after,
+                       (long long)r.n_given);
+        enum err kept = job_save(job, str_c(saved), err ? NULL : why);
+        err = err ? err : kept;
     }
     rules_free(r.rules);
     *n_given = r.n_given;
@@ -369,6 +523,7 @@ static enum err run(void *ctx, struct job *job, struct why *why)
     store_rollback(tx);
     if (!err)
         err = job_saved(job, arena, &saved, why);
+    n = json_get_int(saved, "given", 0);
     if (!err)
         err = prelabel_run(annotate, job, &project, json_get(job_spec(job), "prelabel"),
                            json_get_int(saved, "prelabel", 0), &n, why);

@@ -210,6 +210,7 @@ static enum err make_items(struct prepare *p, struct why *why)
     p->project.n_items = p->seq;
     if (!err && pre)
         err = job_saved(p->job, job_arena(p->job), &saved, why);
+    given = err ? 0 : json_get_int(saved, "given", 0);
     if (!err && pre)
         err = prelabel_run(p->annotate, p->job, &p->project, pre,
                            json_get_int(saved, "prelabel", 0), &given, why);

@@ -194,7 +194,7 @@ struct new_item {
     enum purpose purpose;
 };
 ERR_MUST_USE enum err item_add(struct act *act, const struct new_item *item, struct why *why);
-/* Suggests answers for the open items behind `after`; for a job's run(). */
+/* Suggests answers for the open items behind `after`; for a job's run(). Adds to *n_given. */
 ERR_MUST_USE enum err prelabel_run(struct annotate *annotate, struct job *job,
                                    const struct project *project, const struct json *spec,
                                    int64_t after, int64_t *n_given, struct why *why);

@@ -426,7 +426,7 @@ static enum err errors(struct making *m, struct why *why)
 
 /* ---- the table ---- */
 
-#define PROMPT_END "只输出 JSON 数组，不要其他文字。"
+#define PROMPT_END "只输出一个 JSON 对象，不要其他文字。"
 
 const struct synth_method synth_method_questions = {
     .name = "questions",
@@ -438,7 +438,10 @@ const struct synth_method synth_method_questions = {
     .gives = "qa",
     .with_model = true,
     .prompt = "根据下面的材料写出 %zu 个市民可能会问的问题和答案。答案必须出自材料原文，不得补充。"
-              "格式：[{\"question\":\"…\",\"answer\":\"…\"}]。" PROMPT_END,
+              "格式：{\"items\":[{\"question\":\"…\",\"answer\":\"…\"}]}。" PROMPT_END,
+    .item_schema = "{\"type\":\"object\",\"properties\":{\"question\":{\"type\":\"string\"},"
+                   "\"answer\":{\"type\":\"string\"}},\"required\":[\"question\",\"answer\"],"
+                   "\"additionalProperties\":false}",
     .rules = questions,
     .item = questions_item,
 };
@@ -452,7 +455,9 @@ const struct synth_method synth_method_paraphrases = {
     .takes = "qa",
     .gives = "qa",
     .with_model = true,
-    .prompt = "把下面的问题换 %zu 种问法，意思不变，有口语也有书面语。格式：[\"…\"]。" PROMPT_END,
+    .prompt = "把下面的问题换 %zu "
+              "种问法，意思不变，有口语也有书面语。格式：{\"items\":[\"…\"]}。" PROMPT_END,
+    .item_schema = "{\"type\":\"string\"}",
     .rules = paraphrases,
     .item = paraphrases_item,
 };
@@ -468,7 +473,10 @@ const struct synth_method synth_method_instructions = {
     .with_model = true,
     .prompt = "针对下面的材料写出 %zu "
               "条任务指令及其完成结果，如归纳、列举、改写、回答。结果必须以材料为准。"
-              "格式：[{\"instruction\":\"…\",\"output\":\"…\"}]。" PROMPT_END,
+              "格式：{\"items\":[{\"instruction\":\"…\",\"output\":\"…\"}]}。" PROMPT_END,
+    .item_schema = "{\"type\":\"object\",\"properties\":{\"instruction\":{\"type\":\"string\"},"
+                   "\"output\":{\"type\":\"string\"}},\"required\":[\"instruction\",\"output\"],"
+                   "\"additionalProperties\":false}",
     .rules = instructions,
     .item = instructions_item,
 };
@@ -483,8 +491,13 @@ const struct synth_method synth_method_dialogues = {
     .gives = "chat",
     .with_model = true,
     .prompt = "根据下面的材料写出 %zu 段市民与办事人员的多轮对话，回答必须出自材料。格式："
-              "[[{\"role\":\"user\",\"content\":\"…\"},{\"role\":\"assistant\",\"content\":\"…\"}]]"
-              "。" PROMPT_END,
+              "{\"items\":[[{\"role\":\"user\",\"content\":\"…\"},{\"role\":\"assistant\","
+              "\"content\":\"…\"}]]}。" PROMPT_END,
+    .item_schema =
+        "{\"type\":\"array\",\"minItems\":2,\"maxItems\":20,\"items\":{\"type\":\"object\","
+        "\"properties\":{\"role\":{\"enum\":[\"user\",\"assistant\"]},"
+        "\"content\":{\"type\":\"string\"}},\"required\":[\"role\",\"content\"],"
+        "\"additionalProperties\":false}}",
     .rules = dialogues,
     .item = dialogues_item,
 };
@@ -498,7 +511,10 @@ const struct synth_method synth_method_negatives = {
     .takes = "text|row",
     .gives = "qa",
     .with_model = true,
-    .prompt = "写出 %zu 个与下面的材料有关、但材料没有给出答案的问题。格式：[\"…\"]。" PROMPT_END,
+    .prompt =
+        "写出 %zu "
+        "个与下面的材料有关、但材料没有给出答案的问题。格式：{\"items\":[\"…\"]}。" PROMPT_END,
+    .item_schema = "{\"type\":\"string\"}",
     .rules = negatives,
     .item = negatives_item,
 };

@@ -38,6 +38,7 @@ struct making_run {
     struct counts counts;
     int n_failed;
     bool stopped;
+    bool plain;  /* the server takes no schema */
     char *other; /* a passage of the record before, for negatives */
     size_t other_len;
     struct json_out *examples; /* of an estimate */
@@ -164,22 +165,39 @@ static enum err call_failed(struct making_run *r, enum err err, const struct why
     return ERR_OK;
 }
 
+/* One call; a server that takes no schema is asked again without one, and so from then on. */
+static enum err call_once(struct making_run *r, struct making *m, size_t i, struct str *body,
+                          struct str *reply, struct why *own)
+{
+    m->plain = r->plain;
+    enum err err = call_body(m, i, r->record, body, own);
+    if (err || over_budget(r, tokens_guess(*body)))
+        return err;
+    err = models_call(r->synth->opts.models, &r->who, "chat/completions", *body, r->record, reply,
+                      own);
+    r->counts.n_calls++;
+    return err;
+}
+
 static enum err ask_model(struct making_run *r, struct making *m, size_t i, struct why *why)
 {
-    struct str body, reply = STR("");
+    struct str body = STR(""), reply = STR("");
     const struct json *items = NULL;
     int64_t prompt = -1, completion = -1;
     struct why own = {0};
-    enum err err = call_body(m, i, r->record, &body, why);
-    if (err)
-        return err;
-    if (over_budget(r, tokens_guess(body))) {
-        r->stopped = true;
+    enum err err = call_once(r, m, i, &body, &reply, &own);
+    if (err == ERR_INVALID && !r->plain) {
+        struct why again = {0};
+        job_log(r->job, "asked again without a schema: %s", why_text(&own, err));
+        r->plain = true;
+        err = call_once(r, m, i, &body, &reply, &again);
+        r->plain = !err; /* else it was not the schema */
+        own = again;
+    }
+    if (!err && !reply.len) {
+        r->stopped = true; /* the budget is used up */
         return ERR_OK;
     }
-    err = models_call(r->synth->opts.models, &r->who, "chat/completions", body, r->record, &reply,
-                      &own);
-    r->counts.n_calls++;
     if (!err)
         err = call_items(reply, r->record, &items, &prompt, &completion, &own);
     if (err)
@@ -322,6 +340,7 @@ static enum err count_calls(struct making_run *r, const struct data_record *reco
     if (begin_making(r, record, &m, NULL))
         return ERR_OK;
     bool qa = !strcmp(m.method->takes, "qa");
+    m.plain = true; /* a schema is no text that is read */
     for (size_t i = 0; !err && i < (qa ? 1 : m.n_passages); i++) {
         err = call_body(&m, i, r->record, &body, why);
         r->counts.n_calls++;

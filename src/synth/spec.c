@@ -175,6 +175,24 @@ int64_t tokens_guess(struct str text)
     return (int64_t)(han * 7 / 10 + rest / 4 + 1);
 }
 
+/* What can be said at all: at most twice what was asked for. */
+static void put_format(const struct making *m, struct json_out *json)
+{
+    if (!m->method->item_schema)
+        return;
+    struct str schema = str_printf(
+        m->arena,
+        "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"items\",\"strict\":true,\"schema\":"
+        "{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\",\"minItems\":1,"
+        "\"maxItems\":%zu,\"items\":%s}},\"required\":[\"items\"],"
+        "\"additionalProperties\":false}}}",
+        2 * m->per_passage, m->method->item_schema);
+    if (schema.ptr) {
+        json_key(json, "response_format");
+        json_put_raw(json, schema);
+    }
+}
+
 enum err call_body(const struct making *m, size_t i, struct arena *arena, struct str *out,
                    struct why *why)
 {
@@ -211,6 +229,8 @@ enum err call_body(const struct making *m, size_t i, struct arena *arena, struct
     json_kv_real(&json, "temperature", 0.7);
     json_kv_int(&json, "seed", (int64_t)(m->seed & 0x7fffffff));
     json_kv_int(&json, "max_tokens", 2048);
+    if (!m->plain)
+        put_format(m, &json);
     json_end_object(&json);
     *out = buf_str(&buf);
     return buf_err(&buf, why);

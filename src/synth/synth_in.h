@@ -114,7 +114,8 @@ struct synth_method {
     const char *takes; /* kinds of records, "text|row" */
     const char *gives;
     bool with_model;
-    const char *prompt; /* what a model is told; its answer is a JSON list */
+    const char *prompt; /* what a model is told; its answer is {"items": [...]} */
+    const char *item_schema; /* of one of them, JSON Schema: what a model may write at all */
     /* Records by the rules, from the passages (or the question and answer) of m. */
     enum err (*rules)(struct making *m, struct why *why);
     /* One item of a model's answer for passage i. */
@@ -133,6 +134,7 @@ struct making {
     struct str other; /* a passage of another record, for negatives; may be empty */
     size_t per_passage;
     uint64_t seed;
+    bool plain;
     const struct pinyin *pinyin;
     size_t n_made;
     /* Hands a record over; `key`: what tells duplicates. */
@@ -159,7 +161,8 @@ ERR_MUST_USE enum err synth_spec_read(struct str text, struct arena *arena, stru
 /* The record as passages, or as a question and answer, in m. ERR_INVALID: nothing to work on. */
 ERR_MUST_USE enum err making_read(struct making *m, const char *kind,
                                   const struct data_record *record, struct why *why);
-/* The body of a call for a passage, and a guess of its tokens. */
+/* The body of a call for a passage, and a guess of its tokens. m->plain: without a schema, for a
+ * server that takes none. */
 ERR_MUST_USE enum err call_body(const struct making *m, size_t passage, struct arena *arena,
                                 struct str *out, struct why *why);
 int64_t tokens_guess(struct str text);

@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { serve } from './tap.mjs';
 
-const DEMO_PASSWORD = 'Kan-Yun-Ting-2026', ADMIN_PASSWORD = 'Kestrel-Lantern-58';
+export const DEMO_PASSWORD = 'Kan-Yun-Ting-2026';
+const ADMIN_PASSWORD = 'Kestrel-Lantern-58';
 const root = new URL('../..', import.meta.url).pathname;
 
 /** A person signed in: api(method, path, body) -> { status, body }. */
-async function signIn(base, name, password) {
+export async function signIn(base, name, password) {
   const json = { 'content-type': 'application/json' };
   const answer = await fetch(`${base}/api/session`, { method: 'POST', headers: json, body: JSON.stringify({ name, password }) });
   if (!answer.ok) throw new Error(`sign-in of ${name}: ${answer.status} ${await answer.text()}`);
