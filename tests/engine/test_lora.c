@@ -3,6 +3,7 @@
  * from the real model stories260K: with the adapter the model must say what the merged model says,
  * token by token, and without it what it says alone.
  */
+#include "http/http.h"
 #include "run_kit.h"
 
 #include <math.h>
@@ -234,6 +235,67 @@ TEST(requests_with_and_without_it_run_side_by_side)
     heard_free(base);
     heard_free(adapted);
     run_close(with);
+}
+
+/* The text of one completion over HTTP, or the status when it is none. */
+static struct str complete(struct engine *engine, const char *more, struct arena *arena,
+                           int *status)
+{
+    static const char *headers[] = {"Content-Type: application/json"};
+    struct http_answer answer = {0};
+    const struct json *json = NULL;
+    struct why why = {0};
+    struct http_call call = {
+        .method = "POST",
+        .url = str_printf(arena, "http://127.0.0.1:%d/v1/completions", engine_port(engine)).ptr,
+        .headers = headers,
+        .n_headers = 1,
+        .body = str_printf(arena, "{\"prompt\":\"\",\"max_tokens\":%d,\"temperature\":0%s}", TOKENS,
+                           more),
+        .connect_ms = 5000,
+        .total_ms = 60000,
+        .most = 1 << 20};
+    CHECK_OK(http_fetch(&call, arena, &answer, &why), &why);
+    CHECK_OK(json_parse(answer.body, arena, &json, &why), &why);
+    *status = answer.status;
+    return answer.status == 200
+               ? json_get_str(json_at(json_get(json, "choices"), 0), "text", STR(""))
+               : str_copy(arena, json_get_str(json_get(json, "error"), "message", STR("")));
+}
+
+TEST(a_request_names_it_over_http)
+{
+    NEED_FILES();
+    struct run_adapter town = {"town", files.adapter};
+    struct engine_opts opts = {.alias = "m",
+                               .run = {.model = files.model,
+                                       .threads = 1,
+                                       .slots = 2,
+                                       .cache_k = "f32",
+                                       .cache_v = "f32",
+                                       .flash = "off",
+                                       .adapters = &town,
+                                       .n_adapters = 1}};
+    struct engine *engine = NULL;
+    struct why why = {0};
+    int status = 0;
+    struct run *with = open_model(files.model, files.adapter);
+    struct heard *adapted = tell(with, &(struct run_lora){"town", 1}), *base = tell(with, NULL);
+    run_close(with);
+    struct arena *arena = arena_new(16 << 20);
+    CHECK_OK(engine_open(&opts, &engine, &why), &why);
+    if (engine) {
+        CHECK_STR(complete(engine, "", arena, &status), base->choice[0].text);
+        CHECK_STR(complete(engine, ",\"lora\":[{\"name\":\"town\",\"scale\":1}]", arena, &status),
+                  adapted->choice[0].text);
+        struct str words = complete(engine, ",\"lora\":[{\"name\":\"village\"}]", arena, &status);
+        CHECK(str_find(words, STR("village")) != STR_NPOS);
+        CHECK_EQ(status, 400);
+    }
+    engine_close(engine, 1000);
+    arena_free(arena);
+    heard_free(adapted);
+    heard_free(base);
 }
 
 TEST(an_adapter_of_another_model_is_refused)
