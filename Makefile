@@ -63,8 +63,8 @@ bench: build
 	@tools/install bench
 	@bench/run $(BUILD)
 
-# The package's llama.cpp must not depend on the processor it was built on.
-DEB_LLAMA := $(if $(filter x86_64,$(shell uname -m)),x86-64-v3,native)
+# The package runs on every processor of its kind, whatever it was built on.
+DEB_LLAMA := $(if $(filter x86_64,$(shell uname -m)),x86-64,arm64)
 deb: build
 	@LLAMA_ARCH=$(DEB_LLAMA) tools/llama
 	@[ -f build-deb/build.ninja ] || meson setup build-deb -Dllama_arch=$(DEB_LLAMA)

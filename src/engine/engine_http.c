@@ -8,6 +8,7 @@
 #include "core/time.h"
 #include "core/utf8.h"
 #include "engine/prompt.h"
+#include "engine/kernels.h"
 #include "engine/serve.h"
 
 #define MOST_BODY ((size_t)16 << 20)
@@ -570,6 +571,7 @@ static enum err props(struct http_request *req, struct http_response *res, struc
     json_kv_bool(out, "chat", engine->chat_words == NULL && info->kind == RUN_GENERATE);
     json_kv_c(out, "chat_error", engine->chat_words);
     json_kv_str(out, "chat_template", info->chat_template);
+    json_kv_c(out, "kernels", kernels_name());
     json_kv_c(out, "version", YICHENG_VERSION);
     json_end_object(out);
     return ERR_OK;

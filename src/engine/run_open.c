@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/pool.h"
 #include "engine/gguf.h"
+#include "engine/kernels.h"
 #include "engine/run_in.h"
 
 #define RUN_MEMORY     ((size_t)64 << 20) /* the names, the texts, the tables of pieces */
@@ -458,7 +459,7 @@ enum err run_open(const struct run_opts *opts, struct run **out, struct why *why
     LOG_INFO("model loaded", LOG_STR("name", run->info.name),
              LOG_STR("architecture", run->info.architecture), LOG_I("bytes", run->info.bytes),
              LOG_I("context", run->info.context), LOG_I("slots", run->info.slots),
-             LOG_I("threads", run->info.threads));
+             LOG_I("threads", run->info.threads), LOG_S("kernels", kernels_name()));
     *out = run;
     return ERR_OK;
 }
