@@ -7,9 +7,10 @@
 #include "data/room.h"
 
 #define MOST_SHOWN   100
-#define MOST_MEMBERS 5
-#define MOST_SIZES   32  /* 2, 3-4, 5-8 ... */
-#define EXCERPT      240 /* bytes of a text */
+#define MOST_FROM    1000
+#define MOST_MEMBERS 8
+#define MOST_SIZES   32   /* 2, 3-4, 5-8 ... */
+#define EXCERPT      1200 /* bytes of a text */
 
 struct member {
     struct str id, text;
@@ -170,21 +171,26 @@ static void put_top(const struct clusters *c, struct json_out *out)
 }
 
 enum err data_clusters_json(struct data *data, const struct ops_identity *who, struct str name,
-                            int64_t number, struct str field, size_t limit, struct arena *arena,
-                            struct json_out *out, struct why *why)
+                            int64_t number, struct str field, size_t from, size_t limit,
+                            struct arena *arena, struct json_out *out, struct why *why)
 {
     struct data_reader *reader = NULL;
-    struct clusters c = {.arena = arena, .limit = limit};
+    struct clusters c = {.arena = arena, .limit = from + limit};
     if (limit < 1 || limit > MOST_SHOWN)
         return err_set(why, ERR_INVALID, "1 to %d clusters are shown", MOST_SHOWN);
+    if (from > MOST_FROM)
+        return err_set(why, ERR_INVALID, "the %d largest clusters can be looked at", MOST_FROM);
     enum err err = record_path_check(field, why);
     if (!err)
         err = data_reader_open(data, who, name, number, &reader, why);
-    c.top = err ? NULL : arena_array(arena, struct cluster, limit + 1);
+    c.top = err ? NULL : arena_array(arena, struct cluster, from + limit + 1);
     if (!err && !c.top)
         err = err_set(why, ERR_NO_MEMORY, "could not hold the clusters");
     if (!err)
         err = look(reader, field, &c, count, why);
+    from = from < c.n ? from : c.n; /* those before were shown */
+    c.top += from;
+    c.n -= from;
     if (!err && c.n)
         err = look(reader, field, &c, show, why);
     if (!err) {

@@ -276,7 +276,14 @@ struct ended {
     struct map reasons;
 };
 
-/* Words without what differs from record to record: figures and quoted values. */
+/* Of a figure ("0.97") or the id of a record ("0dc74d68-587"). */
+static bool in_figure(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+           c == '-';
+}
+
+/* Words without what differs from record to record: figures, ids and quoted values. */
 static struct str pattern(struct str words, struct arena *arena)
 {
     struct buf out;
@@ -287,11 +294,13 @@ static struct str pattern(struct str words, struct arena *arena)
         if (end != STR_NPOS) {
             buf_add_c(&out, "\"…\"");
             i = end;
-        } else if (c >= '0' && c <= '9') {
-            buf_char(&out, 'N');
-            while (i + 1 < words.len && ((words.ptr[i + 1] >= '0' && words.ptr[i + 1] <= '9') ||
-                                         words.ptr[i + 1] == '.'))
-                i++;
+        } else if (in_figure(c)) {
+            bool figure = false;
+            size_t from = i;
+            for (; i < words.len && in_figure(words.ptr[i]); i++)
+                figure |= words.ptr[i] >= '0' && words.ptr[i] <= '9';
+            buf_add(&out, figure ? STR("N") : str_slice(words, from, i));
+            i--;
         } else {
             buf_char(&out, c);
         }

@@ -210,7 +210,7 @@ static enum err do_clusters(struct data_command *c, struct why *why)
     enum err err = number_of(c->number, &number, why);
     if (!err)
         err = data_clusters_json(c->center->data, &c->center->system, str_c(c->argv[0]), number,
-                                 c->field ? str_c(c->field) : STR("duplicates"), 20, c->arena,
+                                 c->field ? str_c(c->field) : STR("duplicates"), 0, 20, c->arena,
                                  &c->out, why);
     return err ? err : print_json(c, why);
 }

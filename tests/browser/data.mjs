@@ -240,6 +240,39 @@ export function data(world) {
     await context.close();
   });
 
+  test('near duplicates are found, laid side by side, and the one that was chosen stays', async () => {
+    const { context, page, faults } = await steward(world);
+    await page.goto(`${world.url}/console/datasets/citizen-messages`);
+    await page.click('.page-actions a:has-text("近似重复")');
+    await page.click('button:has-text("查找近似重复")');
+    await page.locator('.cluster').first().waitFor({ timeout: 60_000 });
+    const differing = page.locator('.cluster', { has: page.locator('ins, del') }).first();
+    const members = differing.locator('.member');
+    assert.equal(await members.count(), 2);
+    assert.ok(await members.locator('.diff-text ins, .diff-text del').count());
+    const going = await differing.locator('.member-stays .diff-text').innerText();
+    const other = differing.locator('.member:not(.member-stays)');
+    await other.locator('input[type=radio]').check();
+    await differing.locator('.badge', { hasText: '已改选' }).waitFor();
+    const staying = await differing.locator('.member-stays .diff-text').innerText();
+    assert.notEqual(staying, going);
+    const groups = await page.locator('.cluster').count();
+    await page.locator('.cluster', { hasNot: page.locator('.badge') }).last().getByText('不算重复，全部保留').click();
+    await page.locator('.figure', { hasText: '将去掉' }).locator('dd', { hasText: String(groups - 1) }).waitFor();
+    assert.equal(await overflow(page), 0);
+    await page.click('.decide button');
+    await page.click('.el-message-box button:has-text("生成新版本")');
+    await page.waitForURL('**/console/data_runs/*');
+    await page.locator('table.steps-table tbody tr', { hasText: 'survivors' }).locator('button.link', { hasText: String(groups - 1) }).waitFor({ timeout: 60_000 });
+    const { items } = await api(page, 'GET', '/api/datasets/citizen-messages/records?limit=200');
+    const bare = (words) => words.replace(/\s/g, '');
+    const texts = items.map((one) => bare(one.text));
+    assert.ok(texts.includes(bare(staying)) && !texts.includes(bare(going)), `${going} / ${staying}`);
+    assert.ok(items.every((one) => !('duplicates' in one)));
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+
   test('the reference lists every operator and finds one by what it is for', async () => {
     const { context, page, faults } = await steward(world);
     await page.goto(`${world.url}/console/data_operators`);

@@ -306,7 +306,7 @@ TEST(marked_clusters_are_counted_and_shown)
                                "'minhash_dedup','mode':'mark','into':'like','keep':'first'}]}",
                                ""));
     ASK(r, shown,
-        data_clusters_json(r.data, &r.who, STR("b"), 0, STR("like"), 1, r.arena, &json, &why));
+        data_clusters_json(r.data, &r.who, STR("b"), 0, STR("like"), 0, 1, r.arena, &json, &why));
     CHECK_EQ(json_get_int(shown, "n_records", 0), 6);
     CHECK_EQ(json_get_int(shown, "n_clusters", 0), 2);
     CHECK_EQ(json_get_int(shown, "n_members", 0), 5);
@@ -320,7 +320,15 @@ TEST(marked_clusters_are_counted_and_shown)
     CHECK(!json_get_bool(json_at(members, 2), "keep", true));
     CHECK_STR(json_get_str(json_at(members, 2), "text", STR("")), "同一段话，");
     ASK(r, shown,
-        data_clusters_json(r.data, &r.who, STR("a"), 0, STR("like"), 5, r.arena, &json, &why));
+        data_clusters_json(r.data, &r.who, STR("b"), 0, STR("like"), 1, 5, r.arena, &json, &why));
+    CHECK_EQ(json_len(json_get(shown, "clusters")), 1);
+    CHECK_EQ(json_get_int(json_at(json_get(shown, "clusters"), 0), "size", 0), 2);
+    CHECK_EQ(json_get_int(shown, "n_clusters", 0), 2);
+    ASK(r, shown,
+        data_clusters_json(r.data, &r.who, STR("b"), 0, STR("like"), 9, 5, r.arena, &json, &why));
+    CHECK_EQ(json_len(json_get(shown, "clusters")), 0);
+    ASK(r, shown,
+        data_clusters_json(r.data, &r.who, STR("a"), 0, STR("like"), 0, 5, r.arena, &json, &why));
     CHECK_EQ(json_get_int(shown, "n_clusters", 9), 0);
     DONE(r);
 }

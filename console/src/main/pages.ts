@@ -34,6 +34,7 @@ export const pages: ConsolePage[] = [
   { path: '/pipelines/:id', title: () => tr('处理流程', 'Pipeline'), needs: ['data.read'], group: '', component: () => import('../data/PipelineEditor.vue') },
   { path: '/data_runs/:id', title: () => tr('处理任务', 'Run'), needs: ['jobs.read'], group: '', component: () => import('../data/DataRun.vue') },
   { path: '/data_operators', title: () => tr('算子', 'Operators'), needs: ['data.read'], group: 'data', component: () => import('../data/Operators.vue') },
+  { path: '/near_duplicates', title: () => tr('近似重复', 'Near duplicates'), needs: ['data.read'], group: 'data', component: () => import('../data/NearDuplicates.vue') },
   { path: '/synthesis', title: () => tr('数据合成', 'Synthesis'), needs: ['data.read'], group: 'data', component: () => import('../synth/Synthesis.vue') },
   { path: '/mixing', title: () => tr('数据配比', 'Mixing'), needs: ['data.read'], group: 'data', component: () => import('../data/Mix.vue') },
   { path: '/annotation', title: () => tr('数据标注', 'Annotation'), needs: ['annotate.work', 'annotate.review', 'annotate.manage'], group: 'data', component: () => import('../annotate/Projects.vue') },
