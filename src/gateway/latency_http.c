@@ -97,13 +97,8 @@ static void put_row(struct json_out *out, const struct latency_filter *f,
                     const struct latency_row *row)
 {
     const struct str names[N_BYS] = {row->tenant, row->model, row->application};
-    char time[TIME_TEXT];
     json_begin_object(out);
-    json_key(out, "at");
-    if (f->step == LATENCY_STEP_NONE)
-        json_put_null(out);
-    else
-        json_put_c(out, time_format(row->at_ms, time));
+    json_kv_time(out, "at", row->at_ms);
     for (size_t i = 0; i < N_BYS; i++)
         if (f->by & bys[i].bit)
             json_kv_str(out, bys[i].name, names[i]);
@@ -119,7 +114,6 @@ static enum err show(struct http_request *req, struct http_response *res, struct
     struct latency_filter f;
     struct latency_row **rows;
     size_t n = 0;
-    char time[TIME_TEXT];
     if (!gateway->latency)
         return err_set(why, ERR_UNSUPPORTED, "no times of calls are kept");
     enum err err = read_filter(req, &f, why);
@@ -131,8 +125,8 @@ static enum err show(struct http_request *req, struct http_response *res, struct
     if (!err) {
         struct json_out *out = http_json(res);
         json_begin_object(out);
-        json_kv_c(out, "from_at", time_format(f.from_ms, time));
-        json_kv_c(out, "to_at", time_format(f.to_ms, time));
+        json_kv_time(out, "from_at", f.from_ms);
+        json_kv_time(out, "to_at", f.to_ms);
         json_key(out, "items");
         json_begin_array(out);
         for (size_t i = 0; i < n; i++)

@@ -8,6 +8,7 @@ import { DEMO_PASSWORD, missing, startCenter } from './center.mjs';
 import { data } from './data.mjs';
 import { metering } from './metering.mjs';
 import { models } from './models.mjs';
+import { pages } from './pages.mjs';
 import { release } from './release.mjs';
 import { residents } from './residents.mjs';
 import { stewards } from './stewards.mjs';
@@ -31,4 +32,5 @@ if (why) {
   administrators(world);
   stewards(world);
   annotate(world);
+  pages(world);
 }

@@ -1,6 +1,7 @@
 /* Annotation, by keyboard: two people label, differ in one item, a third decides; a reviewer returns and accepts; a version comes out. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { barriers } from './axe.mjs';
 import { changePassword, overflow, signIn, visit } from './browser.mjs';
 
 const SECOND = 'walk-annotator';
@@ -102,6 +103,7 @@ export function annotate(world) {
     await page.click('button:has-text("开始标注")');
     await page.locator('.span-text', { hasText: '紫藤路口' }).waitFor();
     await shot(page, 'annotate-work');
+    assert.deepEqual(await barriers(page), []);
     assert.equal(await overflow(page), 0);
     await page.keyboard.press('Enter');
     await page.locator('.field-error', { hasText: '还没有填' }).waitFor();
@@ -147,6 +149,7 @@ export function annotate(world) {
     await page.locator('.said', { hasText: '#2' }).waitFor();
     assert.doesNotMatch(await page.locator('.work-side').innerText(), /演示标注员|第二标注员/);
     await shot(page, 'annotate-disputes');
+    assert.deepEqual(await barriers(page), []);
     assert.equal(await overflow(page), 0);
     const answers = await page.locator('.said').allInnerTexts();
     await page.keyboard.press(String(answers.findIndex((words) => words.includes('咨询')) + 1));
@@ -185,6 +188,7 @@ export function annotate(world) {
     await one.page.mouse.up();
     await one.page.locator('.piece.marked', { hasText: '紫藤路口' }).waitFor();
     await shot(one.page, 'annotate-spans');
+    assert.deepEqual(await barriers(one.page), []);
     assert.equal(await overflow(one.page), 0);
     await one.page.keyboard.press('Enter');
     await one.page.locator('.span-text', { hasText: '居住证' }).waitFor();
@@ -201,6 +205,7 @@ export function annotate(world) {
     await two.page.goto(`${world.url}/console/annotation/${projects.second}/review`);
     await two.page.locator('.span-text .marked', { hasText: '紫藤路口' }).waitFor();
     await shot(two.page, 'annotate-review');
+    assert.deepEqual(await barriers(two.page), []);
     await two.page.keyboard.press('Enter');
     await two.page.locator('.span-text', { hasText: '居住证' }).waitFor();
     await two.page.keyboard.press('r');

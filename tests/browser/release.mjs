@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { barriers } from './axe.mjs';
 import { changePassword, overflow, signIn, visit } from './browser.mjs';
 
 const lines = (n) => Array.from({ length: n }, (_, i) => JSON.stringify({ text: `第${i}条 本市行政区域内的供水用水活动，适用本办法第${(i * 7919) % 1000}项的规定，用户应当按期缴纳水费。` })).join('\n');
 
 /** Pictures of the pages for those who want to look: RELEASE_SHOTS names a folder. */
+/* At every station: no barrier; a picture for who wants to look. */
 async function picture(page, name) {
+  assert.deepEqual(await barriers(page), [], name);
   const folder = process.env.RELEASE_SHOTS;
   if (!folder) return;
   mkdirSync(folder, { recursive: true });

@@ -129,6 +129,7 @@ export function whyWords(given: string): string {
     [/^(\S+) (\S+) is below (\S+)$/, '$1 为 $2，低于下限 $3'],
     [/^(\S+) (\S+) is above (\S+)$/, '$1 为 $2，高于上限 $3'],
     [/^one of (\S+) that are alike; (.*) stays$/, '$1 条相近，保留 $2'],
+    [/^like (\S+), which stays$/, '与 $1 相近，保留后者'],
     [/^the same text came before$/, '与前面的记录完全相同'],
     [/^its group has enough$/, '该组数量已够'],
     [/^not in the mixture$/, '未进入配比'],
