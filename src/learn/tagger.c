@@ -1,210 +1,262 @@
-/* Reading a tagger and asking it. */
+/* Asking a tagger: scores, the search, spans. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/arena.h"
-#include "core/hash.h"
 #include "core/utf8.h"
 #include "learn/tagger_in.h"
 
-/* ---- lines and features ---- */
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
-static uint32_t folded(uint32_t c)
+/* ---- scores ---- */
+
+/* The rows that tell of the characters of a line, by group; with those of its pads. */
+struct rows {
+    const int8_t *one[LINE_PAD], *two[LINE_PAD], *three[LINE_PAD];
+};
+
+static inline const int8_t *rows_of(const struct tagger_table *table, uint32_t key, size_t rows)
 {
-    c = utf8_halfwidth(c);
-    if (c >= '0' && c <= '9')
-        return '0';
-    return c >= 'A' && c <= 'Z' ? c | 32 : c;
+    return table->rows + tagger_rows(table, key) * rows * TAGS;
 }
 
-enum { SORT_NONE, SORT_DIGIT, SORT_LETTER, SORT_MARK, SORT_DOT, SORT_HAN, SORT_OTHER };
-
-static uint8_t sort_of(uint32_t c)
+/* The numbers of rows stand here as constants, for straight loops; tagger_shapes has them too. */
+static void look_up(const struct tagger *t, const struct tagger_line *line, struct rows *out)
 {
-    if (c == '0')
-        return SORT_DIGIT;
-    if (c >= 'a' && c <= 'z')
-        return SORT_LETTER;
-    if (c < 0x80)
-        return SORT_MARK;
-    if (c == 0xB7 || c == 0x2022 || c == 0x30FB)
-        return SORT_DOT;
-    return c >= 0x4E00 && c < 0xA000 ? SORT_HAN : SORT_OTHER;
+    ptrdiff_t n = (ptrdiff_t)line->n;
+    for (ptrdiff_t i = -3; i < n + 3; i++)
+        out->one[i + 3] = rows_of(&t->tables[GROUP_ONE], tagger_key(line, GROUP_ONE, i), 7);
+    for (ptrdiff_t i = -2; i < n + 1; i++)
+        out->two[i + 3] = rows_of(&t->tables[GROUP_TWO], tagger_key(line, GROUP_TWO, i), 4);
+    for (ptrdiff_t i = -2; i < n; i++)
+        out->three[i + 3] = rows_of(&t->tables[GROUP_THREE], tagger_key(line, GROUP_THREE, i), 3);
 }
 
-void tagger_marks_set(struct tagger_marks *marks)
+/* Row r of the k rows of a group tells of the character first + r behind the key's own. */
+static inline void rows_at(const struct tagger *t, const struct tagger_line *line, size_t i,
+                           const struct rows *rows, uint32_t marks, uint32_t sorts,
+                           const int8_t *out[FEATURES])
 {
-    memset(marks->bits, 0, sizeof marks->bits);
-    for (size_t i = 0; i < marks->n; i++)
-        if (marks->chars[i] < 0x10000)
-            marks->bits[marks->chars[i] >> 6] |= 1ULL << (marks->chars[i] & 63);
+    const struct tagger_table *tables = t->tables;
+    uint64_t here = line->chars[i + TAGGER_WINDOW];
+    for (size_t r = 0; r < 7; r++)
+        *out++ = rows->one[i + 6 - r] + r * TAGS;
+    for (size_t r = 0; r < 4; r++)
+        *out++ = rows->two[i + 4 - r] + r * TAGS;
+    for (size_t r = 0; r < 3; r++)
+        *out++ = rows->three[i + 3 - r] + r * TAGS;
+    *out++ = rows_of(&tables[GROUP_AROUND], tagger_key(line, GROUP_AROUND, (ptrdiff_t)i), 1);
+    *out++ = rows_of(&tables[GROUP_MARKED],
+                     tagger_key_of(GROUP_MARKED, (uint64_t)marks << 21 | here), 1);
+    *out++ = tables[GROUP_SORTS].rows + t->sort_rows[sorts] * (size_t)TAGS;
+    *out++ = tables[GROUP_MARKS].rows + t->mark_rows[marks] * (size_t)TAGS;
+    *out = tables[GROUP_NEAR].rows + t->near_rows[tagger_near(marks)] * (size_t)TAGS;
 }
 
-static bool ends_line(uint32_t c)
+typedef int8_t row8 __attribute__((vector_size(TAGS), aligned(1)));
+typedef int16_t row16 __attribute__((vector_size(TAGS * 2), aligned(2)));
+
+static void sum_rows(const int8_t *const rows[FEATURES], int16_t out[TAGS])
 {
-    return c == '\n' || c == 0x3002 || c == 0xFF01 || c == 0xFF1F || c == '!' || c == '?';
+    row16 sum = {0};
+    for (size_t k = 0; k < FEATURES; k++)
+        sum += __builtin_convertvector(*(const row8 *)rows[k], row16);
+    *(row16 *)out = sum;
 }
 
-bool tagger_line_next(const struct tagger_marks *marks, struct str text, size_t *at,
-                      struct tagger_line *line)
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void sum_rows_avx2(const int8_t *const rows[FEATURES],
+                                                          int16_t out[TAGS])
 {
-    size_t n = 0, here = *at;
-    if (here >= text.len)
-        return false;
-    for (uint32_t c = 0; here < text.len && n < TAGGER_MOST_LINE && !ends_line(c); n++) {
-        size_t i = n + TAGGER_WINDOW;
-        line->at[n] = here;
-        c = folded(utf8_next(text, &here));
-        line->chars[i] = c;
-        line->sorts[i] = sort_of(c);
-        line->marked[i] = c < 0x10000 && marks->bits[c >> 6] >> (c & 63) & 1;
+    __m256i sum = _mm256_setzero_si256();
+    for (size_t k = 0; k < FEATURES; k++)
+        sum = _mm256_add_epi16(
+            sum, _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)rows[k])));
+    _mm256_storeu_si256((__m256i *)(void *)out, sum);
+}
+#endif
+
+void tagger_score(const struct tagger *tagger, const struct tagger_line *line, tag_scores scores)
+{
+    struct rows rows;
+    const int8_t *at[FEATURES];
+    void (*add)(const int8_t *const *, int16_t *) = sum_rows;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2"))
+        add = sum_rows_avx2;
+#endif
+    uint32_t marks = 0, sorts = 0;
+    for (size_t k = 0; k < 2 * TAGGER_WINDOW; k++) /* but the last, which the loop adds */
+        marks = marks << 1 | line->marked[k];
+    for (size_t k = 1; k < TAGGER_WINDOW + 2; k++)
+        sorts = sorts << 3 | line->sorts[k];
+    look_up(tagger, line, &rows);
+    for (size_t i = 0; i < line->n; i++) {
+        marks = (marks << 1 | line->marked[i + 2 * TAGGER_WINDOW]) & ((1u << MARKS_BITS) - 1);
+        sorts = (sorts << 3 | line->sorts[i + TAGGER_WINDOW + 2]) & ((1u << SORTS_BITS) - 1);
+        rows_at(tagger, line, i, &rows, marks, sorts, at);
+        add(at, scores[i]);
     }
-    line->at[n] = here;
-    line->n = n;
-    for (size_t k = 0; k < TAGGER_WINDOW; k++) {
-        size_t after = n + TAGGER_WINDOW + k;
-        line->chars[k] = 1;
-        line->chars[after] = 2;
-        line->sorts[k] = line->sorts[after] = SORT_NONE;
-        line->marked[k] = line->marked[after] = false;
-    }
-    *at = here;
-    return true;
-}
-
-static inline uint32_t key_of(uint64_t id, uint64_t value)
-{
-    uint64_t x = (id << 56 ^ value) * 0x9E3779B97F4A7C15U;
-    x ^= x >> 32;
-    x *= 0xD6E8FEB86659FD93U;
-    return (uint32_t)(x >> 32) | 1;
-}
-
-void tagger_keys(const struct tagger_line *line, size_t i, uint32_t keys[FEATURES])
-{
-    const uint32_t *at = line->chars + i + TAGGER_WINDOW;
-    const uint8_t *sorts = line->sorts + i + TAGGER_WINDOW;
-    const bool *marked = line->marked + i + TAGGER_WINDOW;
-    uint64_t b = at[-2], c = at[-1], d = at[0], e = at[1], f = at[2], all = 0, near = 0;
-    for (int k = -2; k <= 2; k++)
-        near = near * 8 + sorts[k];
-    for (int k = -3; k <= 3; k++)
-        all = all * 2 + marked[k];
-    keys[0] = key_of(1, b);
-    keys[1] = key_of(2, c);
-    keys[2] = key_of(3, d);
-    keys[3] = key_of(4, e);
-    keys[4] = key_of(5, f);
-    keys[5] = key_of(6, b << 21 | c);
-    keys[6] = key_of(7, c << 21 | d);
-    keys[7] = key_of(8, d << 21 | e);
-    keys[8] = key_of(9, e << 21 | f);
-    keys[9] = key_of(10, c << 21 | e);
-    keys[10] = key_of(11, b * 0x1000003 ^ c << 42 ^ d << 21);
-    keys[11] = key_of(12, c * 0x1000003 ^ d << 42 ^ e << 21);
-    keys[12] = key_of(13, d * 0x1000003 ^ e << 42 ^ f << 21);
-    keys[13] = key_of(14, near);
-    keys[14] = key_of(15, all);
-    keys[15] = key_of(16, all >> 2 & 31);
-    keys[16] = key_of(17, all << 21 | d);
-    keys[17] = key_of(18, (all >> 3 & 1) << 42 | d << 21 | e);
-    keys[18] = key_of(19, (all >> 4 & 1) << 42 | c << 21 | d);
-    keys[19] = key_of(20, at[-3]);
-    keys[20] = key_of(21, at[3]);
+    memset(scores[line->n], 0, sizeof scores[0]);
 }
 
 /* ---- the search ---- */
 
 bool tag_follows(unsigned before, unsigned tag)
 {
-    enum tag_place left = before == TAGS ? TAG_OUTSIDE : tag_place(before), right = tag_place(tag);
+    enum tag_place left = before == TAG_START ? TAG_OUTSIDE : tag_place(before);
+    enum tag_place right = tag_place(tag);
     if (left == TAG_FIRST || left == TAG_INNER)
-        return (right == TAG_INNER || right == TAG_LAST) && (before - 1) / 3 == (tag - 1) / 3;
+        return (right == TAG_INNER || right == TAG_LAST) && tag_kind(before) == tag_kind(tag);
     return right != TAG_INNER;
 }
 
-typedef int8_t row8 __attribute__((vector_size(TAGS), aligned(1)));
-typedef int16_t row16 __attribute__((vector_size(TAGS * 2), aligned(2)));
+/*
+ * Eight lanes: a kind each in the first five; lane 5 of `last` is outside, so that `last` holds all
+ * tags behind which something new may begin. What cannot be is WORST. Values are kept relative to
+ * outside and within MOST: no sum of a step is below 2 * WORST less twice FEATURES * 127 and
+ * TAGGER_FOLLOW and MOST, which an int16_t holds.
+ */
+typedef int16_t lanes __attribute__((vector_size(16)));
+typedef int16_t loose_lanes __attribute__((vector_size(16), aligned(2)));
+#define CLOSED 6
+#define WORST  (-8000)
+#define MOST   8000
 
-void tagger_score(const struct tagger *tagger, const struct tagger_line *line,
-                  tag_scores scores[TAGGER_MOST_LINE])
+struct tagger_steps {
+    lanes to_first[CLOSED + 1], to_last[CLOSED + 1]; /* from lane p of `last`; from the start */
+    lanes first_inner, inner_inner, first_last, inner_last;
+};
+struct state {
+    lanes first, inner, last;
+};
+/* Where the best way to each tag came from: a lane of `last`, or FROM_FIRST, FROM_INNER. */
+enum { FROM_FIRST = 8, FROM_INNER };
+struct came {
+    lanes first, inner, last;
+};
+
+static inline lanes splat(int v)
 {
-    uint32_t keys[FEATURES];
-    for (size_t i = 0; i < line->n; i++) {
-        row16 sum = {0};
-        tagger_keys(line, i, keys);
-        for (size_t k = 0; k < FEATURES; k++) {
-            uint32_t at = keys[k] * 0x9E3779B1U >> 7 & tagger->mask;
-            while (tagger->keys[at] && tagger->keys[at] != keys[k])
-                at = (at + 1) & tagger->mask;
-            if (tagger->keys[at])
-                sum += __builtin_convertvector(*(const row8 *)tagger->rows[at], row16);
-        }
-        *(row16 *)scores[i] = sum;
+    int16_t x = (int16_t)v;
+    return (lanes){x, x, x, x, x, x, x, x};
+}
+
+static inline lanes choose(lanes mask, lanes a, lanes b)
+{
+    return (a & mask) | (b & ~mask);
+}
+
+static inline lanes within(lanes a)
+{
+    a = choose(a > splat(-MOST), a, splat(-MOST));
+    return choose(a < splat(MOST), a, splat(MOST));
+}
+
+static inline lanes load(const int16_t *p)
+{
+    return *(const loose_lanes *)p;
+}
+
+/* From the best ways to the tags of one character to those of the next. */
+static inline void step(const struct tagger_steps *t, const int16_t *scores, struct state *s,
+                        struct came *came)
+{
+    lanes first = splat(INT16_MIN), last = first, from_first = splat(0), from_last = from_first;
+    for (int p = 0; p < CLOSED; p++) {
+        lanes v = splat(s->last[p]), a = v + t->to_first[p], b = v + t->to_last[p];
+        lanes better_a = a > first, better_b = b > last;
+        first = choose(better_a, a, first);
+        last = choose(better_b, b, last);
+        from_first = choose(better_a, splat(p), from_first);
+        from_last = choose(better_b, splat(p), from_last);
+    }
+    lanes a = s->first + t->first_inner, b = s->inner + t->inner_inner;
+    lanes c = s->first + t->first_last, d = s->inner + t->inner_last;
+    lanes longer = b > a, longer_end = d > c, joined = choose(longer_end, d, c);
+    lanes joins = joined > last;
+    came->first = from_first;
+    came->inner = choose(longer, splat(FROM_INNER), splat(FROM_FIRST));
+    came->last = choose(joins, choose(longer_end, splat(FROM_INNER), splat(FROM_FIRST)), from_last);
+    s->first = first + load(scores);
+    s->inner = choose(longer, b, a) + load(scores + TAGGER_KINDS);
+    s->last = choose(joins, joined, last) + load(scores + 2 * TAGGER_KINDS);
+    lanes base = splat(s->last[CLOSED - 1]);
+    s->first = within(s->first - base);
+    s->inner = within(s->inner - base);
+    s->last = within(s->last - base);
+}
+
+static unsigned tag_in_lane(unsigned lane)
+{
+    return 2 * TAGGER_KINDS + lane; /* last of a kind, or outside */
+}
+
+void tagger_search(const struct tagger *t, size_t n, unsigned before, tag_scores scores,
+                   struct tagger_path *out)
+{
+    struct came came[TAGGER_MOST_LINE];
+    struct state s = {splat(WORST), splat(WORST), splat(WORST)};
+    unsigned lane = before == TAG_START ? CLOSED : before - 2 * TAGGER_KINDS;
+    s.first = within(t->steps->to_first[lane] + load(scores[0]));
+    s.last = within(t->steps->to_last[lane] + load(scores[0] + 2 * TAGGER_KINDS));
+    for (size_t i = 1; i < n; i++)
+        step(t->steps, scores[i], &s, &came[i]);
+    unsigned best = CLOSED - 1;
+    for (unsigned k = 0; k < t->n_kinds; k++)
+        if (s.last[k] > s.last[best])
+            best = k;
+    unsigned tag = tag_in_lane(best);
+    for (size_t i = n; i-- > 0;) {
+        enum tag_place place = tag_place(tag);
+        unsigned kind = tag_kind(tag);
+        out->tags[i] = (uint8_t)tag;
+        if (!i)
+            break;
+        const lanes *from = place == TAG_FIRST   ? &came[i].first
+                            : place == TAG_INNER ? &came[i].inner
+                                                 : &came[i].last;
+        unsigned by = (unsigned)(*from)[place == TAG_OUTSIDE ? CLOSED - 1 : kind];
+        tag = by == FROM_FIRST   ? tag_of(kind, TAG_FIRST)
+              : by == FROM_INNER ? tag_of(kind, TAG_INNER)
+                                 : tag_in_lane(by);
     }
 }
 
-/* Tags behind which a new span or nothing may come. */
-static const uint8_t closed[] = {0, 3, 6, 9, 12, 15};
-
-#define WORST (-1000000)
-
-static int32_t best_of(const int32_t *left, const struct tagger *t, const uint8_t *tags, size_t n,
-                       unsigned tag, uint8_t *from)
+static int16_t weight(const struct tagger *t, unsigned before, unsigned tag)
 {
-    int32_t best = INT32_MIN;
-    for (size_t k = 0; k < n; k++) {
-        int32_t sum = left[tags[k]] + t->follow[tags[k]][tag];
-        if (sum > best) {
-            best = sum;
-            *from = tags[k];
-        }
-    }
-    return best;
+    bool there = tag == TAG_NONE || tag_kind(tag) < t->n_kinds;
+    bool left = before >= TAG_NONE || tag_kind(before) < t->n_kinds;
+    return there && left && tag_follows(before, tag) ? t->follow[before][tag] : WORST;
 }
 
-void tagger_search(const struct tagger *t, const struct tagger_line *line,
-                   tag_scores scores[TAGGER_MOST_LINE], struct tagger_path *out)
+bool tagger_steps_set(struct tagger *t)
 {
-    uint8_t from[TAGGER_MOST_LINE][TAGS];
-    int32_t rows[2][TAGS];
-    unsigned n_tags = 1 + 3 * (unsigned)t->n_kinds;
-    size_t n_closed = 1 + t->n_kinds;
-    for (unsigned q = 0; q < TAGS; q++)
-        rows[0][q] = q < n_tags && tag_follows(TAGS, q) ? t->follow[TAGS][q] + scores[0][q] : WORST;
-    for (size_t i = 1; i < line->n; i++) {
-        const int32_t *left = rows[(i - 1) & 1];
-        int32_t *right = rows[i & 1];
-        for (unsigned q = 0; q < n_tags; q++) {
-            uint8_t inside[2] = {(uint8_t)(q - 1), (uint8_t)q}, other = 0;
-            enum tag_place place = tag_place(q);
-            if (place == TAG_INNER) {
-                right[q] = best_of(left, t, inside, 2, q, &from[i][q]) + scores[i][q];
-                continue;
-            }
-            int32_t best = best_of(left, t, closed, n_closed, q, &from[i][q]);
-            if (place == TAG_LAST) {
-                inside[0] = (uint8_t)(q - 2);
-                inside[1] = (uint8_t)(q - 1);
-                int32_t joined = best_of(left, t, inside, 2, q, &other);
-                if (joined > best) {
-                    best = joined;
-                    from[i][q] = other;
-                }
-            }
-            right[q] = best + scores[i][q];
+    struct tagger_steps *s = aligned_alloc(64, (sizeof *s + 63) / 64 * 64);
+    if (!s)
+        return false;
+    s->first_inner = s->inner_inner = s->first_last = s->inner_last = splat(WORST);
+    for (unsigned p = 0; p <= CLOSED; p++) {
+        unsigned before = p == CLOSED ? TAG_START : tag_in_lane(p);
+        s->to_first[p] = s->to_last[p] = splat(WORST);
+        for (unsigned k = 0; k < TAGGER_KINDS; k++) {
+            s->to_first[p][k] = weight(t, before, tag_of(k, TAG_FIRST));
+            s->to_last[p][k] = weight(t, before, tag_of(k, TAG_LAST));
         }
+        s->to_last[p][CLOSED - 1] = weight(t, before, TAG_NONE);
     }
-    const int32_t *end = rows[(line->n - 1) & 1];
-    uint8_t tag = 0;
-    for (size_t k = 1; k < n_closed; k++)
-        if (end[closed[k]] > end[tag])
-            tag = closed[k];
-    for (size_t i = line->n; i-- > 0;) {
-        out->tags[i] = tag;
-        tag = i ? from[i][tag] : 0;
+    for (unsigned k = 0; k < t->n_kinds; k++) {
+        unsigned first = tag_of(k, TAG_FIRST), inner = tag_of(k, TAG_INNER);
+        s->first_inner[k] = t->follow[first][inner];
+        s->inner_inner[k] = t->follow[inner][inner];
+        s->first_last[k] = t->follow[first][tag_of(k, TAG_LAST)];
+        s->inner_last[k] = t->follow[inner][tag_of(k, TAG_LAST)];
     }
+    t->steps = s;
+    return true;
 }
 
 bool tagger_span_at(const struct tagger_path *path, size_t n, size_t i, size_t *last)
@@ -218,16 +270,15 @@ bool tagger_span_at(const struct tagger_path *path, size_t n, size_t i, size_t *
     return *last < n;
 }
 
-int32_t tagger_margin(const struct tagger *t, const struct tagger_line *line,
-                      tag_scores scores[TAGGER_MOST_LINE], const struct tagger_path *path,
-                      size_t first, size_t last)
+int32_t tagger_margin(const struct tagger *t, size_t n, unsigned before, tag_scores scores,
+                      const struct tagger_path *path, size_t first, size_t last)
 {
     int32_t sum = 0;
-    unsigned before = first ? path->tags[first - 1] : TAGS, flat = before;
-    for (size_t i = first; i <= last + 1 && i < line->n; i++) {
-        unsigned tag = path->tags[i], none = i <= last ? 0 : tag;
-        sum += t->follow[before][tag] - t->follow[flat][none] + scores[i][tag] - scores[i][none];
-        before = tag;
+    unsigned left = first ? path->tags[first - 1] : before, flat = left;
+    for (size_t i = first; i <= last + 1 && i < n; i++) {
+        unsigned tag = path->tags[i], none = i <= last ? TAG_NONE : tag;
+        sum += t->follow[left][tag] - t->follow[flat][none] + scores[i][tag] - scores[i][none];
+        left = tag;
         flat = none;
     }
     return sum;
@@ -255,28 +306,63 @@ static bool add(struct found *f, struct tagger_span span)
     return true;
 }
 
+/* Adds the spans of a tagged line. */
+static bool add_spans(const struct tagger *t, const struct tagger_line *line, unsigned before,
+                      tag_scores scores, const struct tagger_path *path, struct found *out)
+{
+    for (size_t i = 0, last; i < line->n; i++) {
+        if (!tagger_span_at(path, line->n, i, &last))
+            continue;
+        float margin = (float)tagger_margin(t, line->n, before, scores, path, i, last);
+        unsigned kind = tag_kind(path->tags[i]);
+        struct tagger_span span = {line->at[i], line->at[last + 1], kind,
+                                   1.0F /
+                                       (1.0F + expf(-(t->slope[kind] * margin + t->shift[kind])))};
+        if (!add(out, span))
+            return false;
+        i = last;
+    }
+    return true;
+}
+
+static enum err no_room(struct why *why)
+{
+    return err_set(why, ERR_NO_MEMORY, "could not hold what was found");
+}
+
 enum err tagger_find(const struct tagger *tagger, struct str text, struct arena *arena,
                      struct tagger_span **out, size_t *n, struct why *why)
 {
     struct tagger_line line;
-    tag_scores scores[TAGGER_MOST_LINE];
+    tag_scores scores;
     struct tagger_path path;
     struct found found = {.arena = arena};
-    size_t at = 0, last;
+    size_t at = 0;
     while (tagger_line_next(&tagger->marks, text, &at, &line)) {
         tagger_score(tagger, &line, scores);
-        tagger_search(tagger, &line, scores, &path);
-        for (size_t i = 0; i < line.n; i++) {
-            if (!tagger_span_at(&path, line.n, i, &last))
-                continue;
-            float margin = (float)tagger_margin(tagger, &line, scores, &path, i, last);
-            struct tagger_span span = {
-                line.at[i], line.at[last + 1], (path.tags[i] - 1u) / 3,
-                1.0F / (1.0F + expf(-(tagger->slope * margin + tagger->shift)))};
-            if (!add(&found, span))
-                return err_set(why, ERR_NO_MEMORY, "could not hold what was found");
-            i = last;
-        }
+        tagger_search(tagger, line.n, TAG_START, scores, &path);
+        if (!add_spans(tagger, &line, TAG_START, scores, &path, &found))
+            return no_room(why);
+    }
+    *out = found.items;
+    *n = found.n;
+    return ERR_OK;
+}
+
+enum err tagger_find_part(const struct tagger *tagger, struct str text, size_t from, size_t to,
+                          struct arena *arena, struct tagger_span **out, size_t *n, struct why *why)
+{
+    struct tagger_line line;
+    tag_scores scores;
+    struct tagger_path path;
+    struct found found = {.arena = arena};
+    for (size_t at = from; at < to; at = line.at[line.n]) {
+        tagger_line_part(&tagger->marks, text, at, to, &line);
+        unsigned before = line.chars[TAGGER_WINDOW - 1] == 1 ? TAG_START : TAG_NONE;
+        tagger_score(tagger, &line, scores);
+        tagger_search(tagger, line.n, before, scores, &path);
+        if (!add_spans(tagger, &line, before, scores, &path, &found))
+            return no_room(why);
     }
     *out = found.items;
     *n = found.n;
@@ -291,129 +377,4 @@ size_t tagger_n_kinds(const struct tagger *tagger)
 const char *tagger_kind(const struct tagger *tagger, size_t i)
 {
     return i < tagger->n_kinds ? tagger->kinds[i] : "";
-}
-
-/* ---- reading: head, kinds, marks, follow, rows, checksum; little endian ---- */
-
-struct reader {
-    struct str rest;
-    bool bad;
-};
-
-static const unsigned char *take(struct reader *r, size_t n)
-{
-    if (r->bad || r->rest.len < n) {
-        r->bad = true;
-        return NULL;
-    }
-    const char *p = r->rest.ptr;
-    r->rest = str_from(r->rest, n);
-    return (const unsigned char *)p;
-}
-
-static uint32_t take32(struct reader *r)
-{
-    const unsigned char *p = take(r, 4);
-    return p ? p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24 : 0;
-}
-
-static float take_float(struct reader *r)
-{
-    uint32_t bits = take32(r);
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static void read_head(struct reader *r, struct tagger *t)
-{
-    t->n_kinds = take32(r);
-    r->bad = r->bad || t->n_kinds < 1 || t->n_kinds > TAGGER_KINDS;
-    for (size_t k = 0; !r->bad && k < t->n_kinds; k++) {
-        const unsigned char *name = take(r, TAGGER_NAME);
-        r->bad = r->bad || !memchr(name, 0, TAGGER_NAME);
-        if (!r->bad)
-            memcpy(t->kinds[k], name, TAGGER_NAME);
-    }
-    t->slope = take_float(r);
-    t->shift = take_float(r);
-    r->bad = r->bad || !isfinite(t->slope) || !isfinite(t->shift);
-    t->marks.n = take32(r);
-    r->bad = r->bad || t->marks.n > TAGGER_MARKS;
-    for (size_t i = 0; !r->bad && i < t->marks.n; i++)
-        t->marks.chars[i] = take32(r);
-    if (r->bad)
-        return;
-    tagger_marks_set(&t->marks);
-    for (size_t p = 0; !r->bad && p <= TAGS; p++)
-        for (size_t q = 0; !r->bad && q < TAGS; q++) {
-            int32_t value = (int32_t)take32(r);
-            r->bad = r->bad || value < -30000 || value > 30000;
-            t->follow[p][q] = (int16_t)value;
-        }
-}
-
-/* Rows may come in any order; a key twice, or 0, is refused. */
-static enum err read_rows(struct reader *r, struct tagger *t, struct why *why)
-{
-    size_t n = take32(r), places = 1024;
-    r->bad = r->bad || n > TAGGER_FEATURES || r->rest.len != n * (4 + TAGS);
-    if (r->bad)
-        return ERR_OK;
-    while (places < n * 2)
-        places *= 2;
-    t->keys = calloc(places, sizeof *t->keys);
-    t->rows = calloc(places, sizeof *t->rows);
-    if (!t->keys || !t->rows)
-        return err_set(why, ERR_NO_MEMORY, "could not hold the tagger");
-    t->mask = (uint32_t)places - 1;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t key = take32(r), at = key * 0x9E3779B1U >> 7 & t->mask;
-        while (t->keys[at] && t->keys[at] != key)
-            at = (at + 1) & t->mask;
-        if (!key || t->keys[at]) {
-            r->bad = true;
-            return ERR_OK;
-        }
-        t->keys[at] = key;
-        memcpy(t->rows[at], take(r, TAGS), TAGS);
-    }
-    return ERR_OK;
-}
-
-enum err tagger_read(struct str bytes, struct tagger **out, struct why *why)
-{
-    struct reader r = {.rest = bytes};
-    uint64_t sum = 0;
-    enum err err = ERR_OK;
-    struct tagger *t = calloc(1, sizeof *t);
-    if (!t)
-        return err_set(why, ERR_NO_MEMORY, "could not hold the tagger");
-    r.bad = bytes.len < 16 || memcmp(bytes.ptr, "YCTAG1\n", 8) != 0;
-    if (!r.bad) {
-        memcpy(&sum, bytes.ptr + bytes.len - 8, 8);
-        r.bad = sum != hash64(bytes.ptr, bytes.len - 8, 1);
-        r.rest = str_slice(bytes, 8, bytes.len - 8);
-    }
-    if (!r.bad)
-        read_head(&r, t);
-    if (!r.bad)
-        err = read_rows(&r, t, why);
-    if (!err && r.bad)
-        err = err_set(why, ERR_CORRUPT, "the file is not a whole tagger");
-    if (err) {
-        tagger_free(t);
-        return err;
-    }
-    *out = t;
-    return ERR_OK;
-}
-
-void tagger_free(struct tagger *tagger)
-{
-    if (!tagger)
-        return;
-    free(tagger->keys);
-    free(tagger->rows);
-    free(tagger);
 }

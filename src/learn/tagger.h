@@ -39,6 +39,9 @@ struct tagger_sample {
     const struct tagger_span *spans; /* n of them, in order, none over another */
     size_t n;
     bool held; /* kept back from the weights: for `sure` */
+    /* Bits of kinds that do not occur; when there are any, `spans` is empty and of other kinds
+     * nothing is told. */
+    unsigned never;
 };
 
 struct tagger_options {
@@ -66,6 +69,9 @@ ERR_MUST_USE enum err tagger_train(const struct tagger_sample *samples, size_t n
 ERR_MUST_USE enum err tagger_read(struct str bytes, struct tagger **out, struct why *why);
 void tagger_free(struct tagger *tagger); /* NULL is fine */
 
+/* Whether a sentence ends with this character; taggers look no further. */
+bool tagger_ends_line(uint32_t c);
+
 size_t tagger_n_kinds(const struct tagger *tagger);
 const char *tagger_kind(const struct tagger *tagger, size_t i);
 
@@ -73,5 +79,10 @@ const char *tagger_kind(const struct tagger *tagger, size_t i);
  * ERR_NO_MEMORY. */
 ERR_MUST_USE enum err tagger_find(const struct tagger *tagger, struct str text, struct arena *arena,
                                   struct tagger_span **out, size_t *n, struct why *why);
+/* Those of the characters from .. to of one sentence alone, read with what stands around them. What
+ * stands before is taken for nothing, and what begins here ends here. */
+ERR_MUST_USE enum err tagger_find_part(const struct tagger *tagger, struct str text, size_t from,
+                                       size_t to, struct arena *arena, struct tagger_span **out,
+                                       size_t *n, struct why *why);
 
 #endif

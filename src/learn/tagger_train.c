@@ -21,7 +21,15 @@ struct example {
     uint32_t (*ids)[FEATURES]; /* 0: not kept */
     uint8_t *tags;
     size_t n, sample;
+    unsigned never; /* of the sample */
     bool held;
+};
+
+/* A group's keys that are kept, and their rows. */
+struct small {
+    size_t places, n, row_bytes;
+    uint32_t *keys; /* 0: free */
+    int8_t *rows;
 };
 
 struct trainer {
@@ -32,11 +40,13 @@ struct trainer {
     struct example *examples;
     size_t n, cap;
     uint32_t *keys, *counts, *ids; /* a table of features, `places` of them */
+    uint8_t *slots;                /* which of a character's FEATURES it is */
     size_t places;
     size_t n_ids;          /* with 0, which is nothing */
     float *weights, *sums; /* (n_ids, TAGS): as they are, and weighted by when they changed */
     float follow[TAGS + 1][TAGS], follow_sums[TAGS + 1][TAGS];
     double step;
+    struct small small[TAGGER_GROUPS];
 };
 
 /* ---- the samples as lines ---- */
@@ -65,13 +75,36 @@ static enum err check(const struct tagger_sample *samples, size_t n, const char 
     return ERR_OK;
 }
 
-static uint32_t *find_key(struct trainer *t, uint32_t key)
+/* ---- features: a row of a group's key ---- */
+
+#define ROW_STEP 0x9E3779B9U /* between the keys of a group's rows */
+
+static size_t place_of(const struct trainer *t, uint32_t key)
 {
     size_t at = key * 0x9E3779B1U >> 7 & (t->places - 1);
     while (t->keys[at] && t->keys[at] != key)
         at = (at + 1) & (t->places - 1);
-    t->keys[at] = key;
-    return &t->counts[at];
+    return at;
+}
+
+/* 0, which one in 2^32 would have, is no feature. */
+static void keys_of(const struct tagger_line *line, size_t i, uint32_t keys[FEATURES])
+{
+    size_t k = 0;
+    for (unsigned g = 0; g < TAGGER_GROUPS; g++)
+        for (unsigned r = 0; r < tagger_shapes[g].rows; r++) {
+            ptrdiff_t at = (ptrdiff_t)i - tagger_shapes[g].first - (ptrdiff_t)r;
+            keys[k++] = tagger_key(line, (enum tagger_group)g, at) + r * ROW_STEP;
+        }
+}
+
+static void slot_is(unsigned slot, enum tagger_group *group, unsigned *row)
+{
+    unsigned g = 0;
+    for (; slot >= tagger_shapes[g].rows; g++)
+        slot -= tagger_shapes[g].rows;
+    *group = (enum tagger_group)g;
+    *row = slot;
 }
 
 static void set_tags(const struct tagger_sample *sample, const struct tagger_line *line,
@@ -105,14 +138,18 @@ static enum err add_line(struct trainer *t, size_t sample, const struct tagger_l
         t->cap = cap;
     }
     struct example *e = &t->examples[t->n++];
-    *e = (struct example){.n = line->n, .sample = sample, .held = t->samples[sample].held};
+    *e = (struct example){.n = line->n,
+                          .sample = sample,
+                          .never = t->samples[sample].never,
+                          .held = t->samples[sample].held};
     e->tags = arena_array(t->arena, uint8_t, line->n);
     e->ids = arena_calloc(t->arena, line->n, sizeof *e->ids);
     if (!e->tags || !e->ids)
         return err_set(why, ERR_NO_MEMORY, "could not hold the samples");
+    memset(e->tags, TAG_NONE, line->n);
     set_tags(&t->samples[sample], line, e->tags);
     for (size_t i = 0; i < line->n; i++)
-        tagger_keys(line, i, e->ids[i]);
+        keys_of(line, i, e->ids[i]);
     return ERR_OK;
 }
 
@@ -132,7 +169,8 @@ static enum err read_samples(struct trainer *t, size_t n, struct why *why)
         ;
     t->keys = arena_array(t->arena, uint32_t, t->places);
     t->counts = arena_array(t->arena, uint32_t, t->places);
-    if (!err && (!t->keys || !t->counts))
+    t->slots = arena_array(t->arena, uint8_t, t->places);
+    if (!err && (!t->keys || !t->counts || !t->slots))
         err = err_set(why, ERR_NO_MEMORY, "could not hold the features");
     return err;
 }
@@ -144,9 +182,12 @@ static enum err number_features(struct trainer *t, struct why *why)
     for (size_t x = 0; x < t->n; x++)
         for (size_t i = 0; !t->examples[x].held && i < t->examples[x].n; i++)
             for (size_t k = 0; k < FEATURES; k++) {
-                uint32_t *count = find_key(t, t->examples[x].ids[i][k]);
-                distinct += *count == 0;
-                ++*count;
+                uint32_t key = t->examples[x].ids[i][k];
+                size_t at = place_of(t, key);
+                t->keys[at] = key;
+                t->slots[at] = (uint8_t)k;
+                distinct += key && t->counts[at] == 0;
+                t->counts[at] += key != 0;
                 if (distinct > t->places / 10 * 8)
                     return err_set(why, ERR_INVALID, "the samples have too many features");
             }
@@ -161,9 +202,7 @@ static enum err number_features(struct trainer *t, struct why *why)
         for (size_t i = 0; i < t->examples[x].n; i++)
             for (size_t k = 0; k < FEATURES; k++) {
                 uint32_t *id = &t->examples[x].ids[i][k];
-                size_t at = *id * 0x9E3779B1U >> 7 & (t->places - 1);
-                while (t->keys[at] && t->keys[at] != *id)
-                    at = (at + 1) & (t->places - 1);
+                size_t at = place_of(t, *id);
                 *id = t->keys[at] ? t->ids[at] : 0;
             }
     t->weights = arena_array(t->arena, float, t->n_ids *FLOAT_TAGS);
@@ -174,37 +213,60 @@ static enum err number_features(struct trainer *t, struct why *why)
 
 /* ---- the perceptron ---- */
 
+/* Tags that may be used when the kinds of `never` may not, and what stands before each. */
+struct grammar {
+    uint8_t tags[TAGS], before[TAGS][TAGS];
+    size_t n, n_before[TAGS];
+};
+
+static void grammar_set(struct grammar *g, size_t n_kinds, unsigned never)
+{
+    *g = (struct grammar){0};
+    for (unsigned q = 0; q < TAGS; q++)
+        if (q == TAG_NONE || (tag_kind(q) < n_kinds && !(never >> tag_kind(q) & 1)))
+            g->tags[g->n++] = (uint8_t)q;
+    for (size_t a = 0; a < g->n; a++)
+        for (size_t b = 0; b < g->n; b++) {
+            unsigned q = g->tags[b];
+            if (tag_follows(g->tags[a], q))
+                g->before[q][g->n_before[q]++] = g->tags[a];
+        }
+}
+
 /* The best line of tags by the weights as they are. */
-static void search(const struct trainer *t, const struct example *e, uint8_t *out)
+static void search(const struct trainer *t, const struct grammar *g, const struct example *e,
+                   uint8_t *out)
 {
     float rows[2][TAGS];
     static _Thread_local uint8_t from[TAGGER_MOST_LINE][TAGS];
-    unsigned n_tags = 1 + 3 * (unsigned)t->tagger->n_kinds;
     for (size_t i = 0; i < e->n; i++) {
         float score[TAGS] = {0};
+        const float *left = rows[(i + 1) & 1];
         for (size_t k = 0; k < FEATURES; k++) {
             const float *w = t->weights + e->ids[i][k] * FLOAT_TAGS;
             for (size_t q = 0; q < TAGS; q++)
                 score[q] += w[q];
         }
-        for (unsigned q = 0; q < n_tags; q++) {
-            float best = -1e30F;
-            from[i][q] = 0;
-            for (unsigned p = i ? 0 : TAGS; p < (i ? n_tags : TAGS + 1); p++) {
-                float sum = (i ? rows[(i - 1) & 1][p] : 0) + t->follow[p][q];
-                if (tag_follows(p, q) && sum > best) {
+        for (size_t a = 0; a < g->n; a++) {
+            unsigned q = g->tags[a];
+            float best = !i && tag_follows(TAG_START, q) ? t->follow[TAG_START][q] : -1e30F;
+            from[i][q] = TAG_NONE;
+            for (size_t b = 0; i && b < g->n_before[q]; b++) {
+                unsigned p = g->before[q][b];
+                float sum = left[p] + t->follow[p][q];
+                if (sum > best) {
                     best = sum;
-                    from[i][q] = (uint8_t)(p == TAGS ? 0 : p);
+                    from[i][q] = (uint8_t)p;
                 }
             }
             rows[i & 1][q] = best + score[q];
         }
     }
     const float *end = rows[(e->n - 1) & 1];
-    uint8_t tag = 0;
-    for (unsigned q = 3; q < n_tags; q += 3)
-        if (end[q] > end[tag])
-            tag = (uint8_t)q;
+    uint8_t tag = TAG_NONE;
+    for (size_t a = 0; a < g->n; a++)
+        if (tag_place(g->tags[a]) == TAG_LAST && end[g->tags[a]] > end[tag])
+            tag = g->tags[a];
     for (size_t i = e->n; i-- > 0;) {
         out[i] = tag;
         tag = from[i][tag];
@@ -215,29 +277,54 @@ static void change(struct trainer *t, const struct example *e, const uint8_t *ta
 {
     float late = by * (float)t->step;
     for (size_t i = 0; i < e->n; i++) {
-        unsigned before = i ? tags[i - 1] : TAGS;
+        unsigned before = i ? tags[i - 1] : TAG_START;
         t->follow[before][tags[i]] += by;
         t->follow_sums[before][tags[i]] += late;
     }
 }
 
-static void learn_line(struct trainer *t, const struct example *e, const uint8_t *got)
+static void move(struct trainer *t, const struct example *e, const uint8_t *right,
+                 const uint8_t *got)
 {
-    change(t, e, e->tags, 1);
+    change(t, e, right, 1);
     change(t, e, got, -1);
     for (size_t i = 0; i < e->n; i++) {
-        if (e->tags[i] == got[i])
+        if (right[i] == got[i])
             continue;
         for (size_t k = 0; k < FEATURES; k++) {
             size_t row = e->ids[i][k] * FLOAT_TAGS;
             if (!row)
                 continue;
-            t->weights[row + e->tags[i]] += 1;
+            t->weights[row + right[i]] += 1;
             t->weights[row + got[i]] -= 1;
-            t->sums[row + e->tags[i]] += (float)t->step;
+            t->sums[row + right[i]] += (float)t->step;
             t->sums[row + got[i]] -= (float)t->step;
         }
     }
+}
+
+/* Whether a line was wrong; then the weights move. Where nothing but kinds that do not occur is
+ * told, right is the best line without them. */
+static bool learn_line(struct trainer *t, const struct grammar *all, const struct example *e)
+{
+    uint8_t got[TAGGER_MOST_LINE], best[TAGGER_MOST_LINE];
+    const uint8_t *right = e->tags;
+    bool wrong = false;
+    search(t, all, e, got);
+    if (e->never) {
+        struct grammar some;
+        for (size_t i = 0; i < e->n; i++)
+            wrong = wrong || (got[i] != TAG_NONE && e->never >> tag_kind(got[i]) & 1);
+        if (!wrong)
+            return false;
+        grammar_set(&some, t->tagger->n_kinds, e->never);
+        search(t, &some, e, best);
+        right = best;
+    }
+    wrong = memcmp(got, right, e->n) != 0;
+    if (wrong)
+        move(t, e, right, got);
+    return wrong;
 }
 
 static uint64_t next_random(uint64_t *state)
@@ -252,12 +339,13 @@ static enum err run_epochs(struct trainer *t, struct why *why)
 {
     uint32_t *order = arena_array(t->arena, uint32_t, t->n);
     uint64_t state = t->options->seed;
-    uint8_t got[TAGGER_MOST_LINE];
+    struct grammar all;
     if (!order)
         return err_set(why, ERR_NO_MEMORY, "could not hold the order");
     for (size_t i = 0; i < t->n; i++)
         order[i] = (uint32_t)i;
     t->step = 1;
+    grammar_set(&all, t->tagger->n_kinds, 0);
     for (unsigned epoch = 0; epoch < t->options->epochs; epoch++) {
         size_t wrong = 0;
         for (size_t i = t->n; i > 1; i--) {
@@ -270,11 +358,7 @@ static enum err run_epochs(struct trainer *t, struct why *why)
             const struct example *e = &t->examples[order[i]];
             if (e->held)
                 continue;
-            search(t, e, got);
-            if (memcmp(got, e->tags, e->n) != 0) {
-                learn_line(t, e, got);
-                wrong++;
-            }
+            wrong += learn_line(t, &all, e);
             t->step++;
         }
         if (t->options->progress)
@@ -324,37 +408,88 @@ static int rounded(float value, float scale, int most)
     return (int)(x > (float)most ? (float)most : x < (float)-most ? (float)-most : x);
 }
 
+/* The place of a group's key, or where it would come. */
+static size_t small_place(const struct small *small, uint32_t key)
+{
+    size_t at = key & (small->places - 1);
+    while (small->keys[at] && small->keys[at] != key)
+        at = (at + 1) & (small->places - 1);
+    return at;
+}
+
+static bool small_init(struct small *small, enum tagger_group group, size_t n, struct arena *arena)
+{
+    small->places = 64;
+    while (small->places < n * 2)
+        small->places *= 2;
+    small->row_bytes = (size_t)tagger_shapes[group].rows * TAGS;
+    small->keys = arena_array(arena, uint32_t, small->places);
+    small->rows = arena_calloc(arena, small->places, small->row_bytes);
+    return small->keys && small->rows;
+}
+
+/* A key for every feature that weighs enough. */
+static enum err make_tables(struct trainer *t, float least, struct why *why)
+{
+    size_t counts[TAGGER_GROUPS] = {0};
+    enum tagger_group group;
+    unsigned row;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t from = 0; from < t->places; from++) {
+            if (!t->ids[from] || largest(t->weights + t->ids[from] * FLOAT_TAGS) <= least)
+                continue;
+            slot_is(t->slots[from], &group, &row);
+            counts[group]++;
+            if (!pass)
+                continue;
+            struct small *small = &t->small[group];
+            uint32_t key = t->keys[from] - row * ROW_STEP;
+            size_t at = small_place(small, key);
+            small->n += small->keys[at] != key;
+            small->keys[at] = key;
+        }
+        for (unsigned g = 0; !pass && g < TAGGER_GROUPS; g++)
+            if (!small_init(&t->small[g], (enum tagger_group)g, counts[g], t->arena))
+                return err_set(why, ERR_NO_MEMORY, "could not hold the tagger");
+    }
+    for (unsigned g = 0; g < TAGGER_GROUPS; g++)
+        if (t->small[g].n > TAGGER_KEYS)
+            return err_set(why, ERR_INVALID, "fewer features must be kept");
+    return ERR_OK;
+}
+
+/* A key that stays keeps all its rows, light ones too: they are there anyway. */
+static void fill_tables(struct trainer *t, float scale)
+{
+    for (size_t from = 0; from < t->places; from++) {
+        enum tagger_group group;
+        unsigned row;
+        if (!t->ids[from])
+            continue;
+        slot_is(t->slots[from], &group, &row);
+        struct small *small = &t->small[group];
+        size_t at = small_place(small, t->keys[from] - row * ROW_STEP);
+        const float *w = t->weights + t->ids[from] * FLOAT_TAGS;
+        int8_t *to = small->rows + at * small->row_bytes + (size_t)row * TAGS;
+        for (size_t q = 0; small->keys[at] && q < TAGS; q++)
+            to[q] = (int8_t)rounded(w[q], scale, 127);
+    }
+}
+
 static enum err shrink(struct trainer *t, struct why *why)
 {
-    struct tagger *g = t->tagger;
-    size_t places = 1024;
     float least, most;
     enum err err = threshold(t, &least, &most, why);
+    if (!err)
+        err = make_tables(t, least, why);
     if (err)
         return err;
     /* Few weights are near the largest: the rest gets finer steps. */
     float scale = 127.0F / (most * 0.6F);
-    while (places < 2 * (size_t)t->options->features)
-        places *= 2;
-    g->mask = (uint32_t)places - 1;
-    g->keys = calloc(places, sizeof *g->keys);
-    g->rows = calloc(places, sizeof *g->rows);
-    if (!g->keys || !g->rows)
-        return err_set(why, ERR_NO_MEMORY, "could not hold the tagger");
+    fill_tables(t, scale);
     for (size_t p = 0; p <= TAGS; p++)
         for (size_t q = 0; q < TAGS; q++)
-            g->follow[p][q] = (int16_t)rounded(t->follow[p][q], scale, 30000);
-    for (size_t from = 0; from < t->places; from++) {
-        const float *w = t->weights + t->ids[from] * FLOAT_TAGS;
-        if (!t->ids[from] || largest(w) <= least)
-            continue;
-        uint32_t at = t->keys[from] * 0x9E3779B1U >> 7 & g->mask;
-        while (g->keys[at])
-            at = (at + 1) & g->mask;
-        g->keys[at] = t->keys[from];
-        for (size_t q = 0; q < TAGS; q++)
-            g->rows[at][q] = (int8_t)rounded(w[q], scale, 127);
-    }
+            t->tagger->follow[p][q] = (int16_t)rounded(t->follow[p][q], scale, TAGGER_FOLLOW);
     return ERR_OK;
 }
 
@@ -371,37 +506,51 @@ static bool is_right(const struct tagger_sample *sample, size_t start, size_t en
 
 struct points {
     double *margin;
+    uint8_t *kind;
     bool *right;
     size_t n, cap;
 };
 
+static void add_point(struct points *out, const struct tagger_sample *sample, unsigned kind,
+                      double margin, bool right)
+{
+    if (out->n == out->cap || (sample->never && !(sample->never >> kind & 1)))
+        return;
+    out->margin[out->n] = margin / MARGIN;
+    out->kind[out->n] = (uint8_t)kind;
+    out->right[out->n++] = right && !sample->never;
+}
+
 static void collect(const struct tagger *g, const struct tagger_sample *sample, struct points *out)
 {
-    static _Thread_local tag_scores scores[TAGGER_MOST_LINE];
+    static _Thread_local tag_scores scores;
     struct tagger_line line;
     struct tagger_path path;
     size_t at = 0, last;
     while (tagger_line_next(&g->marks, sample->text, &at, &line)) {
         tagger_score(g, &line, scores);
-        tagger_search(g, &line, scores, &path);
-        for (size_t i = 0; i < line.n && out->n < out->cap; i++) {
+        tagger_search(g, line.n, TAG_START, scores, &path);
+        for (size_t i = 0; i < line.n; i++) {
             if (!tagger_span_at(&path, line.n, i, &last))
                 continue;
-            out->margin[out->n] = tagger_margin(g, &line, scores, &path, i, last);
-            out->right[out->n++] =
-                is_right(sample, line.at[i], line.at[last + 1], (path.tags[i] - 1u) / 3);
+            unsigned kind = tag_kind(path.tags[i]);
+            add_point(out, sample, kind,
+                      tagger_margin(g, line.n, TAG_START, scores, &path, i, last),
+                      is_right(sample, line.at[i], line.at[last + 1], kind));
             i = last;
         }
     }
 }
 
-static void fit(struct tagger *g, const struct points *points)
+static void fit(struct tagger *g, unsigned kind, const struct points *points)
 {
     double slope = 0, shift = 0;
     for (int round = 0; round < 30; round++) { /* Newton's steps, damped */
         double g0 = 0, g1 = 0, h00 = 1e-3, h01 = 0, h11 = 1e-3;
         for (size_t i = 0; i < points->n; i++) {
-            double x = points->margin[i] / MARGIN, p = 1 / (1 + exp(-(slope * x + shift)));
+            if (points->kind[i] != kind)
+                continue;
+            double x = points->margin[i], p = 1 / (1 + exp(-(slope * x + shift)));
             double d = (points->right[i] ? 1 : 0) - p, w = p * (1 - p);
             g0 += d, g1 += d * x;
             h00 += w, h01 += w * x, h11 += w * x * x;
@@ -413,22 +562,8 @@ static void fit(struct tagger *g, const struct points *points)
         slope += (h00 * g1 - h01 * g0) / det;
     }
     bool usable = isfinite(slope) && isfinite(shift) && slope > 0;
-    g->slope = usable ? (float)(slope / MARGIN) : 0.01F;
-    g->shift = usable ? (float)shift : 0;
-}
-
-static enum err calibrate(struct trainer *t, size_t n, struct why *why)
-{
-    struct points points = {.cap = 200000};
-    points.margin = arena_array(t->arena, double, points.cap);
-    points.right = arena_array(t->arena, bool, points.cap);
-    if (!points.margin || !points.right)
-        return err_set(why, ERR_NO_MEMORY, "could not measure the tagger");
-    for (size_t i = 0; i < n; i++)
-        if (t->samples[i].held)
-            collect(t->tagger, &t->samples[i], &points);
-    fit(t->tagger, &points);
-    return ERR_OK;
+    g->slope[kind] = usable ? (float)(slope / MARGIN) : 0.01F;
+    g->shift[kind] = usable ? (float)shift : 0;
 }
 
 /* ---- writing ---- */
@@ -446,38 +581,63 @@ static void put_float(struct buf *out, float value)
     put32(out, bits);
 }
 
-static enum err write_model(const struct tagger *g, struct arena *arena, struct str *bytes,
-                            struct why *why)
+static void write_group(const struct small *small, struct buf *out)
 {
+    put32(out, (uint32_t)small->n);
+    for (size_t at = 0; at < small->places; at++)
+        if (small->keys[at]) {
+            put32(out, small->keys[at]);
+            buf_add(out, (struct str){(const char *)small->rows + at * small->row_bytes,
+                                      small->row_bytes});
+        }
+}
+
+static enum err write_model(const struct trainer *t, struct str *bytes, struct why *why)
+{
+    const struct tagger *g = t->tagger;
     struct buf out;
-    uint32_t n = 0;
-    buf_init(&out, arena);
-    buf_add(&out, (struct str){"YCTAG1\n", 8});
+    buf_init(&out, t->arena);
+    buf_add(&out, (struct str){"YCTAG2\n", 8});
     put32(&out, (uint32_t)g->n_kinds);
-    for (size_t k = 0; k < g->n_kinds; k++)
+    for (size_t k = 0; k < g->n_kinds; k++) {
         buf_add(&out, (struct str){g->kinds[k], TAGGER_NAME});
-    put_float(&out, g->slope);
-    put_float(&out, g->shift);
+        put_float(&out, g->slope[k]);
+        put_float(&out, g->shift[k]);
+    }
     put32(&out, (uint32_t)g->marks.n);
     for (size_t i = 0; i < g->marks.n; i++)
         put32(&out, g->marks.chars[i]);
     for (size_t p = 0; p <= TAGS; p++)
         for (size_t q = 0; q < TAGS; q++)
             put32(&out, (uint32_t)(int32_t)g->follow[p][q]);
-    for (size_t at = 0; at <= g->mask; at++)
-        n += g->keys[at] != 0;
-    put32(&out, n);
-    for (size_t at = 0; at <= g->mask; at++)
-        if (g->keys[at]) {
-            put32(&out, g->keys[at]);
-            buf_add(&out, (struct str){(const char *)g->rows[at], TAGS});
-        }
+    for (unsigned k = 0; k < TAGGER_GROUPS; k++)
+        write_group(&t->small[k], &out);
     if (!out.failed) {
         uint64_t sum = hash64(out.ptr, out.len, 1);
         buf_add(&out, (struct str){(const char *)&sum, sizeof sum});
     }
     *bytes = buf_str(&out);
     return buf_err(&out, why);
+}
+
+/* By the tagger as it will be read. */
+static enum err calibrate(struct trainer *t, struct str bytes, size_t n, struct why *why)
+{
+    struct points points = {.cap = 200000};
+    struct tagger *read = NULL;
+    points.margin = arena_array(t->arena, double, points.cap);
+    points.kind = arena_array(t->arena, uint8_t, points.cap);
+    points.right = arena_array(t->arena, bool, points.cap);
+    if (!points.margin || !points.kind || !points.right)
+        return err_set(why, ERR_NO_MEMORY, "could not measure the tagger");
+    enum err err = tagger_read(bytes, &read, why);
+    for (size_t i = 0; !err && i < n; i++)
+        if (t->samples[i].held)
+            collect(read, &t->samples[i], &points);
+    for (unsigned k = 0; k < t->tagger->n_kinds; k++)
+        fit(t->tagger, k, &points);
+    tagger_free(read);
+    return err;
 }
 
 static int rising(const void *a, const void *b)
@@ -525,9 +685,11 @@ enum err tagger_train(const struct tagger_sample *samples, size_t n, const char 
     if (!err)
         err = shrink(&t, why);
     if (!err)
-        err = calibrate(&t, n, why);
+        err = write_model(&t, bytes, why);
     if (!err)
-        err = write_model(t.tagger, arena, bytes, why);
+        err = calibrate(&t, *bytes, n, why);
+    if (!err)
+        err = write_model(&t, bytes, why);
     tagger_free(t.tagger);
     return err;
 }

@@ -16,16 +16,32 @@ static struct {
     uint8_t ascii[128];
     uint64_t wide[1024]; /* a bit for every character of three bytes */
 } hot;
+/* What characters are in a run, for a first look. */
+enum { IN_DIGIT = 1, IN_GAP, IN_OTHER };
+static uint8_t in_run[65536];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static uint8_t sort_in_run(uint32_t c)
+{
+    struct cell cell;
+    if (letters_cell(c, &cell))
+        return cell.c <= '9' ? IN_DIGIT : IN_OTHER;
+    if (c == '(' || c == '[' || c == 0xFF08)
+        return IN_OTHER;
+    return letters_gap(c) ? IN_GAP : 0;
+}
 
 static void make_tables(void)
 {
+    for (uint32_t c = 1; c < 65536; c++)
+        in_run[c] = sort_in_run(c);
     for (uint32_t c = 0; c < 128; c++)
         hot.ascii[c] = letters_hot(c);
     for (uint32_t c = 0x800; c < 0x10000; c++)
         if (letters_hot(c))
             hot.wide[c >> 6] |= 1ULL << (c & 63);
     cues_init();
+    names_init();
 }
 
 /* The next place where something may begin. */
@@ -156,6 +172,30 @@ static size_t after_run(const struct run *run, size_t at)
     return last && run->cells[last - 1].end > at ? run->cells[last - 1].end : at + 1;
 }
 
+/*
+ * A quick look at the run that begins at `at`: whether it surely has too few digits to be looked
+ * at, as most numbers of articles have; then *end is behind its last one. How many marks stand
+ * between two digits is not counted: a run may seem longer than it is, never shorter.
+ */
+static bool is_short(struct str text, size_t at, size_t *end)
+{
+    size_t digits = 0;
+    for (size_t next; at < text.len; at = next) {
+        uint32_t c = letters_at(text, at, &next);
+        uint8_t sort = c < 65536 ? in_run[c] : IN_OTHER;
+        if (sort == IN_OTHER)
+            return false;
+        if (!sort)
+            return true;
+        if (sort == IN_DIGIT) {
+            *end = next;
+            if (++digits == LEAST_DIGITS)
+                return false;
+        }
+    }
+    return true;
+}
+
 static void pass(struct scan *scan)
 {
     struct run run;
@@ -165,7 +205,9 @@ static void pass(struct scan *scan)
         size_t next;
         struct cell cell;
         uint32_t c = letters_at(scan->text, at, &next);
-        if (c && letters_cell(c, &cell) && cell.c <= '9') {
+        if (c && c < 65536 && in_run[c] == IN_DIGIT && is_short(scan->text, at, &next)) {
+            floor = at = next;
+        } else if (c && letters_cell(c, &cell) && cell.c <= '9') {
             letters_run(scan->text, at, floor, &run);
             look_at_run(scan, &run);
             floor = at = after_run(&run, at);
@@ -212,8 +254,10 @@ enum err privacy_scanner_new(const struct privacy_scan_opts *opts, struct privac
     enum err err = ERR_OK;
     if (scanner->kinds & ~PRIVACY_NUMBERS)
         err = names_tagger(&scanner->tagger, why);
+    if (!err && scanner->tagger)
+        err = names_gate(&scanner->gate, why);
     if (err) {
-        free(scanner);
+        privacy_scanner_free(scanner);
         return err;
     }
     *out = scanner;
@@ -222,7 +266,9 @@ enum err privacy_scanner_new(const struct privacy_scan_opts *opts, struct privac
 
 void privacy_scanner_free(struct privacy_scanner *scanner)
 {
-    if (scanner)
-        tagger_free(scanner->tagger);
+    if (!scanner)
+        return;
+    tagger_free(scanner->tagger);
+    gate_free(scanner->gate);
     free(scanner);
 }

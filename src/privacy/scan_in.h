@@ -113,12 +113,14 @@ struct scan {
 };
 
 struct tagger;
+struct gate;
 
 struct privacy_scanner {
     unsigned kinds;
     float least;
     bool public_too;
     struct tagger *tagger; /* for names and addresses; NULL: neither is wanted */
+    struct gate *gate;     /* where to ask it */
 };
 
 bool scan_wants(const struct scan *scan, enum privacy_kind kind);
@@ -153,8 +155,11 @@ size_t find_colons(struct scan *scan, size_t at);      /* at ':': IPv6, MAC */
 size_t find_account(struct scan *scan, size_t at);     /* at a word such as 微信 */
 void find_names(struct scan *scan);                    /* names and addresses: the whole text */
 
-/* The shipped tagger (learn/tagger.h); the caller's. */
+void names_init(void); /* once, before the first call */
+
+/* The shipped tagger (learn/tagger.h) and its gate (learn/gate.h); the caller's. */
 ERR_MUST_USE enum err names_tagger(struct tagger **out, struct why *why);
+ERR_MUST_USE enum err names_gate(struct gate **out, struct why *why);
 
 /* ---- arithmetic of the numbers ---- */
 

@@ -70,6 +70,61 @@ TEST(learns_and_finds)
     arena_free(arena);
 }
 
+/* A part gives what the whole gives there, when what stands in it is whole. */
+TEST(a_part_gives_what_the_whole_gives)
+{
+    struct arena *arena = arena_new(ROOM);
+    struct tagger *tagger = NULL;
+    struct why why = {0};
+    struct str text = STR("很好。昨天王小明去了北京。据上海消息，赵敏已到");
+    struct tagger_span *all = NULL, *part = NULL;
+    size_t n_all = 0, n = 0;
+    CHECK_OK(tagger_read(train(arena), &tagger, &why), &why);
+    CHECK_OK(tagger_find(tagger, text, arena, &all, &n_all, &why), &why);
+    CHECK_EQ(n_all, 4);
+    for (size_t k = 0; k < n_all; k++) {
+        CHECK_OK(
+            tagger_find_part(tagger, text, all[k].start - 3, all[k].end, arena, &part, &n, &why),
+            &why);
+        CHECK(n == 1 && part[0].start == all[k].start && part[0].end == all[k].end &&
+              part[0].kind == all[k].kind);
+    }
+    CHECK_OK(tagger_find_part(tagger, text, 5, 5, arena, &part, &n, &why), &why);
+    CHECK_EQ(n, 0);
+    tagger_free(tagger);
+    arena_free(arena);
+}
+
+/* Where a kind is known not to occur, what was taken for it is unlearnt. */
+TEST(learns_from_where_a_kind_never_is)
+{
+    struct arena *arena = arena_new(ROOM);
+    struct tagger_sample samples[240];
+    struct tagger_options options = tagger_options_default;
+    struct tagger *tagger = NULL;
+    struct tagger_span *found = NULL;
+    struct str bytes = STR(""), text = STR("昨天王法规去了北京。");
+    struct why why = {0};
+    size_t n = 0, named = 0;
+    options.marks = STR("王李赵张刘陈");
+    for (size_t i = 0; i < 192; i++)
+        samples[i] = sample_of(arena, i % 96);
+    for (size_t i = 192; i < 240; i++)
+        samples[i] = (struct tagger_sample){.text = text, .never = 1u << 0, .held = i % 5 == 4};
+    CHECK_OK(tagger_train(samples, 240, kinds, 2, &options, arena, &bytes, &why), &why);
+    CHECK_OK(tagger_read(bytes, &tagger, &why), &why);
+    CHECK_OK(tagger_find(tagger, text, arena, &found, &n, &why), &why);
+    for (size_t k = 0; k < n; k++)
+        named += found[k].kind == 0;
+    CHECK_EQ(named, 0);
+    /* The place is still found: of places nothing was told. */
+    CHECK(n && found[n - 1].kind == 1 && found[n - 1].start == 21);
+    CHECK_OK(tagger_find(tagger, STR("昨天王小明去了北京。"), arena, &found, &n, &why), &why);
+    CHECK_EQ(n, 2);
+    tagger_free(tagger);
+    arena_free(arena);
+}
+
 TEST(the_same_samples_give_the_same_bytes)
 {
     struct arena *arena = arena_new(ROOM);

@@ -83,6 +83,67 @@ TEST(finds_identifiers_in_every_dress)
     privacy_scanner_free(scanner);
 }
 
+/* Names and addresses, the tagger asked only where the gate or a word lets it. */
+TEST(finds_names_and_addresses)
+{
+    static const struct {
+        const char *text;
+        enum privacy_kind kind;
+        const char *written;
+    } cases[] = {
+        {"申请人：王建国，男", PRIVACY_NAME, "王建国"},
+        {"市民李小明来电反映路灯不亮。", PRIVACY_NAME, "李小明"},
+        {"记者张伟报道。其他没有。", PRIVACY_NAME, "张伟"},
+        {"我家住在广州市天河区幸福路12号3栋401室，一直没有热水", PRIVACY_ADDRESS,
+         "广州市天河区幸福路12号3栋401室"},
+    };
+    struct privacy_scanner *scanner = scanner_of(PRIVACY_ALL & ~PRIVACY_NUMBERS);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena *arena = arena_new(ROOM);
+        struct str text = str_c(cases[i].text);
+        struct privacy_findings found = {0};
+        struct why why = {0};
+        CHECK_OK(privacy_scan(scanner, text, STR(""), arena, &found, &why), &why);
+        CHECK_EQ(found.n, 1);
+        if (found.n == 1) {
+            CHECK_EQ(found.items[0].kind, cases[i].kind);
+            CHECK_STR(str_slice(text, found.items[0].start, found.items[0].end), cases[i].written);
+        } else {
+            printf("# %zu in %s\n", found.n, cases[i].text);
+        }
+        arena_free(arena);
+    }
+    privacy_scanner_free(scanner);
+}
+
+/* Words of laws and the signs of halls and documents are neither names nor where somebody lives. */
+TEST(takes_no_law_for_a_person)
+{
+    static const char *const texts[] = {
+        "为加强养犬管理，保障公民健康和人身安全，维护社会公共秩序，制定本条例。",
+        "卫生健康、生态环境、绿化市容等部门应当及时采取措施。",
+        "常委会组成人员要认真学习马列主义、毛泽东思想。",
+        "农作物、林木的栽培种、野生种和濒危稀有种应当加强保护管理。",
+        "任何单位和个人不得铺张浪费，严格依法办事。",
+        "牛、羊、鸡、鸭定点屠宰厂（场）应当具备下列条件：",
+        "国务院令第541号，〔2012〕5号，第三十二条",
+        "办理地点：广州市越秀区府前路1号市政府大院3号楼",
+        "黄鹤楼和三层以上的建筑物",
+    };
+    struct privacy_scanner *scanner = scanner_of(PRIVACY_ALL & ~PRIVACY_NUMBERS);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct arena *arena = arena_new(ROOM);
+        struct privacy_findings found = {0};
+        struct why why = {0};
+        CHECK_OK(privacy_scan(scanner, str_c(texts[i]), STR(""), arena, &found, &why), &why);
+        CHECK_EQ(found.n, 0);
+        if (found.n)
+            printf("# \"%.*s\" in %s\n", STR_FMT(found.items[0].value), texts[i]);
+        arena_free(arena);
+    }
+    privacy_scanner_free(scanner);
+}
+
 TEST(leaves_alone_what_is_public_or_only_looks_like_it)
 {
     static const char *const texts[] = {
