@@ -510,6 +510,7 @@ const struct job_kind annotate_import_job = {
     .memory_bytes = (int64_t)2 << 30,
     .max_attempts = 5,
     .run = run,
+    .moved = project_moved,
 };
 
 enum err annotate_import(struct annotate *annotate, const struct annotate_ask *ask,

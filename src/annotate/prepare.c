@@ -185,12 +185,25 @@ static enum err begin(struct prepare *p, struct why *why)
     return count_gold(p, why);
 }
 
-static enum err set_state(struct prepare *p, const char *state, const char *words, struct why *why)
+enum err project_moved(void *ctx, struct store_tx *tx, const struct job_move *move, struct why *why)
+{
+    (void)ctx;
+    bool again = move->to == JOB_QUEUED;
+    struct str words = move->to == JOB_CANCELLED ? STR("the job was cancelled") : move->words;
+    return store_exec(
+        tx,
+        "UPDATE annotate_projects SET state = ?, why = ?, revision = revision + 1"
+        " WHERE job = ? AND state IN ('preparing', 'failed')",
+        STORE_ARGS(SV_C(again ? "preparing" : "failed"), SV_STR(words), SV_STR(move->id)), NULL,
+        why);
+}
+
+static enum err open_project(struct prepare *p, struct why *why)
 {
     return store_run(p->annotate->opts.store,
-                     "UPDATE annotate_projects SET state = ?, why = ?, revision = revision + 1"
-                     " WHERE id = ? AND state IN ('preparing', 'failed')",
-                     STORE_ARGS(SV_C(state), SV_C(words), SV_STR(p->project.id)), NULL, why);
+                     "UPDATE annotate_projects SET state = 'open', why = '', revision = revision"
+                     " + 1 WHERE id = ? AND state IN ('preparing', 'failed')",
+                     STORE_ARGS(SV_STR(p->project.id)), NULL, why);
 }
 
 static enum err make_items(struct prepare *p, struct why *why)
@@ -223,9 +236,7 @@ static enum err run(void *ctx, struct job *job, struct why *why)
     enum err err = make_items(&p, why);
     data_reader_close(p.reader);
     if (!err)
-        err = set_state(&p, "open", "", why);
-    else if (p.project.id.len && !err_again(err))
-        (void)set_state(&p, "failed", why_text(why, err), NULL);
+        err = open_project(&p, why);
     if (!err)
         job_result(job, str_printf(job_arena(job), "{\"project\":\"%.*s\",\"n_items\":%lld}",
                                    STR_FMT(p.project.id), (long long)p.seq));
@@ -239,4 +250,5 @@ const struct job_kind annotate_prepare_job = {
     .memory_bytes = (int64_t)1 << 30,
     .max_attempts = 5,
     .run = run,
+    .moved = project_moved,
 };

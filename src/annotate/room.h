@@ -185,6 +185,9 @@ ERR_MUST_USE enum err prelabel_check(const struct labels *labels, const struct j
                                      struct arena *arena, struct why *why);
 ERR_MUST_USE enum err submit_job(struct act *act, const char *kind, const char *title,
                                  struct str spec, char id[UUID_TEXT], struct why *why);
+/* The project of a job that failed, was cancelled or is run again says so; for job_kind. */
+ERR_MUST_USE enum err project_moved(void *ctx, struct store_tx *tx, const struct job_move *move,
+                                    struct why *why);
 /* An identity of the project's tenant that may do everything: for jobs and for reading records. */
 struct ops_identity tenant_identity(struct str tenant);
 /* Adds an item; the job's transaction. */

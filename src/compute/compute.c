@@ -122,6 +122,13 @@ const struct bound_kind *compute_kind(const struct compute *compute, struct str 
     return NULL;
 }
 
+enum err job_tell(const struct compute *compute, struct store_tx *tx, struct str kind,
+                  const struct job_move *move, struct why *why)
+{
+    const struct bound_kind *bound = compute_kind(compute, kind);
+    return bound && bound->kind->moved ? bound->kind->moved(bound->ctx, tx, move, why) : ERR_OK;
+}
+
 bool compute_path(const struct compute *compute, struct str id, const char *name,
                   char out[JOB_PATH])
 {
@@ -358,7 +365,7 @@ enum err job_list(struct compute *compute, const char *tenant, const char *state
 struct handling {
     struct arena *arena;
     struct store_tx *tx;
-    struct str actor, state;
+    struct str actor, state, kind, tenant;
 };
 
 /* Another tenant's job is not there. Whoever started a job may handle it, and who manages jobs. */
@@ -373,7 +380,7 @@ static enum err begin_handling(struct compute *compute, const struct ops_identit
     if (!err)
         err = store_query(
             h->tx,
-            "SELECT actor, state FROM compute_jobs WHERE id = ?"
+            "SELECT actor, state, kind, tenant FROM compute_jobs WHERE id = ?"
             " AND (tenant = ? OR ? = 1)",
             STORE_ARGS(SV_C(id), SV_STR(who->tenant), SV_INT(ops_may(who, "ops.every_tenant"))),
             h->arena, &rows, why);
@@ -383,7 +390,17 @@ static enum err begin_handling(struct compute *compute, const struct ops_identit
         return err;
     h->actor = store_str(&rows, 0, 0);
     h->state = store_str(&rows, 0, 1);
+    h->kind = store_str(&rows, 0, 2);
+    h->tenant = store_str(&rows, 0, 3);
     return str_eq(h->actor, ops_actor(who, h->arena)) ? ERR_OK : ops_need(who, "jobs.manage", why);
+}
+
+static enum err tell(struct compute *compute, const char *id, const struct handling *h,
+                     enum job_state to, struct why *why)
+{
+    struct job_move move = {
+        .id = str_c(id), .tenant = h->tenant, .to = to, .words = STR(""), .arena = h->arena};
+    return job_tell(compute, h->tx, h->kind, &move, why);
 }
 
 static enum err end_handling(struct compute *compute, const struct ops_identity *who,
@@ -409,7 +426,8 @@ enum err job_cancel(struct compute *compute, const struct ops_identity *who, con
 {
     struct handling h;
     enum err err = begin_handling(compute, who, id, &h, why);
-    if (!err && str_eq_c(h.state, "queued"))
+    bool queued = !err && str_eq_c(h.state, "queued");
+    if (queued)
         err = store_exec(h.tx,
                          "UPDATE compute_jobs SET state = 'cancelled', cancel = 1, ended_ms = ?"
                          " WHERE id = ?",
@@ -419,6 +437,8 @@ enum err job_cancel(struct compute *compute, const struct ops_identity *who, con
                          STORE_ARGS(SV_C(id)), NULL, why);
     else if (!err)
         err = err_set(why, ERR_CONFLICT, "the job has ended already: %.*s", STR_FMT(h.state));
+    if (!err && queued)
+        err = tell(compute, id, &h, JOB_CANCELLED, why);
     return end_handling(compute, who, "compute.job.cancel", id, &h, err, why);
 }
 
@@ -437,5 +457,7 @@ enum err job_retry(struct compute *compute, const struct ops_identity *who, cons
                          "UPDATE compute_jobs SET state = 'queued', cancel = 0, attempt = 0,"
                          " not_before_ms = 0, ended_ms = 0, why = '' WHERE id = ?",
                          STORE_ARGS(SV_C(id)), NULL, why);
+    if (!err)
+        err = tell(compute, id, &h, JOB_QUEUED, why);
     return end_handling(compute, who, "compute.job.retry", id, &h, err, why);
 }

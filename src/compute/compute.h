@@ -31,6 +31,8 @@ extern const struct store_migration compute_migrations[];
 extern const size_t compute_n_migrations;
 extern const struct conf_table compute_conf; /* jobs.slots, jobs.memory, jobs.time ... */
 
+struct job_move;
+
 /* A kind of job. `run` is called in the child process. It may be called again after a crash, with
  * the same spec: it must find out from its saved state (job_saved) what is already done.
  * ERR_CANCELLED is for "I was asked to stop"; an error that err_again() calls passing is tried
@@ -43,9 +45,24 @@ struct job_kind {
         memory_bytes; /* default limit (RLIMIT_AS is not used: resident, watched); 0: jobs.memory */
     int max_attempts; /* 0: jobs.attempts */
     enum err (*run)(void *ctx, struct job *job, struct why *why);
+    /*
+     * NULL, or for a room that keeps a row beside the job: the job ended as failed or cancelled
+     * (words say why), or was queued again by somebody (words are empty). Called inside the
+     * transaction that writes this, in whichever process does, so that the row never says
+     * "running" for a job that nobody runs. An error undoes the change: for a store that fails,
+     * and for a job that may not be run again.
+     */
+    enum err (*moved)(void *ctx, struct store_tx *tx, const struct job_move *move, struct why *why);
 };
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_CANCELLED };
+
+struct job_move {
+    struct str id, tenant;
+    enum job_state to; /* JOB_FAILED, JOB_CANCELLED, or JOB_QUEUED: run again by hand */
+    struct str words;  /* why it failed */
+    struct arena *arena;
+};
 
 struct job_info {
     struct str id, kind, title, tenant, actor;

@@ -40,6 +40,9 @@ struct compute {
 
 /* ---- compute.c ---- */
 const struct bound_kind *compute_kind(const struct compute *compute, struct str name);
+/* Tells the kind (of any name, bound or not) that its job moved. */
+ERR_MUST_USE enum err job_tell(const struct compute *compute, struct store_tx *tx, struct str kind,
+                               const struct job_move *move, struct why *why);
 /* jobs/<id>/<name>, or jobs/<id> for ""; false when it is too long or `id` is no UUID. */
 bool compute_path(const struct compute *compute, struct str id, const char *name,
                   char out[JOB_PATH]);

@@ -71,6 +71,13 @@ static enum err finish(struct ending *e, const struct job_end *end, const char *
     if (words.len && end->kind == END_FAILED)
         json_kv_str(&json, "why", words);
     json_end_object(&json);
+    struct job_move move = {.id = str_c(e->id),
+                            .tenant = e->tenant,
+                            .to = result[0] == 'f' ? JOB_FAILED : JOB_CANCELLED,
+                            .words = words,
+                            .arena = e->arena};
+    if (!err && strcmp(state, "done") != 0)
+        err = job_tell(e->compute, e->tx, e->kind, &move, why);
     return err ? err : ops_audit(e->tx, &who, "compute.job.end", e->id, result, buf_str(&buf), why);
 }
 

@@ -117,13 +117,17 @@ static enum err run(void *ctx, struct job *job, struct why *why)
 {
     struct eval *eval = ctx;
     struct str id = json_get_str(json_get(job_spec(job), "run"), "id", STR(""));
-    enum err err = carry_out(eval, job, id, why);
-    if (err) /* a later attempt that works writes "done" over it; the first cause stays in `why` */
-        (void)!store_run(
-            eval->opts.store, "UPDATE eval_runs SET state = ? WHERE id = ?",
-            STORE_ARGS(SV_C(err == ERR_CANCELLED ? "cancelled" : "failed"), SV_STR(id)), NULL,
-            NULL);
-    return err;
+    return carry_out(eval, job, id, why);
+}
+
+static enum err moved(void *ctx, struct store_tx *tx, const struct job_move *move, struct why *why)
+{
+    const char *state = move->to == JOB_FAILED      ? "failed"
+                        : move->to == JOB_CANCELLED ? "cancelled"
+                                                    : "queued";
+    (void)ctx;
+    return store_exec(tx, "UPDATE eval_runs SET state = ? WHERE job = ? AND state <> 'done'",
+                      STORE_ARGS(SV_C(state), SV_STR(move->id)), NULL, why);
 }
 
 const struct job_kind eval_job = {
@@ -132,6 +136,7 @@ const struct job_kind eval_job = {
     .permission = "eval.run",
     .max_attempts = 2,
     .run = run,
+    .moved = moved,
 };
 
 /* ---- starting and listing ---- */

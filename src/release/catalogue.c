@@ -92,11 +92,6 @@ enum err grams_put(struct store_tx *tx, struct str release, struct str words, st
     "(o.tenant = ? OR (o.state = 'offered' AND (o.everybody = 1 OR EXISTS (SELECT 1 FROM "         \
     "release_offered x WHERE x.release = o.release AND x.tenant = ?))))"
 
-static bool may_read(const struct ops_identity *who, int64_t access)
-{
-    return (who->classes >> (access & 3) & 1) != 0;
-}
-
 enum err offered_to(struct store_tx *tx, const struct ops_identity *who,
                     const struct release_row *row, struct arena *arena, bool *out, struct why *why)
 {
@@ -105,7 +100,7 @@ enum err offered_to(struct store_tx *tx, const struct ops_identity *who,
         tx, "SELECT o.state FROM release_offers o WHERE o.release = ? AND " VISIBLE,
         STORE_ARGS(SV_STR(row->id), SV_STR(who->tenant), SV_STR(who->tenant)), arena, &rows, why);
     *out = !err && rows.n_rows && str_eq_c(store_str(&rows, 0, 0), "offered") &&
-           may_read(who, row->access);
+           may_read_class(who, row->access);
     return err;
 }
 
@@ -260,7 +255,7 @@ static enum err search(struct store_tx *tx, struct release *r, const struct ops_
     for (size_t i = 0; !err && i < rows.n_rows; i++) {
         struct map_entry *e = map_find(&scores, store_str(&rows, i, 0));
         uint64_t score = e ? e->value.u : 0;
-        if (may_read(who, store_int(&rows, i, 14)) && (!n_grams || score * 2 > n_grams))
+        if (may_read_class(who, store_int(&rows, i, 14)) && (!n_grams || score * 2 > n_grams))
             list[n++] = (struct found){i, score};
     }
     if (err)
@@ -311,7 +306,7 @@ enum err release_offer_json(struct release *r, const struct ops_identity *who, s
                           "r.id = o.release WHERE o.release = ? AND " VISIBLE,
                           STORE_ARGS(SV_STR(id), SV_STR(who->tenant), SV_STR(who->tenant)), arena,
                           &rows, why);
-    if (!err && (!rows.n_rows || !may_read(who, store_int(&rows, 0, 14))))
+    if (!err && (!rows.n_rows || !may_read_class(who, store_int(&rows, 0, 14))))
         err = err_set(why, ERR_NOT_FOUND, "there is no offer \"%.*s\"", SHOW(id));
     if (!err)
         err = put_offer(tx, r, who, &rows, 0, arena, out, why);

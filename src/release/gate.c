@@ -8,36 +8,13 @@
 #include "release/room.h"
 #include "release/rules.h"
 
-#define COLUMNS                                                                                    \
-    "id, tenant, dataset, number, version, manifest, access, maker, n_records, purpose, spec, "    \
-    "state, job, found, result, actor, created_ms, decided_by, decided_ms"
+#define COLUMNS "id" GATE_COLUMNS(ROW_NAME)
 
-static void row_of(const struct store_rows *rows, size_t i, struct gate_row *g)
+static void row_of(const struct store_rows *rows, size_t i, struct gate_row *row)
 {
-    *g = (struct gate_row){.id = store_str(rows, i, 0),
-                           .tenant = store_str(rows, i, 1),
-                           .dataset = store_str(rows, i, 2),
-                           .number = store_int(rows, i, 3),
-                           .version = store_str(rows, i, 4),
-                           .manifest = store_str(rows, i, 5),
-                           .access = (int)store_int(rows, i, 6),
-                           .maker = store_str(rows, i, 7),
-                           .n_records = store_int(rows, i, 8),
-                           .purpose = store_str(rows, i, 9),
-                           .spec = store_str(rows, i, 10),
-                           .state = store_str(rows, i, 11),
-                           .job = store_str(rows, i, 12),
-                           .found = store_str(rows, i, 13),
-                           .result = store_str(rows, i, 14),
-                           .actor = store_str(rows, i, 15),
-                           .created_ms = store_int(rows, i, 16),
-                           .decided_by = store_str(rows, i, 17),
-                           .decided_ms = store_int(rows, i, 18)};
-}
-
-static bool may_read(const struct ops_identity *who, int access)
-{
-    return (who->classes >> (access & 3) & 1) != 0;
+    size_t at = 0;
+    row->id = store_str(rows, i, at++);
+    GATE_COLUMNS(ROW_READ)
 }
 
 enum err gate_find(struct store_tx *tx, const struct ops_identity *who, struct str id,
@@ -51,7 +28,7 @@ enum err gate_find(struct store_tx *tx, const struct ops_identity *who, struct s
         return err;
     if (rows.n_rows)
         row_of(&rows, 0, out);
-    return rows.n_rows && may_read(who, out->access)
+    return rows.n_rows && may_read_class(who, out->access)
                ? ERR_OK
                : err_set(why, ERR_NOT_FOUND, "there is no gate \"%.*s\"", SHOW(id));
 }
@@ -131,7 +108,7 @@ static enum err insert(struct act *act, const struct gate_ask *ask,
                : store_exec(
                      act->tx,
                      "INSERT INTO release_gates (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                     "?, ?, 'queued', ?, '', '', ?, ?, '', 0)",
+                     "?, ?, 'queued', ?, '', '', ?, ?, '', 0, '')",
                      STORE_ARGS(SV_C(id), SV_STR(act->who->tenant), SV_STR(v->dataset),
                                 SV_INT(v->number), SV_STR(v->id), SV_STR(v->manifest),
                                 SV_INT(v->access), SV_STR(maker), SV_INT(v->n_records),
@@ -592,6 +569,7 @@ static void put_head(struct release *r, const struct gate_row *g, struct arena *
     json_kv_raw(out, "spec", g->spec);
     json_kv_str(out, "state", g->state);
     json_kv_str(out, "job", g->job);
+    json_kv_str(out, "why", g->why);
     json_kv_str(out, "maker", g->maker);
     json_kv_str(out, "maker_name", ops_actor_name(r->opts.ops, g->maker, arena));
     kv_actor(out, r, g->actor, arena);
@@ -693,7 +671,7 @@ enum err release_gates_json(struct release *r, const struct ops_identity *who, s
         struct gate_row g;
         struct tally manual;
         row_of(&rows, i, &g);
-        if (!may_read(who, g.access))
+        if (!may_read_class(who, g.access))
             continue;
         err = count(tx, g.id, "manual", arena, &manual, why);
         json_begin_object(out);

@@ -380,4 +380,5 @@ const struct job_kind release_gate_job = {
     .permission = "release.make",
     .memory_bytes = (int64_t)1 << 30,
     .run = run,
+    .moved = gate_moved,
 };

@@ -6,35 +6,15 @@
 #include "core/time.h"
 #include "release/room.h"
 
-#define COLUMNS                                                                                    \
-    "id, tenant, name, title, dataset, number, version, access, gate, job, kind, manifest, "       \
-    "signature, card, n_records, n_bytes, state, reason, actor, created_ms, withdrawn_ms"
+#define COLUMNS   "id" RELEASE_COLUMNS(ROW_NAME)
 
 #define MOST_FILE ((size_t)64 << 20)
 
-static void row_of(const struct store_rows *rows, size_t i, struct release_row *r)
+static void row_of(const struct store_rows *rows, size_t i, struct release_row *row)
 {
-    *r = (struct release_row){.id = store_str(rows, i, 0),
-                              .tenant = store_str(rows, i, 1),
-                              .name = store_str(rows, i, 2),
-                              .title = store_str(rows, i, 3),
-                              .dataset = store_str(rows, i, 4),
-                              .number = store_int(rows, i, 5),
-                              .version = store_str(rows, i, 6),
-                              .access = (int)store_int(rows, i, 7),
-                              .gate = store_str(rows, i, 8),
-                              .job = store_str(rows, i, 9),
-                              .kind = store_str(rows, i, 10),
-                              .manifest = store_str(rows, i, 11),
-                              .signature = store_str(rows, i, 12),
-                              .card = store_str(rows, i, 13),
-                              .n_records = store_int(rows, i, 14),
-                              .n_bytes = store_int(rows, i, 15),
-                              .state = store_str(rows, i, 16),
-                              .reason = store_str(rows, i, 17),
-                              .actor = store_str(rows, i, 18),
-                              .created_ms = store_int(rows, i, 19),
-                              .withdrawn_ms = store_int(rows, i, 20)};
+    size_t at = 0;
+    row->id = store_str(rows, i, at++);
+    RELEASE_COLUMNS(ROW_READ)
 }
 
 static enum err no_release(struct str id, struct why *why)
@@ -56,7 +36,7 @@ enum err release_row(struct store_tx *tx, struct str id, struct arena *arena,
     return ERR_OK;
 }
 
-static bool may_read(const struct ops_identity *who, int access)
+bool may_read_class(const struct ops_identity *who, int64_t access)
 {
     return (who->classes >> (access & 3) & 1) != 0;
 }
@@ -65,7 +45,7 @@ enum err release_own(struct store_tx *tx, const struct ops_identity *who, struct
                      struct arena *arena, struct release_row *out, struct why *why)
 {
     enum err err = release_row(tx, id, arena, out, why);
-    if (!err && (!str_eq(out->tenant, who->tenant) || !may_read(who, out->access)))
+    if (!err && (!str_eq(out->tenant, who->tenant) || !may_read_class(who, out->access)))
         err = no_release(id, why);
     return err;
 }
@@ -128,7 +108,7 @@ enum err release_list_json(struct release *r, const struct ops_identity *who, st
     for (size_t i = 0; i < rows.n_rows; i++) {
         struct release_row row;
         row_of(&rows, i, &row);
-        if (!may_read(who, row.access))
+        if (!may_read_class(who, row.access))
             continue;
         json_begin_object(out);
         release_put(r, &row, arena, out);

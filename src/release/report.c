@@ -272,15 +272,19 @@ static enum err put_card(struct reporting *p, const char *object, double score, 
     }
 }
 
+/* The card first: killed in between, the report is made once more and nothing is left out. */
 static enum err keep(struct reporting *p, struct str text, double score, struct why *why)
 {
     char object[HASH_TEXT];
     enum err err = objects_put(p->release->opts.objects, text, object, why);
     if (!err)
-        err = store_run(p->release->opts.store,
-                        "UPDATE release_reports SET state = 'ready', object = ?, score = ? WHERE "
-                        "id = ?",
-                        STORE_ARGS(SV_C(object), SV_REAL(score), SV_STR(p->id)), NULL, why);
+        err = put_card(p, object, score, why);
+    return err ? err
+               : store_run(
+                     p->release->opts.store,
+                     "UPDATE release_reports SET state = 'ready', object = ?, score = ? WHERE "
+                     "id = ?",
+                     STORE_ARGS(SV_C(object), SV_REAL(score), SV_STR(p->id)), NULL, why);
     return err ? err : put_card(p, object, score, why);
 }
 
@@ -328,14 +332,10 @@ const struct job_kind release_report_job = {
     .permission = "data.read",
     .memory_bytes = (int64_t)1 << 30,
     .run = run,
+    .moved = report_moved,
 };
 
 /* ---- looking ---- */
-
-static bool may_read(const struct ops_identity *who, int64_t access)
-{
-    return (who->classes >> (access & 3) & 1) != 0;
-}
 
 enum err release_reports_json(struct release *r, const struct ops_identity *who, struct str dataset,
                               struct arena *arena, struct json_out *out, struct why *why)
@@ -343,17 +343,18 @@ enum err release_reports_json(struct release *r, const struct ops_identity *who,
     struct store_rows rows;
     enum err err = ops_need(who, "data.read", why);
     if (!err)
-        err = store_ask(r->opts.store,
-                        "SELECT id, dataset, number, state, job, score, actor, created_ms, access "
-                        "FROM release_reports WHERE tenant = ? AND (? = 0 OR dataset = ?) ORDER BY "
-                        "created_ms DESC, id DESC LIMIT 500",
-                        STORE_ARGS(SV_STR(who->tenant), SV_INT(dataset.len > 0), SV_STR(dataset)),
-                        arena, &rows, why);
+        err = store_ask(
+            r->opts.store,
+            "SELECT id, dataset, number, state, job, score, actor, created_ms, access, "
+            "why FROM release_reports WHERE tenant = ? AND (? = 0 OR dataset = ?) ORDER BY "
+            "created_ms DESC, id DESC LIMIT 500",
+            STORE_ARGS(SV_STR(who->tenant), SV_INT(dataset.len > 0), SV_STR(dataset)), arena, &rows,
+            why);
     if (err)
         return err;
     items_begin(out);
     for (size_t i = 0; i < rows.n_rows; i++) {
-        if (!may_read(who, store_int(&rows, i, 8)))
+        if (!may_read_class(who, store_int(&rows, i, 8)))
             continue;
         bool ready = str_eq_c(store_str(&rows, i, 3), "ready");
         json_begin_object(out);
@@ -365,6 +366,7 @@ enum err release_reports_json(struct release *r, const struct ops_identity *who,
         json_kv_real(out, "score", ready ? store_real(&rows, i, 5) : NAN);
         kv_actor(out, r, store_str(&rows, i, 6), arena);
         json_kv_time(out, "created_at", store_int(&rows, i, 7));
+        json_kv_str(out, "why", store_str(&rows, i, 9));
         json_end_object(out);
     }
     items_end(out);
@@ -379,10 +381,10 @@ enum err release_report_json(struct release *r, const struct ops_identity *who, 
     enum err err = ops_need(who, "data.read", why);
     if (!err)
         err = store_ask(r->opts.store,
-                        "SELECT dataset, number, state, job, object, actor, created_ms, access "
-                        "FROM release_reports WHERE id = ? AND tenant = ?",
+                        "SELECT dataset, number, state, job, object, actor, created_ms, access, "
+                        "why FROM release_reports WHERE id = ? AND tenant = ?",
                         STORE_ARGS(SV_STR(id), SV_STR(who->tenant)), arena, &rows, why);
-    if (!err && (!rows.n_rows || !may_read(who, store_int(&rows, 0, 7))))
+    if (!err && (!rows.n_rows || !may_read_class(who, store_int(&rows, 0, 7))))
         err = err_set(why, ERR_NOT_FOUND, "there is no report \"%.*s\"", SHOW(id));
     char *object = err ? NULL : str_z(arena, store_str(&rows, 0, 4));
     if (!err && object && object[0])
@@ -398,6 +400,7 @@ enum err release_report_json(struct release *r, const struct ops_identity *who, 
     json_kv_str(out, "object", store_str(&rows, 0, 4));
     kv_actor(out, r, store_str(&rows, 0, 5), arena);
     json_kv_time(out, "created_at", store_int(&rows, 0, 6));
+    json_kv_str(out, "why", store_str(&rows, 0, 8));
     json_kv_raw(out, "report", text);
     json_end_object(out);
     return ERR_OK;

@@ -83,13 +83,30 @@ ERR_MUST_USE enum err key_secret(struct store_tx *tx, struct release *release, s
 
 /* ---- releases as rows (releases.c) ---- */
 
+/* The columns of a table are told once, as X(STR or INT, name), all but the first, "id": a row's
+ * struct, the list in SQL and the reading are made of that. */
+#define ROW_FIELD(kind, name) ROW_FIELD_##kind(name)
+#define ROW_FIELD_STR(name)   struct str name;
+#define ROW_FIELD_INT(name)   int64_t name;
+#define ROW_NAME(kind, name)  ", " #name
+#define ROW_READ(kind, name)  row->name = ROW_READ_##kind(rows, i, at++);
+#define ROW_READ_STR          store_str
+#define ROW_READ_INT          store_int
+
+/* manifest, signature and card are names of objects. */
+/* clang-format off */
+#define RELEASE_COLUMNS(X)                                                                         \
+    X(STR, tenant) X(STR, name) X(STR, title) X(STR, dataset) X(INT, number) X(STR, version)       \
+    X(INT, access) X(STR, gate) X(STR, job) X(STR, kind) X(STR, manifest) X(STR, signature)        \
+    X(STR, card) X(INT, n_records) X(INT, n_bytes) X(STR, state) X(STR, reason) X(STR, actor)      \
+    X(INT, created_ms) X(INT, withdrawn_ms)
+/* clang-format on */
 struct release_row {
-    struct str id, tenant, name, title, dataset, version, gate, job, kind;
-    struct str manifest, signature, card; /* names of objects */
-    struct str state, reason, actor;
-    int64_t number, n_records, n_bytes, created_ms, withdrawn_ms;
-    int access;
+    struct str id;
+    RELEASE_COLUMNS(ROW_FIELD)
 };
+/* Whether records of this class may be read: otherwise nothing that names them is shown. */
+bool may_read_class(const struct ops_identity *who, int64_t access);
 /* Of any tenant: the caller checks. ERR_NOT_FOUND. */
 ERR_MUST_USE enum err release_row(struct store_tx *tx, struct str id, struct arena *arena,
                                   struct release_row *out, struct why *why);
@@ -110,11 +127,16 @@ ERR_MUST_USE enum err release_withdrawn(void *ctx, struct store_tx *tx,
 
 /* ---- gates as rows (gate.c) ---- */
 
+/* clang-format off */
+#define GATE_COLUMNS(X)                                                                            \
+    X(STR, tenant) X(STR, dataset) X(INT, number) X(STR, version) X(STR, manifest) X(INT, access)  \
+    X(STR, maker) X(INT, n_records) X(STR, purpose) X(STR, spec) X(STR, state) X(STR, job)         \
+    X(STR, found) X(STR, result) X(STR, actor) X(INT, created_ms) X(STR, decided_by)               \
+    X(INT, decided_ms) X(STR, why)
+/* clang-format on */
 struct gate_row {
-    struct str id, tenant, dataset, version, manifest, maker, purpose, spec, state, job, found;
-    struct str result, actor, decided_by;
-    int64_t number, n_records, created_ms, decided_ms;
-    int access;
+    struct str id;
+    GATE_COLUMNS(ROW_FIELD)
 };
 ERR_MUST_USE enum err gate_find(struct store_tx *tx, const struct ops_identity *who, struct str id,
                                 struct arena *arena, struct gate_row *out, struct why *why);
@@ -123,6 +145,14 @@ ERR_MUST_USE enum err gate_find(struct store_tx *tx, const struct ops_identity *
 ERR_MUST_USE enum err gate_put(struct store_tx *tx, struct release *release,
                                const struct gate_row *gate, struct arena *arena,
                                struct json_out *out, int64_t *open, bool *passed, struct why *why);
+
+/* ---- rows beside jobs (moved.c) ---- */
+
+/* What became of a job, into the row of a gate or a report that is not made yet; for job_kind. */
+ERR_MUST_USE enum err gate_moved(void *ctx, struct store_tx *tx, const struct job_move *move,
+                                 struct why *why);
+ERR_MUST_USE enum err report_moved(void *ctx, struct store_tx *tx, const struct job_move *move,
+                                   struct why *why);
 
 /* ---- uses (subscribe.c) ---- */
 

@@ -66,5 +66,9 @@ const struct store_migration release_migrations[] = {
      "  actor TEXT NOT NULL, created_ms INTEGER NOT NULL, UNIQUE (job));\n"
      "CREATE INDEX release_capsules_release ON release_capsules (release)",
      NULL},
+    {"release", 3,
+     "ALTER TABLE release_gates ADD COLUMN why TEXT NOT NULL DEFAULT '';\n"
+     "ALTER TABLE release_reports ADD COLUMN why TEXT NOT NULL DEFAULT ''",
+     NULL},
 };
 const size_t release_n_migrations = sizeof release_migrations / sizeof release_migrations[0];

@@ -117,10 +117,29 @@ static enum err run_talk(void *ctx, struct job *job, struct why *why)
     return ERR_OK;
 }
 
+/* What a room would do with its row: here, a row for each move. */
+static enum err note_move(void *ctx, struct store_tx *tx, const struct job_move *move,
+                          struct why *why)
+{
+    (void)ctx;
+    enum err err = store_exec(tx,
+                              "CREATE TABLE IF NOT EXISTS test_moves (job TEXT NOT NULL, state TEXT"
+                              " NOT NULL, words TEXT NOT NULL, tenant TEXT NOT NULL)",
+                              STORE_NO_ARGS, NULL, why);
+    return err ? err
+               : store_exec(tx,
+                            "INSERT INTO test_moves (job, state, words, tenant) VALUES (?, ?, ?,"
+                            " ?)",
+                            STORE_ARGS(SV_STR(move->id), SV_C(job_state_name(move->to)),
+                                       SV_STR(move->words), SV_STR(move->tenant)),
+                            NULL, why);
+}
+
 #define KIND(word, attempts, memory)                                                               \
     {                                                                                              \
         .name = "test." #word, .summary = "For tests", .permission = "knowledge.write",            \
-        .max_attempts = (attempts), .memory_bytes = (memory), .run = run_##word                    \
+        .max_attempts = (attempts), .memory_bytes = (memory), .run = run_##word,                   \
+        .moved = note_move                                                                         \
     }
 static const struct job_kind test_kinds[] = {
     KIND(count, 12, 0),  KIND(fragile, 4, 0), KIND(eat, 2, 64 << 20),

@@ -248,6 +248,54 @@ TEST(a_job_that_crashes_by_itself_gets_there)
     room_close(&r);
 }
 
+static int64_t n_moves(struct room *r, const char *state, const char *words)
+{
+    struct store_rows rows = {0};
+    char like[200];
+    (void)snprintf(like, sizeof like, "%%%s%%", words);
+    CHECK_OK(store_ask(r->c.store,
+                       "SELECT COUNT(*) FROM test_moves WHERE job = ? AND state = ? AND words LIKE"
+                       " ? AND tenant = ?",
+                       STORE_ARGS(SV_C(r->id), SV_C(state), SV_C(like), SV_STR(r->steward.tenant)),
+                       r->c.arena, &rows, NULL),
+             NULL);
+    return store_int(&rows, 0, 0);
+}
+
+TEST(a_room_is_told_what_became_of_its_job)
+{
+    ROOM(r);
+    start(&r);
+    submit(&r, "test.count", "{\"n\":3,\"us\":0}"); /* done: run() itself has said so */
+    CHECK(wait_for(&r, JOB_DONE, 20000));
+    submit(&r, "test.fail", "{}");
+    CHECK(wait_for(&r, JOB_FAILED, 20000));
+    CHECK_EQ(n_moves(&r, "failed", "row 7 is not a number"), 1);
+    CHECK_OK(job_retry(r.compute, &r.steward, r.id, NULL), NULL);
+    CHECK(wait_for(&r, JOB_FAILED, 20000));
+    CHECK_EQ(n_moves(&r, "queued", ""), 1);
+    CHECK_EQ(n_moves(&r, "failed", ""), 2);
+    /* Killed in each of its attempts, it never says a word itself. */
+    submit(&r, "test.fragile", "{\"n\":10,\"us\":0,\"crash\":1}");
+    CHECK(wait_for(&r, JOB_FAILED, 20000));
+    CHECK_EQ(n_moves(&r, "failed", "signal 6"), 1);
+    submit(&r, "test.forever", "{}");
+    CHECK(wait_for(&r, JOB_RUNNING, 10000));
+    CHECK_OK(job_cancel(r.compute, &r.steward, r.id, NULL), NULL);
+    CHECK(wait_for(&r, JOB_CANCELLED, 10000));
+    CHECK_EQ(n_moves(&r, "cancelled", ""), 1);
+    compute_stop(r.compute, true);
+    submit(&r, "test.count", "{}");
+    CHECK_OK(job_cancel(r.compute, &r.steward, r.id, NULL), NULL);
+    CHECK_EQ(n_moves(&r, "cancelled", ""), 1);
+    struct store_rows rows = {0};
+    CHECK_OK(store_ask(r.c.store, "SELECT COUNT(*) FROM test_moves", STORE_NO_ARGS, r.c.arena,
+                       &rows, NULL),
+             NULL);
+    CHECK_EQ(store_int(&rows, 0, 0), 6);
+    room_close(&r);
+}
+
 TEST(attempts_without_progress_end)
 {
     static const struct {

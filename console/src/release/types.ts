@@ -4,8 +4,9 @@ export interface ReportHead {
   id: string;
   dataset: string;
   version: number;
-  state: 'queued' | 'running' | 'ready';
+  state: 'queued' | 'running' | 'ready' | 'failed' | 'cancelled';
   job: string;
+  why: string;
   score: number | null;
   actor_name: string;
   created_at: string;
@@ -100,6 +101,7 @@ export interface GateHead {
   purpose: string;
   state: string;
   job: string;
+  why: string;
   maker: string;
   maker_name: string;
   actor_name: string;
