@@ -17,7 +17,8 @@ struct result {
     struct ops_identity who;
     struct project project;
     struct data_writer *writer;
-    struct hash *digest; /* of all that is final */
+    uint8_t digest[HASH_BYTES]; /* each item hashes the digest before it, its record and answer */
+    int64_t after;              /* seq of the last item that was written */
     enum shape shape;
     const struct field *field; /* that the shape is made of */
     struct str kind;           /* of the version's records */
@@ -151,7 +152,67 @@ static enum err make_record(struct result *r, const struct item *item, struct st
     return buf_err(&buf, why);
 }
 
-static enum err add_batch(struct result *r, int64_t *after, bool *more, struct why *why)
+static enum err digest_add(struct result *r, struct str record, struct str final, struct why *why)
+{
+    struct hash *hash = hash_new(HASH_SHA256);
+    if (!hash)
+        return err_set(why, ERR_NO_MEMORY, "could not begin a digest");
+    hash_add(hash, r->digest, sizeof r->digest);
+    hash_add(hash, record.ptr, record.len);
+    hash_add(hash, "\n", 1);
+    hash_add(hash, final.ptr, final.len);
+    hash_end(hash, r->digest);
+    hash_free(hash);
+    return ERR_OK;
+}
+
+static enum err add_item(struct result *r, const struct item *item, struct arena *arena,
+                         struct why *why)
+{
+    struct str text = STR_NONE, final = item->purpose == PURPOSE_WORK ? item->final : item->gold;
+    bool bad = false;
+    enum err err = make_record(r, item, final, arena, &text, why);
+    if (!err && text.ptr)
+        err = data_writer_add_as(r->writer, item->record, text, &bad, why);
+    if (!err)
+        err = digest_add(r, item->record, final, why);
+    if (err)
+        return err;
+    bool left_out = !text.ptr || bad;
+    r->n_left_out += left_out;
+    r->n += !left_out;
+    r->after = item->seq;
+    return ERR_OK;
+}
+
+/* How far it is, beside what was written: whoever goes on after a kill goes on from here. */
+static enum err mark(struct result *r, struct arena *arena, struct why *why)
+{
+    char hex[HASH_TEXT];
+    struct str cursor =
+        str_printf(arena, "{\"after\":%lld,\"n\":%lld,\"n_left_out\":%lld,\"digest\":\"%s\"}",
+                   (long long)r->after, (long long)r->n, (long long)r->n_left_out,
+                   hex_put(r->digest, sizeof r->digest, hex));
+    return cursor.ptr ? data_writer_mark(r->writer, cursor, why)
+                      : err_set(why, ERR_NO_MEMORY, "could not hold a batch");
+}
+
+static enum err take_up(struct result *r, struct arena *arena, struct why *why)
+{
+    const struct json *json = NULL;
+    struct str cursor = data_writer_cursor(r->writer);
+    enum err err = cursor.len ? json_parse(cursor, arena, &json, why) : ERR_OK;
+    if (err || !cursor.len)
+        return err;
+    r->after = json_get_int(json, "after", 0);
+    r->n = json_get_int(json, "n", 0);
+    r->n_left_out = json_get_int(json, "n_left_out", 0);
+    return hex_get(json_get_str(json, "digest", STR("")), r->digest, sizeof r->digest)
+               ? ERR_OK
+               : err_set(why, ERR_CORRUPT, "the mark of the result is damaged");
+}
+
+static enum err add_batch(struct result *r, bool *more, struct why *why)
 {
     struct arena *arena = arena_new(BATCH_MEMORY);
     struct store_rows rows = {0};
@@ -159,23 +220,15 @@ static enum err add_batch(struct result *r, int64_t *after, bool *more, struct w
         arena ? store_ask(r->annotate->opts.store,
                           "SELECT " ITEM_COLUMNS " FROM annotate_items WHERE project = ?"
                           " AND seq > ? AND (state = 3 OR purpose > 0) ORDER BY seq LIMIT ?",
-                          STORE_ARGS(SV_STR(r->project.id), SV_INT(*after), SV_INT(BATCH)), arena,
+                          STORE_ARGS(SV_STR(r->project.id), SV_INT(r->after), SV_INT(BATCH)), arena,
                           &rows, why)
               : err_set(why, ERR_NO_MEMORY, "could not hold a batch");
     for (size_t i = 0; !err && i < rows.n_rows; i++) {
         struct item item = item_from(&rows, i);
-        struct str text = STR_NONE, final = item.purpose == PURPOSE_WORK ? item.final : item.gold;
-        bool bad = false;
-        err = make_record(r, &item, final, arena, &text, why);
-        if (!err && text.ptr)
-            err = data_writer_add_as(r->writer, item.record, text, &bad, why);
-        if (!err && (!text.ptr || bad))
-            r->n_left_out++;
-        r->n += !err && text.ptr && !bad;
-        hash_add(r->digest, item.record.ptr, item.record.len);
-        hash_add(r->digest, final.ptr, final.len);
-        *after = item.seq;
+        err = add_item(r, &item, arena, why);
     }
+    if (!err && rows.n_rows)
+        err = mark(r, arena, why);
     *more = !err && rows.n_rows == BATCH;
     arena_free(arena);
     return err;
@@ -305,18 +358,18 @@ static enum err open_writer(struct result *r, struct arena *arena, struct why *w
     return data_writer_open(r->annotate->opts.data, &r->who, &form, &r->writer, why);
 }
 
-/* Written anew from the start after a crash: the digest covers everything, and it takes seconds. */
+/* An item that becomes final behind the last mark of a killed attempt is in when it stands behind
+ * that mark: the digest says what is in, whatever people did meanwhile. */
 static enum err write_all(struct result *r, struct data_written *written, struct why *why)
 {
     bool more = true;
-    int64_t after = 0;
-    enum err err = ERR_OK;
-    if (data_writer_ended(r->writer, written))
-        return ERR_OK;
+    enum err err = take_up(r, job_arena(r->job), why);
+    if (err || data_writer_ended(r->writer, written))
+        return err;
     while (!err && more) {
         if (job_cancelled(r->job))
             return ERR_CANCELLED;
-        err = add_batch(r, &after, &more, why);
+        err = add_batch(r, &more, why);
         job_progress(r->job, r->n, r->project.n_final + r->project.n_gold + r->project.n_exam,
                      "records");
     }
@@ -325,21 +378,23 @@ static enum err write_all(struct result *r, struct data_written *written, struct
     return err ? err : data_writer_commit(r->writer, written, why);
 }
 
+/* Killed behind this, the next attempt finds the same words there and leaves them alone. */
 static enum err keep(struct result *r, const struct data_written *written, struct arena *arena,
                      struct why *why)
 {
     struct annotate_ask ask = {.who = &r->who, .arena = arena, .if_match = -1};
     struct act act;
-    uint8_t sum[HASH_BYTES];
     char hex[HASH_TEXT];
-    hash_end(r->digest, sum);
     struct str text = str_printf(
         arena,
         "{\"dataset\":\"%.*s\",\"number\":%lld,\"version\":\"%.*s\",\"kind\":\"%.*s\","
         "\"n_records\":%lld,\"n_left_out\":%lld,\"sha256\":\"%s\"}",
         STR_FMT(json_get_str(job_spec(r->job), "dataset", STR(""))), (long long)written->number,
         STR_FMT(written->version), STR_FMT(r->kind), (long long)written->n_records,
-        (long long)r->n_left_out, hex_put(sum, sizeof sum, hex));
+        (long long)r->n_left_out, hex_put(r->digest, sizeof r->digest, hex));
+    job_result(r->job, text);
+    if (text.ptr && str_eq(text, r->project.result))
+        return ERR_OK;
     enum err err = change_begin(&act, r->annotate, &ask, "annotate.project.result",
                                 "annotate.manage", r->project.id, why);
     if (!err)
@@ -347,20 +402,15 @@ static enum err keep(struct result *r, const struct data_written *written, struc
                          "UPDATE annotate_projects SET result = ?, revision = revision + 1"
                          " WHERE id = ?",
                          STORE_ARGS(SV_STR(text), SV_STR(r->project.id)), NULL, why);
-    err = change_end(&act, err, r->project.id, text, why);
-    if (!err)
-        job_result(r->job, text);
-    return err;
+    return change_end(&act, err, r->project.id, text, why);
 }
 
 static enum err run(void *ctx, struct job *job, struct why *why)
 {
-    struct result r = {
-        .annotate = ctx, .job = job, .who = job_actor(job), .digest = hash_new(HASH_SHA256)};
+    struct result r = {.annotate = ctx, .job = job, .who = job_actor(job)};
     struct data_written written = {0};
     struct arena *arena = job_arena(job);
-    enum err err =
-        r.digest ? load(&r, arena, why) : err_set(why, ERR_NO_MEMORY, "could not begin a digest");
+    enum err err = load(&r, arena, why);
     if (!err)
         err = open_writer(&r, arena, why);
     if (!err)
@@ -368,7 +418,6 @@ static enum err run(void *ctx, struct job *job, struct why *why)
     if (!err)
         err = keep(&r, &written, arena, why);
     data_writer_close(r.writer);
-    hash_free(r.digest);
     return err;
 }
 

@@ -1,5 +1,6 @@
 /* Annotates without pause until it is killed: annotate_child URL DIR PROJECT USER LOG. Each item
- * that was acknowledged is a line of the log, written before the next is asked for. */
+ * that was acknowledged is a line of the log, written before the next is asked for.
+ * annotate_child URL DIR job ID: runs that job. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +52,8 @@ int main(int argc, char **argv)
     struct compute *compute = NULL;
     struct data *data = NULL;
     struct why why = {0};
-    if (argc != 6 || !arena || !round)
+    bool job = argc == 5 && strcmp(argv[3], "job") == 0;
+    if ((argc != 6 && !job) || !arena || !round)
         return 2;
     struct store_opts opts = {.url = argv[1], .busy_timeout_ms = 20000, .n_connections = 4};
     enum err err = conf_load(tables, 4, NULL, NULL, 0, arena, &conf, &why);
@@ -80,6 +82,14 @@ int main(int argc, char **argv)
                                   .data_dir = argv[2]};
     if (!err)
         err = annotate_open(&aopts, &annotate, &why);
+    if (job && !err) {
+        compute_bind(compute, &annotate_prepare_job, annotate);
+        compute_bind(compute, &annotate_result_job, annotate);
+        err = job_run(compute, argv[4], &why);
+        if (err)
+            fprintf(stderr, "%s\n", why_text(&why, err));
+        return err ? 1 : 0;
+    }
     who = ops_system();
     who.kind = STR("user");
     who.id = who.user = str_c(argv[4]);
