@@ -246,9 +246,43 @@ static enum err open_acquire(struct center *c, struct why *why)
     return acquire_open(&opts, &c->acquire, why);
 }
 
+/* What calls of a model will cost by the price in force: rooms that call models do not see the
+ * meter. */
+static enum err price_of(void *ctx, const struct ops_identity *who, const struct synth_calls *calls,
+                         struct synth_cost *out, struct why *why)
+{
+    struct center *c = ctx;
+    const struct models_route *route = NULL;
+    struct arena *arena = arena_new((size_t)1 << 20);
+    struct meter_plan plan = {0};
+    if (!arena)
+        return err_set(why, ERR_NO_MEMORY, "could not look up the price");
+    enum err err = models_resolve(c->models, who->tenant, calls->model, &route, why);
+    if (!err)
+        err = meter_plan_now(c->meter, who->tenant,
+                             route->price_key.len ? route->price_key : route->model, arena, &plan,
+                             &out->priced, why);
+    /* Millions apart from the rest: meter_price() is for what one call can have. */
+    const int64_t million = 1000000;
+    if (!err && out->priced && calls->n > 0)
+        out->micro = calls->prompt_tokens / million * plan.rates.prompt +
+                     calls->completion_tokens / million * plan.rates.completion +
+                     meter_price(&plan.rates, METER_CHAT, calls->prompt_tokens % million, 0,
+                                 calls->completion_tokens % million, 0) +
+                     (calls->n - 1) * plan.rates.request;
+    out->currency = METER_CURRENCY;
+    models_route_free(route);
+    arena_free(arena);
+    return err;
+}
+
 static enum err open_synth(struct center *c, struct why *why)
 {
-    struct synth_opts opts = {c->store, c->compute, c->data, c->models};
+    struct synth_opts opts = {.store = c->store,
+                              .compute = c->compute,
+                              .data = c->data,
+                              .models = c->models,
+                              .price = {c, price_of}};
     return synth_open(&opts, &c->synth, why);
 }
 

@@ -231,6 +231,13 @@ ERR_MUST_USE enum err meter_plan_list(struct meter *meter, const struct ops_iden
                                       const char *price_key, int limit, struct arena *arena,
                                       struct meter_plan **out, size_t *n, struct why *why);
 
+/* The plan that a call of this tenant would take now; *found false: there is none, such calls cost
+ * nothing or are refused (meter.unpriced). For saying beforehand what work will cost: the caller
+ * has checked who asks. */
+ERR_MUST_USE enum err meter_plan_now(struct meter *meter, struct str tenant, struct str price_key,
+                                     struct arena *arena, struct meter_plan *out, bool *found,
+                                     struct why *why);
+
 /* ---- limits ---- */
 
 enum meter_level { METER_TENANT, METER_APPLICATION, METER_KEY, METER_N_LEVELS };

@@ -186,3 +186,20 @@ enum err meter_plan_list(struct meter *meter, const struct ops_identity *who, co
     *n = rows.n_rows;
     return ERR_OK;
 }
+
+/* The order of rules_rates(): the tenant's own before the general one, the key's before "*". */
+enum err meter_plan_now(struct meter *meter, struct str tenant, struct str price_key,
+                        struct arena *arena, struct meter_plan *out, bool *found, struct why *why)
+{
+    struct store_rows rows;
+    enum err err = store_ask(
+        meter->store,
+        "SELECT " COLUMNS " FROM meter_plans WHERE tenant IN (?, '') AND price_key IN (?,"
+        " '*') AND from_ms <= ? ORDER BY CASE WHEN tenant = '' THEN 1 ELSE 0 END,"
+        " CASE WHEN price_key = '*' THEN 1 ELSE 0 END, from_ms DESC LIMIT 1",
+        STORE_ARGS(SV_STR(tenant), SV_STR(price_key), SV_INT(meter_now(meter))), arena, &rows, why);
+    *found = !err && rows.n_rows > 0;
+    if (*found)
+        *out = plan_from(&rows, 0);
+    return err;
+}

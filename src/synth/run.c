@@ -350,6 +350,23 @@ static enum err count_calls(struct making_run *r, const struct data_record *reco
     return err;
 }
 
+static enum err put_cost(struct making_run *r, const struct synth_calls *calls,
+                         struct json_out *out, struct why *why)
+{
+    const struct synth_price *price = &r->synth->opts.price;
+    struct synth_cost cost = {.priced = !calls->model.len, .currency = ""};
+    enum err err = calls->model.len && price->cost
+                       ? price->cost(price->ctx, &r->who, calls, &cost, why)
+                       : ERR_OK;
+    json_key(out, "cost_micro");
+    if (cost.priced)
+        json_put_int(out, cost.micro);
+    else
+        json_put_null(out);
+    json_kv_c(out, "currency", cost.currency);
+    return err;
+}
+
 enum err synth_estimate_json(struct synth *synth, const struct ops_identity *who, struct str spec,
                              struct arena *arena, struct json_out *out, struct why *why)
 {
@@ -378,21 +395,25 @@ enum err synth_estimate_json(struct synth *synth, const struct ops_identity *who
     if (!err)
         err = buf_err(&buf, why);
     if (!err) {
-        int64_t calls = scaled(r.counts.n_calls, n, sample);
-        int64_t prompt = scaled(r.counts.prompt, n, sample);
-        int64_t completion = scaled(r.counts.completion, n, sample);
+        const struct synth_calls calls = {.model = r.spec.model,
+                                          .n = scaled(r.counts.n_calls, n, sample),
+                                          .prompt_tokens = scaled(r.counts.prompt, n, sample),
+                                          .completion_tokens =
+                                              scaled(r.counts.completion, n, sample)};
+        int64_t tokens = calls.prompt_tokens + calls.completion_tokens;
         const struct synth_spec *s = &r.spec;
         json_begin_object(out);
         json_kv_int(out, "n_records", n);
         json_kv_int(out, "n_sampled", sample);
         json_kv_int(out, "n_passages", scaled(r.counts.n_passages, n, sample));
-        json_kv_int(out, "n_calls", calls);
-        json_kv_int(out, "prompt_tokens", prompt);
-        json_kv_int(out, "completion_tokens", completion);
-        json_kv_int(out, "tokens", prompt + completion);
+        json_kv_int(out, "n_calls", calls.n);
+        json_kv_int(out, "prompt_tokens", calls.prompt_tokens);
+        json_kv_int(out, "completion_tokens", calls.completion_tokens);
+        json_kv_int(out, "tokens", tokens);
+        err = put_cost(&r, &calls, out, why);
         json_kv_bool(out, "within_budget",
-                     (!s->budget_calls || calls <= s->budget_calls) &&
-                         (!s->budget_tokens || prompt + completion <= s->budget_tokens));
+                     (!s->budget_calls || calls.n <= s->budget_calls) &&
+                         (!s->budget_tokens || tokens <= s->budget_tokens));
         json_key(out, "examples");
         json_put_raw(out, buf_str(&buf));
         json_end_object(out);
@@ -435,6 +456,7 @@ static enum err mark(struct making_run *r, struct why *why)
     json_kv_int(&json, "prompt", c->prompt);
     json_kv_int(&json, "completion", c->completion);
     json_kv_int(&json, "n_made", c->n_made);
+    json_kv_bool(&json, "stopped", r->stopped);
     json_key(&json, "rejected");
     json_begin_array(&json);
     for (int i = 0; i < REJECTS; i++)
@@ -464,6 +486,7 @@ static enum err go_on(struct making_run *r, struct why *why)
     c->prompt = json_get_int(json, "prompt", 0);
     c->completion = json_get_int(json, "completion", 0);
     c->n_made = json_get_int(json, "n_made", 0);
+    r->stopped = json_get_bool(json, "stopped", false);
     for (size_t i = 0; i < REJECTS; i++)
         c->rejected[i] = json_int(json_at(json_get(json, "rejected"), i), 0);
     struct str other = json_get_str(json, "other", STR(""));
@@ -565,14 +588,16 @@ static enum err run(void *ctx, struct job *job, struct why *why)
         err = open_run(&r, spec, why);
     if (!err)
         err = open_writer(&r, spec, why);
-    if (!err && !data_writer_ended(r.writer, &written)) {
+    if (!err)
         err = go_on(&r, why);
-        if (!err)
-            err = open_seen(&r, why);
+    if (!err && !data_writer_ended(r.writer, &written)) {
+        err = open_seen(&r, why);
         if (!err)
             err = read_asked(&r, why);
         if (!err)
             err = make_all(&r, why);
+        if (!err) /* killed behind the commit, the next start tells these counts */
+            err = mark(&r, why);
         if (!err)
             err = data_writer_commit(r.writer, &written, why);
     }

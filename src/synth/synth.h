@@ -32,11 +32,28 @@ struct synth;
 
 extern const struct job_kind synth_run_job;
 
+/* Prices are no business of this room: who puts the rooms together hands in a function. */
+struct synth_calls { /* a guess */
+    struct str model;
+    int64_t n, prompt_tokens, completion_tokens;
+};
+struct synth_cost {
+    bool priced;   /* false: no price is set for that model */
+    int64_t micro; /* money in micro-units of the currency */
+    const char *currency;
+};
+struct synth_price {
+    void *ctx;
+    enum err (*cost)(void *ctx, const struct ops_identity *who, const struct synth_calls *calls,
+                     struct synth_cost *out, struct why *why);
+};
+
 struct synth_opts {
     struct store *store;
     struct compute *compute;
     struct data *data;
-    struct models *models; /* NULL: rules only */
+    struct models *models;    /* NULL: rules only */
+    struct synth_price price; /* cost NULL: estimates name no money */
 };
 ERR_MUST_USE enum err synth_open(const struct synth_opts *opts, struct synth **out,
                                  struct why *why);
@@ -49,7 +66,8 @@ void synth_methods_json(struct json_out *out); /* as GET /api/synthesis_methods 
  *        for rules, "per_passage"?: 3, "most_records"?: 0 for all, "seed"?: 1,
  *        "budget"?: {"tokens", "calls"} (0: none), "append"?: false}
  * {"n_records", "n_sampled", "n_passages", "n_calls", "prompt_tokens", "completion_tokens",
- * "tokens", "within_budget", "examples"}: counted over a sample and scaled; calls nothing.
+ * "tokens", "cost_micro", "currency", "within_budget", "examples"}: counted over a sample and
+ * scaled; calls nothing. "cost_micro" is 0 by rules and null when the model has no price.
  * ERR_INVALID names what the spec has wrong.
  */
 ERR_MUST_USE enum err synth_estimate_json(struct synth *synth, const struct ops_identity *who,

@@ -163,6 +163,23 @@ TEST(a_call_takes_the_price_in_force_when_it_begins)
     m.key.tenant = STR("elsewhere");
     CHECK_EQ(one_call(&m, "m", 1, 1).money, 200);
     CHECK_EQ(one_call(&m, "unpriced", 1, 1).money, 0);
+    /* What a call would take now is told beforehand. */
+    static const struct {
+        const char *tenant, *key;
+        int64_t request; /* -1: no price */
+    } now[] = {{OPS_HOME, "m", 7},
+               {OPS_HOME, "unpriced", 7},
+               {"elsewhere", "m", 200},
+               {"elsewhere", "unpriced", -1}};
+    for (size_t i = 0; i < sizeof now / sizeof now[0]; i++) {
+        struct meter_plan quoted = {.rates = {.request = -1}};
+        bool found = false;
+        CHECK_OK(meter_plan_now(m.meter, str_c(now[i].tenant), str_c(now[i].key), m.c.arena,
+                                &quoted, &found, &why),
+                 &why);
+        CHECK_EQ(found, now[i].request >= 0);
+        CHECK_EQ(quoted.rates.request, now[i].request);
+    }
     /* Nothing is changed afterwards. */
     plan.from_ms = m.now_ms - 1;
     CHECK_EQ(meter_plan_create(m.meter, &system, &plan, m.c.arena, &id, NULL), ERR_INVALID);

@@ -20,6 +20,9 @@ export interface Estimate {
   prompt_tokens: number;
   completion_tokens: number;
   tokens: number;
+  /** Millionths of the currency; null when the model has no price. */
+  cost_micro: number | null;
+  currency: string;
   within_budget: boolean;
   examples: DataRecord[];
 }
