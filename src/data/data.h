@@ -47,6 +47,7 @@ struct data_opts {
     const struct conf *conf;
     const char *data_dir;
     struct privacy *privacy; /* keys of masks; NULL: none */
+    struct models *models;   /* vocabularies by names of models; NULL: none */
 };
 ERR_MUST_USE enum err data_open(const struct data_opts *opts, struct data **out, struct why *why);
 void data_close(struct data *data); /* NULL is fine */

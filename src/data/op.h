@@ -174,6 +174,15 @@ struct data_keyring {
     void *ctx;
 };
 
+/* The files of vocabularies by the name of a model or an alias of the registry; which version that
+ * means is fixed when the run is queued, as with keys.
+ *   Errors  ERR_UNAVAILABLE  no such model, or none with a vocabulary here */
+struct data_vocabularies {
+    enum err (*path)(void *ctx, struct str name, struct arena *arena, const char **out,
+                     struct why *why);
+    void *ctx;
+};
+
 /* For prepare(): what outlives the call goes into the arena (arena_defer for foreign things). */
 struct data_prepare {
     const struct data_arg *args;
@@ -181,7 +190,8 @@ struct data_prepare {
     const char *models; /* folder of shipped and configured models and word lists; may be "" */
     const struct data_reference *references; /* n_references of them */
     size_t n_references;
-    const struct data_keyring *keyring; /* NULL: there are no keys here */
+    const struct data_keyring *keyring;           /* NULL: there are no keys here */
+    const struct data_vocabularies *vocabularies; /* NULL: there is no registry here */
 };
 
 struct data_op {

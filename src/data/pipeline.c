@@ -96,8 +96,9 @@ static enum err read_output(const struct json *spec, struct pipeline *p, struct 
 
 static enum err check_members(const struct json *spec, struct why *why)
 {
-    static const char *const names[] = {"name",  "input", "inputs",     "output",     "seed",
-                                        "steps", "note",  "references", "privacy_key"};
+    static const char *const names[] = {"name",        "input",       "inputs", "output",
+                                        "seed",        "steps",       "note",   "references",
+                                        "privacy_key", "vocabularies"};
     void *iter = NULL;
     struct str key;
     const struct json *value;
@@ -109,7 +110,7 @@ static enum err check_members(const struct json *spec, struct why *why)
             enum err err =
                 err_set(why, ERR_INVALID, "a pipeline has no member \"%.*s\"", SHOWN(key));
             err_hint(why, "it may have name, note, input or inputs, references, output, seed, "
-                          "privacy_key, steps");
+                          "privacy_key, vocabularies, steps");
             return err;
         }
     }
@@ -174,7 +175,8 @@ static enum err read_step(struct pipeline *p, const struct json *json, enum reco
                                    .models = given->models ? given->models : "",
                                    .references = given->references,
                                    .n_references = given->n_references,
-                                   .keyring = given->keyring};
+                                   .keyring = given->keyring,
+                                   .vocabularies = given->vocabularies};
     if (!err && step->op->prepare)
         err = step->op->prepare(&prepare, &step->made, why);
     if (!err)

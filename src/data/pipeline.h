@@ -9,6 +9,7 @@
  *      "references": [{"dataset": "exam", "version": 1}, ...],  compared with, never put out
  *      "output": {"dataset": "laws-clean", "title": "...", "card": {...}},
  *      "seed": 7, "privacy_key": 2,       of masks; missing: the newest when the run is queued
+ *      "vocabularies": {"qwen": "<id>"},  of models by name; missing: as they are then
  *      "steps": [{"op": "unicode_nfc"}, {"op": "length", "least": 200, "on": ["text"]}, ...]}
  * A step names an operator, its parameters, and "on": the paths of the texts that it works on
  * (record_texts; the usual ones of the kind when it is missing).
@@ -51,7 +52,8 @@ struct pipeline {
     struct pipeline_step *steps;
     size_t n_steps;
     enum record_kind takes, gives;
-    struct objects *objects; /* for operators on pictures; NULL until the caller sets it */
+    const struct shelf *shelf; /* vocabularies by names of models; NULL: none (vocabulary.h) */
+    struct objects *objects;   /* for operators on pictures; NULL until the caller sets it */
 };
 
 /*
@@ -72,7 +74,8 @@ struct pipeline_given {
     const char *models;
     const struct data_reference *references; /* one for each of the spec's, in order */
     size_t n_references;
-    const struct data_keyring *keyring; /* or NULL */
+    const struct data_keyring *keyring;           /* or NULL */
+    const struct data_vocabularies *vocabularies; /* or NULL */
 };
 ERR_MUST_USE enum err pipeline_read_with(const struct json *spec, enum record_kind kind,
                                          const struct pipeline_given *given, struct arena *arena,

@@ -10,6 +10,7 @@
 #include "data/room.h"
 #include "data/scan.h"
 #include "data/try.h"
+#include "data/vocabulary.h"
 #include "data/work.h"
 #include "privacy/privacy.h"
 
@@ -132,14 +133,20 @@ enum err data_read_pipeline(struct data *data, const struct ops_identity *who,
     struct ring ring = {
         .data = data, .tenant = who->tenant, .number = json_get_int(spec, "privacy_key", 0)};
     struct data_keyring keyring = {ring_keys, &ring};
+    struct shelf *shelf = NULL;
+    if (!err)
+        err = shelf_new(data, who, spec, arena, &shelf, why);
     if (!err && (ring.number < 0 || ring.number > 999999999))
         err = err_set(why, ERR_INVALID, "\"privacy_key\" is the number of a key of the tenant");
-    if (!err)
-        err = pipeline_read_with(spec, versions[0].kind,
-                                 &(struct pipeline_given){data->models, list, n, &keyring}, arena,
-                                 out, why);
-    if (!err)
+    if (!err) {
+        const struct pipeline_given given = {data->models, list, n, &keyring,
+                                             shelf_vocabularies(shelf)};
+        err = pipeline_read_with(spec, versions[0].kind, &given, arena, out, why);
+    }
+    if (!err) {
         out->privacy_key = ring.keys ? ring.number : 0;
+        out->shelf = shelf;
+    }
     if (!err)
         out->objects = data->opts.objects;
     return err;
@@ -205,13 +212,15 @@ static void put_spec(const struct plan *plan, const struct json *spec, struct js
     json_begin_object(out);
     while (json_each(spec, &iter, &key, &value)) {
         char *name = str_z(p->arena, key);
-        if (!name || !strcmp(name, "references") || !strcmp(name, "privacy_key"))
+        if (!name || !strcmp(name, "references") || !strcmp(name, "privacy_key") ||
+            !strcmp(name, "vocabularies"))
             continue;
         json_key(out, name);
         json_put_value(out, value);
     }
     if (p->privacy_key)
         json_kv_int(out, "privacy_key", p->privacy_key);
+    shelf_put(p->shelf, out);
     if (p->n_references) {
         json_key(out, "references");
         json_begin_array(out);

@@ -175,8 +175,14 @@ static enum err open_privacy(struct center *c, struct why *why)
 
 static enum err open_data(struct center *c, struct why *why)
 {
-    struct data_opts opts = {c->store, c->objects,    c->compute, c->ops,
-                             c->conf,  c->opts->data, c->privacy};
+    struct data_opts opts = {.store = c->store,
+                             .objects = c->objects,
+                             .compute = c->compute,
+                             .ops = c->ops,
+                             .conf = c->conf,
+                             .data_dir = c->opts->data,
+                             .privacy = c->privacy,
+                             .models = c->models};
     return data_open(&opts, &c->data, why);
 }
 

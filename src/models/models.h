@@ -210,6 +210,12 @@ ERR_MUST_USE enum err models_count_tokens(struct models *models, const struct mo
                                           struct str text, int64_t *n, bool *estimate,
                                           struct why *why);
 
+/* The file that holds the vocabulary of a version (route->tokenizer), which never becomes another
+ * one: for models_counter_open(). ERR_NOT_FOUND when the registry has no file of it. */
+ERR_MUST_USE enum err models_vocabulary_path(struct models *models, struct str version,
+                                             struct arena *arena, const char **path,
+                                             struct why *why);
+
 /* The same by a vocabulary held alone, for who counts without a registry (data pipelines): a GGUF
  * file, with or without weights. Read-only once open: from any thread. ERR_NOT_FOUND, ERR_INVALID
  * and ERR_UNSUPPORTED as vocab_open_file() in engine. `path` NULL: the estimate alone. */

@@ -50,27 +50,36 @@ void vocabularies_free(struct vocabularies *v)
     free(v);
 }
 
+enum err models_vocabulary_path(struct models *m, struct str version, struct arena *arena,
+                                const char **path, struct why *why)
+{
+    struct store_rows r;
+    *path = NULL;
+    enum err err =
+        store_ask(m->store, "SELECT storage, object, path FROM models_versions WHERE id = ?",
+                  STORE_ARGS(SV_STR(version)), arena, &r, why);
+    if (err)
+        return err;
+    if (r.n_rows && str_eq_c(store_str(&r, 0, 0), "object") && m->objects) {
+        const char *name = str_z(arena, store_str(&r, 0, 1));
+        return name ? objects_path(m->objects, name, arena, path, why)
+                    : err_set(why, ERR_NO_MEMORY, "could not find a vocabulary");
+    }
+    if (r.n_rows)
+        *path = str_z(arena, store_str(&r, 0, 2));
+    return *path && *path[0] ? ERR_OK
+                             : err_set(why, ERR_NOT_FOUND, "the version of the model has no file");
+}
+
 static struct vocab *load(struct models *m, const char *id)
 {
     struct arena *arena = arena_new(256u << 10);
-    struct store_rows r;
     struct why why = {0};
     struct vocab *vocab = NULL;
     const char *path = NULL;
-    enum err err = arena ? store_ask(m->store,
-                                     "SELECT storage, object, path FROM models_versions WHERE"
-                                     " id = ?",
-                                     STORE_ARGS(SV_C(id)), arena, &r, &why)
-                         : ERR_NO_MEMORY;
-    if (!err && r.n_rows && str_eq_c(store_str(&r, 0, 0), "object") && m->objects) {
-        const char *name = str_z(arena, store_str(&r, 0, 1));
-        err = name ? objects_path(m->objects, name, arena, &path, &why) : ERR_NO_MEMORY;
-    } else if (!err && r.n_rows) {
-        path = str_z(arena, store_str(&r, 0, 2));
-    }
+    enum err err = arena ? models_vocabulary_path(m, str_c(id), arena, &path, &why) : ERR_NO_MEMORY;
     if (!err)
-        err = path ? vocab_open_file(path, &vocab, &why)
-                   : err_set(&why, ERR_NOT_FOUND, "the version has no file");
+        err = vocab_open_file(path, &vocab, &why);
     if (err)
         LOG_WARN("a vocabulary could not be loaded: tokens are estimated", LOG_S("version", id),
                  LOG_WHY(&why));
