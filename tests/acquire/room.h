@@ -4,134 +4,67 @@
 #ifndef TESTS_ACQUIRE_ROOM_H
 #define TESTS_ACQUIRE_ROOM_H
 
-#include <unistd.h>
-
 #include "acquire/acquire.h"
-#include "core/arena.h"
-#include "core/conf.h"
-#include "core/file.h"
-#include "core/json.h"
-#include "data/data.h"
 #include "gateway/gateway.h"
 #include "knowledge/knowledge.h"
-#include "ledger/ledger.h"
-#include "support/test_store.h"
-#include "tap.h"
 
-struct room {
-    char dir[64];
-    const char *networks; /* acquire.networks */
-    struct arena *arena;
-    const struct conf *conf;
-    struct store *store;
-    bool own_store;
-    struct objects *objects;
-    struct ops *ops;
-    struct compute *compute;
-    struct data *data;
-    struct knowledge *knowledge;
-    struct gateway *gateway;
+#define ROOM_MEMBERS                                                                               \
+    const char *networks; /* acquire.networks; NULL: none */                                       \
+    char networks_set[200];                                                                        \
+    struct knowledge *knowledge;                                                                   \
+    struct gateway *gateway;                                                                       \
     struct acquire *acquire;
-    struct ops_identity who;
-    struct why why;
-};
+#include "../data/base.h"
 
-__attribute__((unused)) static enum err room_migrate(struct room *r)
+static inline enum err collectors_open(struct room *r)
 {
-    const struct {
-        const struct store_migration *steps;
-        size_t n;
-    } rooms[] = {
-        {ledger_migrations, ledger_n_migrations},   {ops_migrations, ops_n_migrations},
-        {compute_migrations, compute_n_migrations}, {knowledge_migrations, knowledge_n_migrations},
-        {data_migrations, data_n_migrations},       {gateway_migrations, gateway_n_migrations},
-        {acquire_migrations, acquire_n_migrations}};
-    struct store_migration steps[100];
-    size_t n = 0, pending = 0;
-    for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
-        for (size_t k = 0; k < rooms[i].n; k++)
-            steps[n++] = rooms[i].steps[k];
-    return store_migrate(r->store, steps, n, false, &pending, &r->why);
-}
-
-__attribute__((unused)) static enum err room_open(struct room *r, struct store *store)
-{
-    static const struct conf_key log_keys[] = {
-        {"log.level", CONF_STR, "info", 0, 0, NULL, "Not used here"}};
-    const struct conf_table tables[] = {{log_keys, 1},  ops_conf,     compute_conf, data_conf,
-                                        knowledge_conf, gateway_conf, acquire_conf};
-    char networks[200];
-    const char *sets[] = {networks, "acquire.local_sockets=true"};
-    (void)snprintf(networks, sizeof networks, "acquire.networks=%s",
-                   r->networks ? r->networks : "");
-    r->arena = arena_new((size_t)1 << 30);
-    r->who = ops_system();
-    r->store = store;
-    enum err err = conf_load(tables, 7, NULL, sets, 2, r->arena, &r->conf, &r->why);
-    if (!err)
-        err = room_migrate(r);
-    if (!err)
-        err = objects_open(file_join(r->arena, r->dir, "objects"), &r->objects, &r->why);
-    if (!err)
-        err = ops_open(store, r->conf, &r->ops, &r->why);
-    struct compute_opts compute = {.store = store,
-                                   .ops = r->ops,
-                                   .conf = r->conf,
-                                   .data_dir = r->dir,
-                                   .program = "/bin/false",
-                                   .program_args = (const char *const[]){NULL}};
-    if (!err)
-        err = compute_open(&compute, &r->compute, &r->why);
-    struct data_opts data = {store, r->objects, r->compute, r->ops, r->conf, r->dir};
-    if (!err)
-        err = data_open(&data, &r->data, &r->why);
-    struct knowledge_opts knowledge = {store, r->objects, r->compute, r->conf, r->dir, r->ops};
-    if (!err)
-        err = knowledge_open(&knowledge, &r->knowledge, &r->why);
-    struct gateway_opts gateway = {.store = store, .ops = r->ops, .conf = r->conf};
+    struct knowledge_opts knowledge = {r->store, r->objects, r->compute, r->conf, r->dir, r->ops};
+    enum err err = knowledge_open(&knowledge, &r->knowledge, &r->why);
+    struct gateway_opts gateway = {.store = r->store, .ops = r->ops, .conf = r->conf};
     if (!err)
         err = gateway_open(&gateway, &r->gateway, &r->why);
-    struct acquire_opts acquire = {store,        r->ops,     r->compute, r->data,
+    struct acquire_opts acquire = {r->store,     r->ops,     r->compute, r->data,
                                    r->knowledge, r->gateway, r->conf,    r->dir};
     if (!err)
         err = acquire_open(&acquire, &r->acquire, &r->why);
     if (!err) {
-        compute_bind(r->compute, &data_import_job, r->data);
         compute_bind(r->compute, &acquire_run_job, r->acquire);
         compute_bind(r->compute, &acquire_try_job, r->acquire);
     }
     return err;
 }
 
-__attribute__((unused)) static void room_close(struct room *r)
+static inline void collectors_close(struct room *r)
 {
     acquire_close(r->acquire);
     gateway_close(r->gateway);
     knowledge_close(r->knowledge);
-    data_close(r->data);
-    compute_close(r->compute);
-    ops_close(r->ops);
-    objects_close(r->objects);
-    if (r->own_store)
-        store_close(r->store);
-    arena_free(r->arena);
 }
 
-__attribute__((unused)) static bool room_fresh(struct room *r, struct store *store)
+static struct room_above room_above(struct room *r)
 {
-    *r = (struct room){.dir = "/tmp/yicheng-acquire-XXXXXX", .networks = "127.0.0.1"};
+    (void)snprintf(r->networks_set, sizeof r->networks_set, "acquire.networks=%s",
+                   r->networks ? r->networks : "");
+    return (struct room_above){.steps = {{knowledge_migrations, knowledge_n_migrations},
+                                         {gateway_migrations, gateway_n_migrations},
+                                         {acquire_migrations, acquire_n_migrations}},
+                               .tables = {knowledge_conf, gateway_conf, acquire_conf},
+                               .n_tables = 3,
+                               .sets = {r->networks_set, "acquire.local_sockets=true"},
+                               .n_sets = 2,
+                               .open = collectors_open,
+                               .close = collectors_close};
+}
+
+/* Collectors that may reach this machine. */
+static inline bool collectors_fresh(struct room *r, struct store *store)
+{
+    *r = (struct room){.dir = "/tmp/yicheng-room-XXXXXX", .networks = "127.0.0.1"};
     if (!mkdtemp(r->dir))
         return false;
-    CHECK_OK(room_open(r, store), &r->why);
-    return r->acquire != NULL;
-}
-
-__attribute__((unused)) static void room_done(struct room *r)
-{
-    char dir[64];
-    memcpy(dir, r->dir, sizeof dir);
-    room_close(r);
-    CHECK_EQ(file_remove(dir, NULL), ERR_OK);
+    enum err err = room_open(r, store);
+    CHECK_OK(err, &r->why);
+    return err == ERR_OK;
 }
 
 /* JSON with ' for " and @ for `what`. */

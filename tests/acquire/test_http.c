@@ -33,7 +33,7 @@ struct served {
 static bool serve(struct served *s, struct store *store)
 {
     *s = (struct served){.server = NULL};
-    if (!room_fresh(&s->room, store))
+    if (!collectors_fresh(&s->room, store))
         return false;
     const struct conf *conf = NULL;
     const char *sets[] = {"http.port=0", "http.access_log=false"};

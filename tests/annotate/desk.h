@@ -6,9 +6,16 @@
 #define TESTS_ANNOTATE_DESK_H
 
 #include "annotate/annotate.h"
+#define ROOM_MEMBERS
 #include "../data/room.h"
 
 #define MINUTE 60000LL
+
+static struct room_above room_above(struct room *r)
+{
+    (void)r;
+    return (struct room_above){.steps = {{annotate_migrations, annotate_n_migrations}}};
+}
 
 struct desk {
     struct room r;
@@ -53,8 +60,6 @@ __attribute__((unused)) static bool desk_open(struct desk *d, struct store *stor
                                                 "annotate.review"};
     struct str text = STR_NONE;
     *d = (struct desk){.now_ms = 1793592000000LL};
-    room_more = annotate_migrations;
-    room_n_more = annotate_n_migrations;
     if (!room_fresh(&d->r, store))
         return false;
     CHECK_OK(ops_bootstrap(d->r.ops, d->r.arena, &text, &d->why), &d->why);

@@ -1,6 +1,8 @@
 /* Import, run, look, follow, withdraw: the promises of data/data.h on either engine. */
 #include "room.h"
 
+#include "engine/gguf_make.h"
+
 #include "data/dataset.h"
 
 #define FRESH(r)                                                                                   \
@@ -287,6 +289,56 @@ TEST(the_key_of_a_mask_is_pinned)
                                     "")),
                       first, &why),
              ERR_NOT_FOUND);
+    DONE(r);
+}
+
+/* The next version of the model "counter": random weights on that vocabulary. */
+static void add_model(struct room *r, const char *dir, const char *file)
+{
+    struct models_ask ask = {.who = &r->who, .arena = r->arena, .if_match = -1};
+    const struct json *body = NULL;
+    struct why why = {0};
+    char *path = file_join(r->arena, r->dir, file);
+    struct engine_random random = {
+        .shape = "tiny", .vocab = file_join(r->arena, dir, file), .kind = GGUF_TENSOR_F16};
+    CHECK_OK(engine_make_random(&random, path, &why), &why);
+    struct str text = str_printf(r->arena, "{\"path\":\"%s\",\"model\":\"counter\"}", path);
+    CHECK_OK(json_parse(text, r->arena, &body, &why), &why);
+    CHECK_OK(models_import(r->models, &ask, body, NULL, &why), &why);
+}
+
+/* A model of the registry counts by its name; which version is fixed when the run is queued. */
+TEST(tokens_are_counted_by_a_model_of_the_registry)
+{
+    const char *dir = tap_dataset("gguf-vocab/models");
+    if (!dir)
+        SKIP("gguf-vocab is not here");
+    FRESH(r);
+    struct why why = {0};
+    char first[UUID_TEXT] = "", second[UUID_TEXT] = "";
+    static const char spec[] = "{'input':{'dataset':'t'},'output':{'dataset':'@'},'steps':[{'op':"
+                               "'tokens','vocabulary':'counter','most':10}]}";
+    (void)room_import(&r, spec_of(&r, "{'dataset':'t','paths':['@']}",
+                                  room_file(&r, "t.jsonl",
+                                            "{\"text\":\"今天天气很好，适合出门。\"}\n"
+                                            "{\"text\":\"hi\"}\n")));
+    CHECK_EQ(data_run(r.data, &r.who, str_c(spec_of(&r, spec, "none")), first, &why),
+             ERR_UNAVAILABLE);
+    CHECK(strstr(why.text, "counter") != NULL);
+    add_model(&r, dir, "ggml-vocab-deepseek-llm.gguf"); /* 7 tokens */
+    why = (struct why){0};
+    CHECK_OK(data_run(r.data, &r.who, str_c(spec_of(&r, spec, "one")), first, &why), &why);
+    add_model(&r, dir, "ggml-vocab-gpt-2.gguf"); /* many more */
+    CHECK_OK(data_run(r.data, &r.who, str_c(spec_of(&r, spec, "two")), second, &why), &why);
+    CHECK_EQ(json_get_int(room_job(&r, first), "n_records", 0), 2);
+    CHECK_EQ(json_get_int(room_job(&r, second), "n_records", 0), 1);
+    CHECK_EQ(data_run(r.data, &r.who,
+                      str_c(spec_of(&r,
+                                    "{'input':{'dataset':'t'},'output':{'dataset':'x'},'steps':[{"
+                                    "'op':'tokens','vocabulary':'../t.gguf'}]}",
+                                    "")),
+                      first, &why),
+             ERR_INVALID);
     DONE(r);
 }
 

@@ -437,7 +437,7 @@ TEST(an_export_that_was_killed_is_never_taken_for_whole_and_goes_on)
             child.arena = arena_new((size_t)256 << 20);
             child.store = test_store_again(4, TEST_BUSY_MS);
             child.release = NULL;
-            if (room_open(&child))
+            if (room_open(&child, child.store))
                 _exit(2);
             enum err err = release_export_to(child.release, &child.who, str_c(id), dir, NULL);
             _exit(err ? 1 : 0);

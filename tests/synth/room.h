@@ -5,36 +5,13 @@
 #ifndef TESTS_SYNTH_ROOM_H
 #define TESTS_SYNTH_ROOM_H
 
-#include <unistd.h>
-
-#include "core/arena.h"
-#include "core/conf.h"
-#include "core/file.h"
-#include "core/json.h"
-#include "data/data.h"
-#include "ledger/ledger.h"
-#include "models/models.h"
-#include "support/test_store.h"
 #include "synth/synth.h"
-#include "tap.h"
 
-struct room {
-    char dir[64];
-    struct arena *arena;
-    const struct conf *conf;
-    struct store *store;
-    bool own_store;
-    struct objects *objects;
-    struct ops *ops;
-    struct compute *compute;
-    struct models *models;
-    struct data *data;
-    struct synth *synth;
-    struct ops_identity who;
-    struct why why;
-    int n_calls;
+#define ROOM_MEMBERS                                                                               \
+    struct synth *synth;                                                                           \
+    int n_calls; /* of the model */                                                                \
     bool unpriced;
-};
+#include "../data/base.h"
 
 /* A price of the test's own: 2 a token, 1,000 a call. */
 __attribute__((unused)) static enum err cost(void *ctx, const struct ops_identity *who,
@@ -77,95 +54,31 @@ __attribute__((unused)) static enum err say(void *ctx, const struct ops_identity
     return ERR_OK;
 }
 
-__attribute__((unused)) static enum err room_open(struct room *r, struct store *store)
+static inline enum err synthesis_open(struct room *r)
 {
-    static const struct conf_key log_keys[] = {
-        {"log.level", CONF_STR, "info", 0, 0, NULL, "Not used here"}};
-    const struct conf_table tables[] = {
-        {log_keys, 1}, ops_conf, compute_conf, data_conf, models_conf};
-    const struct {
-        const struct store_migration *steps;
-        size_t n;
-    } rooms[] = {{ledger_migrations, ledger_n_migrations},
-                 {ops_migrations, ops_n_migrations},
-                 {compute_migrations, compute_n_migrations},
-                 {models_migrations, models_n_migrations},
-                 {data_migrations, data_n_migrations}};
-    struct store_migration steps[100];
-    size_t n = 0, pending = 0;
-    for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
-        for (size_t k = 0; k < rooms[i].n; k++)
-            steps[n++] = rooms[i].steps[k];
-    r->arena = arena_new((size_t)1 << 30);
-    r->who = ops_system();
-    r->store = store;
-    enum err err = conf_load(tables, 5, NULL, NULL, 0, r->arena, &r->conf, &r->why);
-    if (!err)
-        err = store_migrate(store, steps, n, false, &pending, &r->why);
-    if (!err)
-        err = objects_open(file_join(r->arena, r->dir, "objects"), &r->objects, &r->why);
-    if (!err)
-        err = ops_open(store, r->conf, &r->ops, &r->why);
-    struct compute_opts compute = {.store = store,
-                                   .ops = r->ops,
-                                   .conf = r->conf,
-                                   .data_dir = r->dir,
-                                   .program = "/bin/false",
-                                   .program_args = (const char *const[]){NULL}};
-    if (!err)
-        err = compute_open(&compute, &r->compute, &r->why);
-    struct models_opts models = {.store = store,
-                                 .objects = r->objects,
-                                 .ops = r->ops,
-                                 .compute = r->compute,
-                                 .conf = r->conf,
-                                 .data_dir = r->dir,
-                                 .program = "/bin/false"};
-    if (!err)
-        err = models_open(&models, &r->models, &r->why);
-    struct data_opts data = {.store = store,
-                             .objects = r->objects,
-                             .compute = r->compute,
-                             .ops = r->ops,
-                             .conf = r->conf,
-                             .data_dir = r->dir};
-    if (!err)
-        err = data_open(&data, &r->data, &r->why);
-    struct synth_opts synth = {.store = store,
+    struct synth_opts synth = {.store = r->store,
                                .compute = r->compute,
                                .data = r->data,
                                .models = r->models,
                                .price = {r, cost}};
-    if (!err)
-        err = synth_open(&synth, &r->synth, &r->why);
+    struct models_door door = {r, say};
+    enum err err = synth_open(&synth, &r->synth, &r->why);
     if (!err) {
-        struct models_door door = {r, say};
         models_set_door(r->models, &door);
-        compute_bind(r->compute, &data_import_job, r->data);
         compute_bind(r->compute, &synth_run_job, r->synth);
     }
     return err;
 }
 
-__attribute__((unused)) static void room_close(struct room *r)
+static inline void synthesis_close(struct room *r)
 {
     synth_close(r->synth);
-    data_close(r->data);
-    models_close(r->models);
-    compute_close(r->compute);
-    ops_close(r->ops);
-    objects_close(r->objects);
-    if (r->own_store)
-        store_close(r->store);
-    arena_free(r->arena);
 }
 
-__attribute__((unused)) static void room_done(struct room *r)
+static struct room_above room_above(struct room *r)
 {
-    char dir[64];
-    memcpy(dir, r->dir, sizeof dir);
-    room_close(r);
-    CHECK_EQ(file_remove(dir, NULL), ERR_OK);
+    (void)r;
+    return (struct room_above){.open = synthesis_open, .close = synthesis_close};
 }
 
 #define FRESH(r)                                                                                   \
