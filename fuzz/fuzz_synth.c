@@ -36,11 +36,11 @@ static void ask_model(struct making *m, struct str reply)
     const struct json *items = NULL;
     int64_t prompt, completion;
     struct str body = STR_NONE;
-    if (!m->n_passages && strcmp(m->method->takes, "qa") != 0)
-        return;
+    if (!m->method->with_model || (!m->n_passages && strcmp(m->method->takes, "qa") != 0))
+        return; /* a spec is refused that asks a model for what only the rules make */
     if (call_body(m, 0, m->arena, &body, NULL) == ERR_OK && tokens_guess(body) < 1)
         abort();
-    if (call_items(reply, m->arena, &items, &prompt, &completion, NULL) || !m->method->with_model)
+    if (call_items(reply, m->arena, &items, &prompt, &completion, NULL))
         return;
     for (size_t k = 0; k < json_len(items) && k < 6; k++)
         (void)!m->method->item(m, 0, json_at(items, k), NULL);
