@@ -12,6 +12,7 @@
 #include "core/arena.h"
 #include "core/file.h"
 #include "core/hash.h"
+#include "core/utf8.h"
 
 enum err secret_hash_password(struct str password, char out[SECRET_PASSWORD_HASH], struct why *why)
 {
@@ -100,6 +101,21 @@ enum err secret_key_file(const char *path, struct secret_key *out, struct why *w
             return err;
     }
     return read_key(path, out, why);
+}
+
+enum err secret_key_from(struct str passphrase, const unsigned char salt[SECRET_SALT_BYTES],
+                         struct secret_key *out, struct why *why)
+{
+    _Static_assert(crypto_pwhash_SALTBYTES == SECRET_SALT_BYTES, "the salt's size");
+    if (utf8_count(passphrase) < SECRET_PASSPHRASE)
+        return err_set(why, ERR_INVALID, "a passphrase has at least %d characters",
+                       SECRET_PASSPHRASE);
+    if (sodium_init() < 0 ||
+        crypto_pwhash(out->bytes, sizeof out->bytes, passphrase.ptr, passphrase.len, salt,
+                      crypto_pwhash_OPSLIMIT_MODERATE, crypto_pwhash_MEMLIMIT_MODERATE,
+                      crypto_pwhash_ALG_ARGON2ID13) != 0)
+        return err_set(why, ERR_NO_MEMORY, "could not make a key of the passphrase");
+    return ERR_OK;
 }
 
 #define NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES

@@ -37,6 +37,14 @@ struct secret_key {
  * processes that make it at once get the same one. ERR_CORRUPT when the file does not hold a key.
  */
 ERR_MUST_USE enum err secret_key_file(const char *path, struct secret_key *out, struct why *why);
+/* A key out of a passphrase, for what is carried away: the same passphrase and salt give the same
+ * key. Argon2id at the "moderate" cost: about half a second and 256 MiB. ERR_INVALID for a
+ * passphrase of fewer than SECRET_PASSPHRASE characters. */
+#define SECRET_PASSPHRASE 12
+#define SECRET_SALT_BYTES 16
+ERR_MUST_USE enum err secret_key_from(struct str passphrase,
+                                      const unsigned char salt[SECRET_SALT_BYTES],
+                                      struct secret_key *out, struct why *why);
 /* `about` is bound to it and must be the same when it is opened: a sealed text that somebody moves
  * to another row does not open there. The result lives in `arena`. */
 ERR_MUST_USE enum err secret_seal(const struct secret_key *key, struct str text, struct str about,

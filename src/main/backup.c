@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "core/time.h"
 #include "ledger/ledger.h"
+#include "main/keys.h"
 
 #define FORMAT      1
 #define MOST_OBJECT (4ull << 30)
@@ -78,6 +79,8 @@ static enum err write_manifest(struct center *c, const char *folder,
     json_kv_c(&out, "time", time_format(time_now_ms(), now));
     json_kv_int(&out, "n_objects", report->n_objects);
     json_kv_c(&out, "ledger_head_sha256", report->head_sha256);
+    json_key(&out, "keys"); /* which it belongs to; they are not in it */
+    keys_prints(c->opts->data, c->arena, &out);
     json_end_object(&out);
     enum err err = buf_err(&buf, why);
     char *path = file_join(c->arena, folder, "manifest.json");
@@ -134,13 +137,18 @@ enum err backup_make(struct center *c, const char *folder, struct backup_report 
     if (err)
         return err;
     (void)snprintf(out->head_sha256, sizeof out->head_sha256, "%s", ledger.head_sha256);
+    for (size_t i = 0; i < KEYS_MOST; i++) {
+        char *key = file_join(c->arena, c->opts->data, key_kinds[i].file);
+        if (key && file_exists(key))
+            out->without[out->n_without++] = &key_kinds[i];
+    }
     return write_manifest(c, folder, out, why);
 }
 
 /* ---- restoring ---- */
 
 static enum err read_manifest(const char *folder, struct arena *arena, struct str *head,
-                              struct why *why)
+                              const struct json **keys, struct why *why)
 {
     struct str text;
     const struct json *doc;
@@ -159,6 +167,7 @@ static enum err read_manifest(const char *folder, struct arena *arena, struct st
                        "the backup was made by version %.*s, which is newer than this program",
                        STR_FMT(json_get_str(doc, "version", STR("?"))));
     *head = json_get_str(doc, "ledger_head_sha256", STR(""));
+    *keys = json_get(doc, "keys");
     return ERR_OK;
 }
 
@@ -241,10 +250,11 @@ enum err backup_restore(const struct center_opts *opts, const char *folder,
 {
     struct arena *arena = arena_new(MEMORY);
     struct str head = STR_NONE;
+    const struct json *keys = NULL;
     *out = (struct backup_report){0};
     if (!arena)
         return err_set(why, ERR_NO_MEMORY, "could not begin");
-    enum err err = read_manifest(folder, arena, &head, why);
+    enum err err = read_manifest(folder, arena, &head, &keys, why);
     if (!err)
         err = need_empty(opts->data, arena, why);
     if (!err)
@@ -253,6 +263,11 @@ enum err backup_restore(const struct center_opts *opts, const char *folder,
         err = finish(opts, head, arena, why);
     if (!err)
         (void)snprintf(out->head_sha256, sizeof out->head_sha256, "%.*s", STR_FMT(head));
+    for (size_t i = 0; !err && i < KEYS_MOST; i++) {
+        struct str print = json_get_str(keys, key_kinds[i].file, STR(""));
+        if (print.len && !keys_same(opts->data, &key_kinds[i], print, arena))
+            out->without[out->n_without++] = &key_kinds[i];
+    }
     arena_free(arena);
     return err;
 }

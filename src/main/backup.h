@@ -3,17 +3,24 @@
  *
  * A backup is a folder: manifest.json (format, version, times, the ledger's head), store.backup
  * (the database in one state), objects/ (every object that existed then), yicheng.conf when there
- * was one. Indexes are not in it: they are built anew from the texts. A backup into a folder that
- * already holds an older backup copies only the objects that are new.
+ * was one. The key files are not in it (main/keys.h). Indexes are not in it: they are built anew
+ * from the texts. A backup into a folder that already holds an older backup copies only the objects
+ * that are new.
  */
 #ifndef MAIN_BACKUP_H
 #define MAIN_BACKUP_H
 
 #include "main/center.h"
 
+struct key_kind;
+
 struct backup_report {
     int64_t n_objects, n_copied;
     char head_sha256[65]; /* of the ledger in the copy */
+    /* Keys (main/keys.h) of the centre that the copy leaves out; after a restore those that are not
+     * in the new directory. */
+    const struct key_kind *without[4];
+    size_t n_without;
 };
 
 /* The order makes it consistent: first the database, then the objects, which are written once and

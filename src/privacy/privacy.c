@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/arena.h"
+#include "core/file.h"
 #include "core/json.h"
 #include "core/time.h"
 #include "core/utf8.h"
@@ -60,14 +61,34 @@ void privacy_close(struct privacy *p)
     free(p);
 }
 
+/* A key file that is made anew opens nothing of what is there: for keys that exist the old one has
+ * to come back first. */
+static enum err may_make(struct privacy *p, struct why *why)
+{
+    struct store_rows rows;
+    struct arena *arena = arena_new(1u << 16);
+    if (!arena)
+        return err_set(why, ERR_NO_MEMORY, "could not hold the keys");
+    enum err err = store_ask(p->store, "SELECT COUNT(*) FROM privacy_keys WHERE destroyed_ms = 0",
+                             STORE_NO_ARGS, arena, &rows, why);
+    if (!err && store_int(&rows, 0, 0) > 0) {
+        err_hint(why, "bring it back with `yicheng keys load`, or from where it is kept");
+        err = err_set(why, ERR_UNAVAILABLE, "the key file \"%s\" is missing", p->path);
+    }
+    arena_free(arena);
+    return err;
+}
+
 /* Made with the first key of a tenant: a centre that masks nothing has no such file. */
 static enum err master_key(struct privacy *p, struct why *why)
 {
     enum err err = ERR_OK;
     (void)pthread_mutex_lock(&p->lock);
-    if (!p->has_master)
+    if (!p->has_master && !file_exists(p->path))
+        err = may_make(p, why);
+    if (!err && !p->has_master)
         err = secret_key_file(p->path, &p->master, why);
-    p->has_master = !err;
+    p->has_master = p->has_master || !err;
     (void)pthread_mutex_unlock(&p->lock);
     return err;
 }

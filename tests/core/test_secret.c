@@ -91,4 +91,21 @@ TEST(makers_at_once_get_the_same_key)
     CHECK_OK(file_remove(dir, NULL), NULL);
 }
 
+TEST(a_passphrase_gives_the_same_key_again)
+{
+    const unsigned char salt[SECRET_SALT_BYTES] = "0123456789abcde",
+                        other[SECRET_SALT_BYTES] = "0123456789abcdf";
+    struct secret_key a, b, c, d;
+    struct why why = {0};
+    CHECK_OK(secret_key_from(STR("correct horse battery"), salt, &a, &why), &why);
+    CHECK_OK(secret_key_from(STR("correct horse battery"), salt, &b, &why), &why);
+    CHECK_OK(secret_key_from(STR("correct horse batterz"), salt, &c, &why), &why);
+    CHECK_OK(secret_key_from(STR("correct horse battery"), other, &d, &why), &why);
+    CHECK(memcmp(&a, &b, sizeof a) == 0);
+    CHECK(memcmp(&a, &c, sizeof a) != 0);
+    CHECK(memcmp(&a, &d, sizeof a) != 0);
+    CHECK_EQ(secret_key_from(STR("十一个字的口令短语不够"), salt, &a, &why), ERR_INVALID);
+    CHECK_OK(secret_key_from(STR("十二个字的口令短语刚刚好"), salt, &a, &why), &why);
+}
+
 TESTS_MAIN()

@@ -3,7 +3,8 @@
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Skip, equal, main, ok, run, scratch, test } from '../support/tap.mjs';
+import { DEMO_PASSWORD, signIn } from '../support/gateway.mjs';
+import { Skip, equal, main, ok, run, scratch, serve, test } from '../support/tap.mjs';
 
 const yicheng = process.argv[2];
 const on = (data, ...args) => run(yicheng, ['--data', data, ...args]);
@@ -143,6 +144,52 @@ test('a backup comes back whole and proven', () => {
   writeFileSync(join(object.parentPath ?? object.path, object.name), 'changed');
   const bad = on(join(scratch(), 'x'), 'restore', folder);
   ok(bad.status === 1 && /hash/.test(bad.err), `a changed object in the backup is refused: ${bad.err}`);
+});
+
+test('keys are kept apart from the backup, and the vault opens again with them alone', async () => {
+  const data = scratch(), folder = join(scratch(), 'backup'), back = join(scratch(), 'restored');
+  const letter = join(scratch(), 'letter.txt'), pass = join(scratch(), 'pass'), wrong = join(scratch(), 'wrong'), kept = join(scratch(), 'keys.json');
+  const global = ['--set', 'ops.demo=true'], sample = ['--sample', new URL('../../sample', import.meta.url).pathname];
+  writeFileSync(letter, '联系人电话13800138000。');
+  writeFileSync(pass, '紫藤路口的梧桐树下有三只猫\n');
+  writeFileSync(wrong, '紫藤路口的梧桐树下有四只猫\n');
+  const reveal = async (at, text) => {
+    const server = await serve(yicheng, at, { global, serve: at === data ? sample : [] });
+    try {
+      const steward = await signIn(server.base, 'demo-steward', DEMO_PASSWORD);
+      return await steward('POST', '/api/privacy/reveal', { text, reason: '核对原件' });
+    } finally { await server.stop(); }
+  };
+  const masked = on(data, 'privacy', 'mask', letter, '--mode', 'vault').out;
+  ok(/\[yc:mobile:1:/.test(masked), masked);
+  const shown = await reveal(data, masked);
+  equal(shown.status, 200, JSON.stringify(shown.body));
+  ok(shown.body.text.includes('13800138000'), 'revealed before');
+  const made = on(data, 'backup', folder, '--json');
+  ok(json(made).without_keys.includes('privacy.key') && /privacy\.key/.test(made.err), 'a backup says which keys it leaves out');
+  ok(!readdirSync(folder, { recursive: true }).some((f) => String(f).endsWith('.key')), 'no key in the backup');
+  equal(on(data, 'keys', 'save', kept, '--passphrase-file', join(scratch(), 'none')).status, 1, 'no passphrase');
+  ok(json(on(data, 'keys', 'save', kept, '--passphrase-file', pass, '--json')).keys >= 2, 'keys saved');
+  equal(statSync(kept).mode & 0o777, 0o600, 'for its owner alone');
+  const restored = on(back, 'restore', folder, '--json');
+  ok(json(restored).without_keys.includes('privacy.key') && /WARNING/.test(restored.err) && /警告/.test(restored.err), restored.err);
+  const closed = await reveal(back, masked);
+  ok(closed.status >= 500 && !JSON.stringify(closed.body).includes('13800138000'), 'closed without the key');
+  ok(/privacy\.key/.test(on(back, 'privacy', 'mask', letter, '--mode', 'vault').err), 'and it says which key is missing');
+  ok(!existsSync(join(back, 'privacy.key')), 'no other key is made in its place');
+  const refused = on(back, 'keys', 'load', kept, '--passphrase-file', wrong);
+  ok(refused.status === 1 && /passphrase/.test(refused.err) && !existsSync(join(back, 'privacy.key')), refused.err);
+  const loaded = json(on(back, 'keys', 'load', kept, '--passphrase-file', pass, '--json'));
+  ok(loaded.replaced >= 1, 'what the restore had made in the meantime is set aside');
+  equal(json(on(back, 'keys', 'load', kept, '--passphrase-file', pass, '--json')).replaced, 0, 'twice is once');
+  const open = await reveal(back, masked);
+  equal(open.status, 200, JSON.stringify(open.body));
+  ok(open.body.text.includes('13800138000'), 'revealed after');
+  equal(on(back, 'privacy', 'mask', letter, '--mode', 'vault').out, masked, 'the same token as before');
+  /* Keys first, then the restore: nothing to warn of. */
+  const third = join(scratch(), 'third');
+  json(on(third, 'keys', 'load', kept, '--passphrase-file', pass, '--json'));
+  equal(json(on(third, 'restore', folder, '--json')).without_keys.length, 0, 'nothing is missing');
 });
 
 test('an import killed with -9 at twenty moments loses and doubles nothing', async () => {

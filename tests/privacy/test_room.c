@@ -2,6 +2,7 @@
 #include "ops/centre.h"
 
 #include "core/file.h"
+#include "core/secret.h"
 #include "privacy/privacy.h"
 
 struct room {
@@ -199,6 +200,16 @@ TEST(another_process_sees_the_same_keys_and_another_master_key_opens_none)
     opts.data_dir = "/tmp/yicheng-test-privacy-other";
     CHECK_OK(file_make_dirs(opts.data_dir, &why), &why);
     CHECK_OK(privacy_open(&opts, &second, &why), &why);
+    /* Without the file nothing is made anew that would open nothing. */
+    CHECK_EQ(privacy_keys_of(second, STR(OPS_HOME), 1, &keys, &why), ERR_UNAVAILABLE);
+    CHECK(strstr(why.text, "privacy.key") != NULL && why.hint[0]);
+    CHECK_EQ(privacy_keys_of(second, STR("a new tenant"), 0, &keys, NULL), ERR_UNAVAILABLE);
+    CHECK(!file_exists("/tmp/yicheng-test-privacy-other/privacy.key"));
+    why = (struct why){0};
+    char other[SECRET_KEY_BYTES] = "another key";
+    CHECK_OK(file_write("/tmp/yicheng-test-privacy-other/privacy.key",
+                        (struct str){other, sizeof other}, 0600, &why),
+             &why);
     CHECK_EQ(privacy_keys_of(second, STR(OPS_HOME), 1, &keys, NULL), ERR_CORRUPT);
     privacy_close(second);
     CHECK_OK(file_remove(opts.data_dir, &why), &why);
