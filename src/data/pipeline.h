@@ -52,8 +52,9 @@ struct pipeline {
     struct pipeline_step *steps;
     size_t n_steps;
     enum record_kind takes, gives;
-    const struct shelf *shelf; /* vocabularies by names of models; NULL: none (vocabulary.h) */
-    struct objects *objects;   /* for operators on pictures; NULL until the caller sets it */
+    const struct word_shelf
+        *vocabularies;       /* vocabularies by names of models; NULL: none (vocabulary.h) */
+    struct objects *objects; /* for operators on pictures; NULL until the caller sets it */
 };
 
 /*

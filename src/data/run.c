@@ -133,19 +133,19 @@ enum err data_read_pipeline(struct data *data, const struct ops_identity *who,
     struct ring ring = {
         .data = data, .tenant = who->tenant, .number = json_get_int(spec, "privacy_key", 0)};
     struct data_keyring keyring = {ring_keys, &ring};
-    struct shelf *shelf = NULL;
+    struct word_shelf *vocabularies = NULL;
     if (!err)
-        err = shelf_new(data, who, spec, arena, &shelf, why);
+        err = word_shelf_new(data, who, spec, arena, &vocabularies, why);
     if (!err && (ring.number < 0 || ring.number > 999999999))
         err = err_set(why, ERR_INVALID, "\"privacy_key\" is the number of a key of the tenant");
     if (!err) {
         const struct pipeline_given given = {data->models, list, n, &keyring,
-                                             shelf_vocabularies(shelf)};
+                                             word_shelf_vocabularies(vocabularies)};
         err = pipeline_read_with(spec, versions[0].kind, &given, arena, out, why);
     }
     if (!err) {
         out->privacy_key = ring.keys ? ring.number : 0;
-        out->shelf = shelf;
+        out->vocabularies = vocabularies;
     }
     if (!err)
         out->objects = data->opts.objects;
@@ -220,7 +220,7 @@ static void put_spec(const struct plan *plan, const struct json *spec, struct js
     }
     if (p->privacy_key)
         json_kv_int(out, "privacy_key", p->privacy_key);
-    shelf_put(p->shelf, out);
+    word_shelf_put(p->vocabularies, out);
     if (p->n_references) {
         json_key(out, "references");
         json_begin_array(out);

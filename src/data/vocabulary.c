@@ -7,7 +7,7 @@
 
 #define MOST_NAMES 32
 
-struct shelf {
+struct word_shelf {
     struct data *data;
     const struct ops_identity *who;
     const struct json *pinned;
@@ -20,7 +20,7 @@ struct shelf {
 };
 
 /* The version whose vocabulary counts for that model or alias, now. */
-static enum err resolve(struct shelf *s, struct str name, struct str *version, struct why *why)
+static enum err resolve(struct word_shelf *s, struct str name, struct str *version, struct why *why)
 {
     const struct models_route *route = NULL;
     struct why own = {0};
@@ -44,7 +44,7 @@ static enum err resolve(struct shelf *s, struct str name, struct str *version, s
 static enum err path(void *ctx, struct str name, struct arena *arena, const char **out,
                      struct why *why)
 {
-    struct shelf *s = ctx;
+    struct word_shelf *s = ctx;
     struct str version = STR_NONE;
     for (size_t i = 0; i < s->n && !version.len; i++)
         if (str_eq(s->items[i].name, name))
@@ -69,28 +69,28 @@ static enum err path(void *ctx, struct str name, struct arena *arena, const char
     return err == ERR_NOT_FOUND ? ERR_UNAVAILABLE : err;
 }
 
-enum err shelf_new(struct data *data, const struct ops_identity *who, const struct json *spec,
-                   struct arena *arena, struct shelf **out, struct why *why)
+enum err word_shelf_new(struct data *data, const struct ops_identity *who, const struct json *spec,
+                        struct arena *arena, struct word_shelf **out, struct why *why)
 {
     const struct json *pinned = json_get(spec, "vocabularies");
-    struct shelf *s = arena_one(arena, struct shelf);
+    struct word_shelf *s = arena_one(arena, struct word_shelf);
     if (!s)
         return err_set(why, ERR_NO_MEMORY, "could not hold the vocabularies");
     if (pinned && json_kind(pinned) != JSON_KIND_OBJECT)
         return err_set(why, ERR_INVALID,
                        "\"vocabularies\" is an object of names of models and their versions");
-    *s = (struct shelf){.data = data, .who = who, .pinned = pinned, .arena = arena};
+    *s = (struct word_shelf){.data = data, .who = who, .pinned = pinned, .arena = arena};
     s->given = (struct data_vocabularies){path, s};
     *out = s;
     return ERR_OK;
 }
 
-const struct data_vocabularies *shelf_vocabularies(struct shelf *s)
+const struct data_vocabularies *word_shelf_vocabularies(struct word_shelf *s)
 {
     return &s->given;
 }
 
-void shelf_put(const struct shelf *s, struct json_out *out)
+void word_shelf_put(const struct word_shelf *s, struct json_out *out)
 {
     if (!s || !s->n)
         return;

@@ -12,15 +12,15 @@
 struct data;
 struct ops_identity;
 
-struct shelf; /* of one pipeline */
+struct word_shelf; /* of one pipeline */
 /* `spec`: what it pins already is taken from there. In `arena`; `spec` and `who` must outlive it.
  */
-ERR_MUST_USE enum err shelf_new(struct data *data, const struct ops_identity *who,
-                                const struct json *spec, struct arena *arena, struct shelf **out,
-                                struct why *why);
+ERR_MUST_USE enum err word_shelf_new(struct data *data, const struct ops_identity *who,
+                                     const struct json *spec, struct arena *arena,
+                                     struct word_shelf **out, struct why *why);
 /* For data_prepare. */
-const struct data_vocabularies *shelf_vocabularies(struct shelf *shelf);
+const struct data_vocabularies *word_shelf_vocabularies(struct word_shelf *vocabularies);
 /* The member "vocabularies" with all that was asked for; nothing when there was none. */
-void shelf_put(const struct shelf *shelf, struct json_out *out);
+void word_shelf_put(const struct word_shelf *vocabularies, struct json_out *out);
 
 #endif
