@@ -27,18 +27,21 @@ static bool unwanted(uint32_t c, bool joiners)
 /* Whether a byte begins one, or may. */
 static inline unsigned char leads(unsigned char c)
 {
-    return (unsigned char)((c < 0x20 && c != '\n' && c != '\t') | (c == 0x7F) | (c == 0xC2) |
-                           (c == 0xE2) | (c >= 0xF0));
+    return (unsigned char)(((c < 0x20) & (c != '\n') & (c != '\t')) | (c == 0x7F) | (c == 0xC2) |
+                           (c >= 0xF0));
 }
 
-/* Whether a block may hold one, by the first byte or the first two of those there are. */
+/* Whether a block may hold one, by the first byte or the first two or three of those there are;
+ * quotes and dashes, E2 80 9x, are none. */
 static bool may_hold(const unsigned char *p)
 {
-    unsigned char any = leads(p[0]);
-    for (int k = 1; k < TEXT_BLOCK; k++) {
-        unsigned char c = p[k];
-        any |= (unsigned char)(leads(c) |
-                               ((p[k - 1] == 0xEF) & ((c == 0xB7) | (c == 0xBB) | (c == 0xBF))));
+    unsigned char any = 0;
+    for (int k = 0; k < TEXT_BLOCK; k++) {
+        unsigned char a = p[k], b = p[k + 1], c = p[k + 2];
+        any |= leads(a);
+        any |= (unsigned char)((a == 0xEF) & ((b == 0xB7) | (b == 0xBB) | (b == 0xBF)));
+        any |= (unsigned char)((a == 0xE2) &
+                               ((b == 0x81) | ((b == 0x80) & ((c < 0x90) | (c >= 0xAA)))));
     }
     return any;
 }
@@ -46,14 +49,17 @@ static bool may_hold(const unsigned char *p)
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
     struct buf buf;
-    size_t from = 0;
+    size_t from = 0, looked = 0;
     bool joiners = call->args[JOINERS].number > 0;
     buf_init(&buf, call->arena);
     for (size_t i = 0; i < in.len;) {
         size_t at = i;
-        if (i + TEXT_BLOCK <= in.len && !may_hold((const unsigned char *)in.ptr + i)) {
-            i = text_behind_block(in, i);
-            continue;
+        if (i >= looked && i + TEXT_BLOCK + TEXT_PEEK <= in.len) {
+            if (!may_hold((const unsigned char *)in.ptr + i)) {
+                i = text_behind_block(in, i);
+                continue;
+            }
+            looked = i + TEXT_BLOCK;
         }
         if (!unwanted(text_next(in, &i), joiners))
             continue;

@@ -18,14 +18,37 @@ static bool wanted(uint32_t half, bool all)
     return all;
 }
 
+/* Whether a block may hold the end of U+3000 or of what has half width: of letters and digits,
+ * EF BC 90 .. 99, A1 .. BA, EF BD; of all, EF BC and EF BD. */
+static bool may_hold(const unsigned char *p, bool all)
+{
+    unsigned char any = 0, marks = all;
+    for (int k = 0; k < TEXT_BLOCK; k++) {
+        unsigned char a = p[k], b = p[k + 1], c = p[k + 2];
+        unsigned char digit = (unsigned char)(c - 0x90) < 10;
+        unsigned char letter = (unsigned char)(c - 0xA1) < 26;
+        any |=
+            (unsigned char)((a == 0xEF) & ((b == 0xBD) | ((b == 0xBC) & (digit | letter | marks))));
+        any |= (unsigned char)((a == 0xE3) & (b == 0x80) & (c == 0x80));
+    }
+    return any;
+}
+
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
     struct buf buf;
-    size_t from = 0;
+    size_t from = 0, looked = 0;
     bool all = call->args[WHAT].number > 0;
     buf_init(&buf, call->arena);
     for (size_t i = 0; i < in.len;) {
         size_t at = i;
+        if (i >= looked && i + TEXT_BLOCK + TEXT_PEEK <= in.len) {
+            if (!may_hold((const unsigned char *)in.ptr + i, all)) {
+                i = text_behind_block(in, i);
+                continue;
+            }
+            looked = i + TEXT_BLOCK;
+        }
         if ((unsigned char)in.ptr[i] != 0xEF && (unsigned char)in.ptr[i] != 0xE3) {
             i++; /* no lead byte of U+3000 or U+FF01..FF5E */
             continue;

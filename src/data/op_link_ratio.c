@@ -16,11 +16,10 @@ static bool is_word(char c)
 /* Of 32 bytes; without a branch, so that the compiler looks at many at once. */
 static bool any_ascii_word(const char *p)
 {
-    unsigned any = 0;
+    unsigned char any = 0;
     for (int k = 0; k < 32; k++) {
         unsigned char c = (unsigned char)p[k], low = c | 32;
-        any |=
-            (unsigned)((unsigned char)(c - '0') < 10) | (unsigned)((unsigned char)(low - 'a') < 26);
+        any |= (unsigned char)(((unsigned char)(c - '0') < 10) | ((unsigned char)(low - 'a') < 26));
     }
     return any;
 }
@@ -28,11 +27,14 @@ static bool any_ascii_word(const char *p)
 static enum err measure(const struct data_call *call, struct str in, double *out, struct why *why)
 {
     (void)call, (void)why;
-    size_t links = 0;
+    size_t links = 0, looked = 0;
     for (size_t i = 0; i < in.len;) {
-        if (i + 32 <= in.len && !any_ascii_word(in.ptr + i)) {
-            i += 32;
-            continue;
+        if (i >= looked && i + 32 <= in.len) {
+            if (!any_ascii_word(in.ptr + i)) {
+                i += 32;
+                continue;
+            }
+            looked = i + 32;
         }
         if (!is_word(in.ptr[i]) || (i > 0 && is_word(in.ptr[i - 1]))) {
             i++; /* no address begins here */

@@ -68,24 +68,28 @@ static bool lost(struct str in, size_t at, size_t *len)
 /* Whether a block may hold a Latin-1 letter, U+FFFD or 锟. */
 static bool may_hold(const unsigned char *p)
 {
-    unsigned any = p[0] == 0xC2 || p[0] == 0xC3;
-    for (int k = 1; k < TEXT_BLOCK; k++)
-        any |= (unsigned)(p[k] == 0xC2) | (unsigned)(p[k] == 0xC3) |
-               ((unsigned)(p[k - 1] == 0xEF) & (unsigned)(p[k] == 0xBF)) |
-               ((unsigned)(p[k - 1] == 0xE9) & (unsigned)(p[k] == 0x94));
+    unsigned char any = 0;
+    for (int k = 0; k < TEXT_BLOCK; k++) {
+        unsigned char a = p[k], b = p[k + 1], c = p[k + 2];
+        any |= (unsigned char)(((a & 0xFE) == 0xC2) | ((a == 0xEF) & (b == 0xBF)) |
+                               ((a == 0xE9) & (b == 0x94) & (c == 0x9F)));
+    }
     return any;
 }
 
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
     struct buf buf;
-    size_t from = 0, len = 0;
+    size_t from = 0, len = 0, looked = 0;
     bool drop = call->args[MARKS].number > 0;
     buf_init(&buf, call->arena);
     for (size_t i = 0; i < in.len;) {
-        if (i + TEXT_BLOCK <= in.len && !may_hold((const unsigned char *)in.ptr + i)) {
-            i = text_behind_block(in, i);
-            continue;
+        if (i >= looked && i + TEXT_BLOCK + TEXT_PEEK <= in.len) {
+            if (!may_hold((const unsigned char *)in.ptr + i)) {
+                i = text_behind_block(in, i);
+                continue;
+            }
+            looked = i + TEXT_BLOCK;
         }
         unsigned char b = (unsigned char)in.ptr[i];
         size_t at = i;

@@ -75,6 +75,18 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
     buf_init(&buf, call->arena);
     for (size_t i = 0; i < in.len;) {
         size_t at = i, peek;
+        while (i < in.len && text_leads_three(in.ptr[i])) { /* stays, where it does not repeat */
+            uint32_t c = text_next(in, &i);
+            if (c == before || (c >= 0xFF0E && wide_of(c))) {
+                i -= 3;
+                break;
+            }
+            before = c;
+            run = 1;
+        }
+        if (i == in.len)
+            break;
+        at = i;
         uint32_t c = text_next(in, &i), next = 0, to = c;
         if (wide_of(c)) {
             peek = i;

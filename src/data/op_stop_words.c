@@ -13,9 +13,9 @@ static const struct data_param params[] = {
 #define FIRST 0x4E00
 #define LAST  0x9FFF
 
-/* The function words of Chinese that are one character, as a set of bits over FIRST .. LAST. */
+/* The function words of Chinese that are one character; all Han of three bytes. */
 struct made {
-    uint8_t bits[(LAST - FIRST) / 8 + 1];
+    uint64_t words[TEXT_SET], han[TEXT_SET];
 };
 
 static const uint16_t function_words[] = {
@@ -29,10 +29,11 @@ static enum err prepare(const struct data_prepare *p, const void **made, struct 
     struct made *m = arena_one(p->arena, struct made);
     if (!m)
         return err_set(why, ERR_NO_MEMORY, "could not prepare the function words");
-    for (size_t i = 0; i < sizeof function_words / sizeof function_words[0]; i++) {
-        size_t bit = function_words[i] - FIRST;
-        m->bits[bit / 8] |= (uint8_t)(1 << bit % 8);
-    }
+    for (size_t i = 0; i < sizeof function_words / sizeof function_words[0]; i++)
+        text_set_add(m->words, function_words[i]);
+    for (uint32_t c = 0x800; c < 0x10000; c++)
+        if (c >= FIRST && c <= LAST ? true : c > 0x3400 && utf8_is_han(c))
+            text_set_add(m->han, c);
     *made = m;
     return ERR_OK;
 }
@@ -59,24 +60,22 @@ static enum err measure(const struct data_call *call, struct str in, double *out
     size_t n = 0, hits = 0; /* Han characters and words of Latin letters */
     for (size_t i = 0; i < in.len;) {
         size_t at = i;
+        for (; i < in.len && text_leads_three(in.ptr[i]); i += 3) {
+            n += text_in_set(m->han, in.ptr + i);
+            hits += text_in_set(m->words, in.ptr + i);
+        }
+        if (i > at)
+            continue;
         unsigned char b = (unsigned char)in.ptr[i];
         if ((b | 32) >= 'a' && (b | 32) <= 'z') {
             while (i < in.len && (in.ptr[i] | 32) >= 'a' && (in.ptr[i] | 32) <= 'z')
                 i++;
             n++;
             hits += is_english(str_slice(in, at, i));
-            continue;
-        }
-        if (b >= 0x80 && b < 0xC2) { /* inside a character */
+        } else if (b < 0xC2) { /* ASCII; inside a character */
             i++;
-            continue;
-        }
-        uint32_t c = text_next(in, &i);
-        if (c >= FIRST && c <= LAST) {
-            n++;
-            hits += m->bits[(c - FIRST) / 8] >> (c - FIRST) % 8 & 1;
-        } else if (c > 0x3400) {
-            n += utf8_is_han(c);
+        } else {
+            n += utf8_is_han(text_next(in, &i));
         }
     }
     *out = n ? (double)hits / (double)n : NAN;

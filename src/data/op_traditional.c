@@ -25,7 +25,7 @@ struct made {
     pthread_mutex_t lock;
     opencc_t idle[64];
     size_t n;
-    uint8_t changes[(LAST - FIRST) / 8 + 1]; /* characters that ever change; only for t2s, hk2s */
+    uint64_t changes[TEXT_SET]; /* characters that may */
     bool by_character;
 };
 
@@ -65,20 +65,22 @@ static void give_back(struct made *m, opencc_t one)
  * opencc, so these were found by comparing with whole texts converted. */
 static const uint32_t in_words[] = {0x8986};
 
-/* Nearly every text of a city is simplified already: which characters would ever change. */
+/* Nearly every text of a city is simplified already: which characters would ever change. Of those
+ * that are not asked about, any that is Han. */
 static void learn_characters(struct made *m, opencc_t one)
 {
-    for (uint32_t c = FIRST; c <= LAST; c++) {
+    for (uint32_t c = FIRST; c <= 0xFFFF; c++) {
         char in[UTF8_MAX_BYTES];
         size_t n = utf8_put(in, c);
-        char *out = opencc_convert_utf8(one, in, n);
-        if (!out || strlen(out) != n || memcmp(in, out, n) != 0)
-            m->changes[(c - FIRST) / 8] |= (uint8_t)(1 << (c - FIRST) % 8);
+        bool asked = m->by_character && c <= LAST;
+        char *out = asked ? opencc_convert_utf8(one, in, n) : NULL;
+        if (utf8_is_han(c) && (!out || strlen(out) != n || memcmp(in, out, n) != 0))
+            text_set_add(m->changes, c);
         if (out)
             opencc_convert_utf8_free(out);
     }
     for (size_t i = 0; i < sizeof in_words / sizeof in_words[0]; i++)
-        m->changes[(in_words[i] - FIRST) / 8] |= (uint8_t)(1 << (in_words[i] - FIRST) % 8);
+        text_set_add(m->changes, in_words[i]);
 }
 
 static enum err prepare(const struct data_prepare *p, const void **made, struct why *why)
@@ -98,8 +100,7 @@ static enum err prepare(const struct data_prepare *p, const void **made, struct 
     if (!one)
         return err_set(why, ERR_UNAVAILABLE, "could not open opencc's %s", m->config);
     m->by_character = p->args[TO].number == 0 || p->args[TO].number == 4;
-    if (m->by_character)
-        learn_characters(m, one);
+    learn_characters(m, one);
     give_back(m, one);
     *made = m;
     return ERR_OK;
@@ -108,12 +109,13 @@ static enum err prepare(const struct data_prepare *p, const void **made, struct 
 static bool may_change(const struct made *m, struct str in)
 {
     for (size_t i = 0; i < in.len;) {
-        uint32_t c = text_next(in, &i);
-        if (c < FIRST)
-            continue;
-        if (!m->by_character || c > LAST || (m->changes[(c - FIRST) / 8] >> (c - FIRST) % 8 & 1))
-            if (utf8_is_han(c))
+        for (; i < in.len && text_leads_three(in.ptr[i]); i += 3)
+            if (text_in_set(m->changes, in.ptr + i))
                 return true;
+        while (i < in.len && !((unsigned char)in.ptr[i] & 0x80))
+            i++;
+        if (i < in.len && !text_leads_three(in.ptr[i]) && utf8_is_han(text_next(in, &i)))
+            return true;
     }
     return false;
 }

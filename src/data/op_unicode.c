@@ -14,15 +14,6 @@ static const struct data_param params[] = {
               "nfkc 还会合并兼容字符，如 ① 变为 1"},
 };
 
-static enum err prepare(const struct data_prepare *p, const void **made, struct why *why)
-{
-    UErrorCode code = U_ZERO_ERROR;
-    *made = p->args[FORM].number > 0 ? unorm2_getNFKCInstance(&code) : unorm2_getNFCInstance(&code);
-    return U_SUCCESS(code) ? ERR_OK
-                           : err_set(why, ERR_UNAVAILABLE, "ICU has no data for the form: %s",
-                                     u_errorName(code));
-}
-
 /* Characters that no form changes, whatever stands beside them: nearly all of a Chinese text. */
 static bool inert(uint32_t c, bool compatible)
 {
@@ -40,9 +31,53 @@ static bool inert(uint32_t c, bool compatible)
     return c >= 0xFF01 && c <= 0xFF5E && !compatible;
 }
 
-/* UTF-8 to the form, by way of UTF-16. */
+struct made {
+    const UNormalizer2 *form;
+    uint64_t plain[TEXT_SET]; /* inert characters of three bytes */
+};
+
+static enum err prepare(const struct data_prepare *p, const void **made, struct why *why)
+{
+    UErrorCode code = U_ZERO_ERROR;
+    bool compatible = p->args[FORM].number > 0;
+    struct made *m = arena_one(p->arena, struct made);
+    if (!m)
+        return err_set(why, ERR_NO_MEMORY, "could not prepare the form");
+    m->form = compatible ? unorm2_getNFKCInstance(&code) : unorm2_getNFCInstance(&code);
+    for (uint32_t c = 0x800; c < 0x10000; c++)
+        if (inert(c, compatible))
+            text_set_add(m->plain, c);
+    *made = m;
+    return U_SUCCESS(code) ? ERR_OK
+                           : err_set(why, ERR_UNAVAILABLE, "ICU has no data for the form: %s",
+                                     u_errorName(code));
+}
+
+/* Behind the inert characters from *at on; *last is where the last of them begins. */
+static size_t skip_inert(const struct made *m, struct str in, size_t at, bool compatible,
+                         size_t *last)
+{
+    while (at < in.len) {
+        size_t from = at, next;
+        for (; at < in.len && text_leads_three(in.ptr[at]) && text_in_set(m->plain, in.ptr + at);
+             at += 3)
+            *last = at;
+        for (; at < in.len && !((unsigned char)in.ptr[at] & 0x80); at++)
+            *last = at;
+        if (at > from)
+            continue;
+        next = at;
+        if (!inert(text_next(in, &next), compatible))
+            break;
+        *last = at;
+        at = next;
+    }
+    return at;
+}
+
+/* UTF-8 to the form, by way of UTF-16; appended. */
 static enum err convert(const UNormalizer2 *form, struct str in, struct arena *arena,
-                        struct str *out, struct why *why)
+                        struct buf *out, struct why *why)
 {
     UErrorCode code = U_ZERO_ERROR;
     int32_t n16 = 0, n = 0;
@@ -69,19 +104,44 @@ static enum err convert(const UNormalizer2 *form, struct str in, struct arena *a
         u_strToUTF8(bytes, n * 3 + 1, &len, to, n, &code);
     if (U_FAILURE(code))
         return err_set(why, ERR_INVALID, "could not normalise a text: %s", u_errorName(code));
-    *out = (struct str){bytes, (size_t)len};
+    buf_add(out, (struct str){bytes, (size_t)len});
     return ERR_OK;
 }
 
+/*
+ * Inert characters are starters that join with nothing before them, so the form of a text is that
+ * of its pieces when each begins with one: only what is not inert is converted, with the character
+ * before it, which it may join.
+ */
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
-    bool compatible = call->args[FORM].number > 0, plain = true;
-    for (size_t i = 0; plain && i < in.len;)
-        plain = inert(text_next(in, &i), compatible);
+    const struct made *m = call->made;
+    bool compatible = call->args[FORM].number > 0;
+    size_t last = 0, from = 0, at = skip_inert(m, in, 0, compatible, &last);
+    struct buf buf;
+    enum err err = ERR_OK;
     *out = in;
-    if (plain)
+    if (at == in.len)
         return ERR_OK;
-    return convert(call->made, in, call->arena, out, why);
+    buf_init(&buf, call->arena);
+    while (!err && at < in.len) {
+        size_t first = at > from ? last : at, end = at;
+        buf_add(&buf, str_slice(in, from, first));
+        while (end < in.len) {
+            size_t next = end;
+            if (inert(text_next(in, &next), compatible))
+                break;
+            end = next;
+        }
+        err = convert(m->form, str_slice(in, first, end), call->arena, &buf, why);
+        from = end;
+        at = skip_inert(m, in, end, compatible, &last);
+    }
+    if (err)
+        return err;
+    buf_add(&buf, str_from(in, from));
+    *out = buf_str(&buf);
+    return buf_err(&buf, why);
 }
 
 const struct data_op data_op_unicode = {

@@ -16,18 +16,39 @@ static bool is_gap(uint32_t c)
     return c != '\n' && (c < 0x3001 || c == 0xFEFF) && utf8_is_space(c);
 }
 
+/* Whether a block may hold a gap, by the bytes of gaps; quotes and dashes, E2 80 9x, are none. */
+static bool may_hold(const unsigned char *p)
+{
+    unsigned char any = 0;
+    for (int k = 0; k < TEXT_BLOCK; k++) {
+        unsigned char a = p[k], b = p[k + 1], c = p[k + 2];
+        any |=
+            (unsigned char)((a <= 0x20) | (a == 0xC2) | (a == 0xE1) | ((a == 0xEF) & (b == 0xBB)));
+        any |= (unsigned char)((a == 0xE3) & (b == 0x80) & (c == 0x80));
+        any |= (unsigned char)((a == 0xE2) &
+                               ((b == 0x81) | ((b == 0x80) & ((c < 0x90) | (c >= 0xA8)))));
+    }
+    return any;
+}
+
 /* One line without its ends: gaps become one space, or none between Han. */
 static void add_line(struct buf *out, struct str line, bool tight)
 {
-    uint32_t before = 0;
-    size_t from = 0;
+    size_t from = 0, looked = 0;
     for (size_t i = 0; i < line.len;) {
         size_t at = i;
-        uint32_t c = text_next(line, &i);
-        if (!is_gap(c)) {
-            before = c;
-            continue;
+        if (i >= looked && i + TEXT_BLOCK + TEXT_PEEK <= line.len) {
+            if (!may_hold((const unsigned char *)line.ptr + i)) {
+                i = text_behind_block(line, i);
+                continue;
+            }
+            looked = i + TEXT_BLOCK;
         }
+        uint32_t c = text_next(line, &i), before = 0;
+        if (!is_gap(c))
+            continue;
+        for (size_t k = at ? utf8_prev(line, at) : 0; k < at;)
+            before = text_next(line, &k);
         size_t behind = i;
         uint32_t next = 0;
         while (behind < line.len) {

@@ -42,15 +42,37 @@ static inline uint32_t text_next(struct str s, size_t *i)
 /*
  * For operators that look for a few rare characters: TEXT_BLOCK bytes from the start of a character
  * on are looked at without a branch, so that the compiler takes many at once. When none may be
- * looked for, text_behind_block() is the start of a character in or behind them to go on from.
+ * looked for, text_behind_block() is the start of a character in or behind them to go on from. When
+ * one may be, the block is gone through character by character before the next is looked at.
  */
 #define TEXT_BLOCK 32
+#define TEXT_PEEK  2 /* bytes behind the block that are looked at too, for characters of three */
 static inline size_t text_behind_block(struct str s, size_t at)
 {
     at += TEXT_BLOCK;
     while (at < s.len && ((unsigned char)s.ptr[at] & 0xC0) == 0x80)
         at--;
     return at;
+}
+
+/*
+ * For operators that look at every character: those of three bytes, U+0800 .. U+FFFF, are nearly
+ * all of Chinese, its marks too. A set of them is a bit for each; looking a character up in it
+ * needs no branch, for where marks stand among Han cannot be foretold.
+ */
+#define TEXT_SET 1024 /* words */
+static inline bool text_leads_three(char byte)
+{
+    return ((unsigned char)byte & 0xF0) == 0xE0;
+}
+static inline unsigned text_in_set(const uint64_t set[TEXT_SET], const char *at)
+{
+    const unsigned char *p = (const unsigned char *)at;
+    return (unsigned)(set[(p[0] & 15u) << 6 | (p[1] & 63u)] >> (p[2] & 63)) & 1;
+}
+static inline void text_set_add(uint64_t set[TEXT_SET], uint32_t c)
+{
+    set[c >> 6] |= 1ULL << (c & 63); /* c < 0x10000 */
 }
 
 /* Characters by class. */
