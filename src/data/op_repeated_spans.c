@@ -6,7 +6,12 @@
  * runs of n characters have an anchor in common. Anchors are sorted through files; where one stands
  * twice the texts themselves are compared, character by character, and the run is widened. So what
  * is cut does stand before, exactly. What may be missed: a place whose anchor occurs more than
- * three times is compared with the first two and the last before it, not with all.
+ * four times is compared with the first two and the last before it, not with all.
+ *
+ * With "exact" nothing is missed either: round anchors that occur more often, every run of n
+ * characters is hashed and sorted through files too, and compared with the first of its hash. That
+ * is what a suffix array over the whole set gives (tests/data/test_dedup.c holds it against one),
+ * with the memory of one part and the disk of 16 bytes for every character near such an anchor.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,7 +25,7 @@
 #include "data/spill.h"
 #include "data/text.h"
 
-enum { N, SAME, MODE, CUT, SHARE, INTO };
+enum { N, SAME, MODE, CUT, SHARE, INTO, EXACT };
 static const struct data_param params[] = {
     [N] = {"n", DATA_INTEGER, 20, 10000, 100, NULL, "characters", "Shortest run that counts",
            "重复片段的最小长度"},
@@ -38,6 +43,9 @@ static const struct data_param params[] = {
     [INTO] = {"into", DATA_STRING, 0, 80, 0, "repeats", "",
               "Member for the mark: [[start, end], ...] in characters of the texts joined by \\n",
               "标记写入的字段：[[起, 止], ...]，按字符计"},
+    [EXACT] = {"exact", DATA_FLAG, 0, 0, 0, NULL, "",
+               "Miss nothing, as with a suffix array, where a run stands often; takes more disk",
+               "片段多次出现时也一个不漏（与后缀数组结果一致），需要更多磁盘"},
 };
 
 enum { MODE_CUT, MODE_MARK, MODE_DROP };
@@ -124,8 +132,12 @@ struct job {
     const struct data_arg *args;
     struct spill *anchors; /* hash -> record and place */
     struct spill *pairs;   /* record and place -> an earlier record and place */
-    struct spill *spans;   /* record -> start and end */
-    pthread_mutex_t lock;  /* of what is put into now */
+    /* With "exact": record and place of an anchor that occurs often; the hash of a run of n ->
+     * record and place; record and place of a run -> those of the first that is equal. NULL: not
+     * exact. */
+    struct spill *often, *runs, *firsts;
+    struct spill *spans;  /* record -> start and end */
+    pthread_mutex_t lock; /* of what is put into now */
 };
 
 static enum err put_anchors(struct job *job, struct why *why)
@@ -146,6 +158,31 @@ static enum err put_anchors(struct job *job, struct why *why)
 }
 
 /* Every place after the first of an anchor with the first two and the last before it. */
+static enum err pair_few(struct job *job, const struct spill_entry *all, size_t i, size_t end,
+                         struct why *why)
+{
+    enum err err = ERR_OK;
+    for (size_t k = i + 1; !err && k < end; k++) {
+        err = spill_put(job->pairs, all[k].value, all[i].value, why);
+        if (!err && k > i + 1)
+            err = spill_put(job->pairs, all[k].value, all[i + 1].value, why);
+        if (!err && k > i + 2)
+            err = spill_put(job->pairs, all[k].value, all[k - 1].value, why);
+    }
+    return err;
+}
+
+#define FEW 4 /* so many places of an anchor are all compared with one another */
+
+static enum err put_often(struct job *job, const struct spill_entry *all, size_t i, size_t end,
+                          struct why *why)
+{
+    enum err err = ERR_OK;
+    for (; !err && i < end; i++)
+        err = spill_put(job->often, all[i].value, 0, why);
+    return err;
+}
+
 static enum err pair_part(void *ctx, size_t part, struct why *why)
 {
     struct job *job = ctx;
@@ -157,13 +194,8 @@ static enum err pair_part(void *ctx, size_t part, struct why *why)
         if (end - i < 2)
             continue;
         (void)pthread_mutex_lock(&job->lock);
-        for (size_t k = i + 1; !err && k < end; k++) {
-            err = spill_put(job->pairs, all[k].value, all[i].value, why);
-            if (!err && k > i + 1)
-                err = spill_put(job->pairs, all[k].value, all[i + 1].value, why);
-            if (!err && k > i + 2)
-                err = spill_put(job->pairs, all[k].value, all[k - 1].value, why);
-        }
+        err = job->often && end - i > FEW ? put_often(job, all, i, end, why)
+                                          : pair_few(job, all, i, end, why);
         (void)pthread_mutex_unlock(&job->lock);
         if (!err && data_whole_cancelled(job->whole))
             err = err_set(why, ERR_CANCELLED, "the run was cancelled");
@@ -233,12 +265,15 @@ static enum err put_span(struct job *job, uint64_t record, size_t start, size_t 
     return err;
 }
 
+/* `run`: the pair is of runs of n, so one within what was told needs no look. */
 static enum err one_pair(struct job *job, struct kept *kept, const struct spill_entry *pair,
-                         struct span *told, struct why *why)
+                         bool run, struct span *told, struct why *why)
 {
-    uint64_t record = pair->key >> 32, other = pair->value >> 32;
+    uint64_t record = pair->key >> 32, other = pair->value >> 32, at = pair->key & UINT32_MAX;
     const struct chars *a, *b;
     size_t n = (size_t)job->args[N].number, start, end;
+    if (run && at >= told->start && at + n <= told->end)
+        return ERR_OK;
     enum err err = text_of(job, kept, KEPT, record, &a, why);
     if (!err && other == record)
         b = a;
@@ -246,7 +281,7 @@ static enum err one_pair(struct job *job, struct kept *kept, const struct spill_
         err = text_of(job, kept, other % KEPT, other, &b, why);
     if (err)
         return err;
-    widen(a, pair->key & UINT32_MAX, b, pair->value & UINT32_MAX, n, &start, &end);
+    widen(a, at, b, pair->value & UINT32_MAX, n, &start, &end);
     if (end - start < n || (start >= told->start && end <= told->end))
         return ERR_OK;
     *told = (struct span){(uint32_t)start, (uint32_t)end}; /* said again it says nothing new */
@@ -260,32 +295,149 @@ static void drop_kept(struct kept *kept)
     free(kept);
 }
 
-static enum err compare_part(void *ctx, size_t part, struct why *why)
+/* Memory for KEPT texts and one more; free with drop_kept(), also after an error. */
+static enum err new_kept(struct kept **out, struct why *why)
 {
-    struct job *job = ctx;
+    struct kept *kept = *out = calloc(KEPT + 1, sizeof *kept);
+    bool held = kept != NULL;
+    for (int i = 0; held && i <= KEPT; i++) {
+        kept[i] = (struct kept){arena_new((size_t)512 << 20), UINT64_MAX, {0}};
+        held = kept[i].arena != NULL;
+    }
+    return held ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not compare texts");
+}
+
+static enum err compare(struct job *job, struct spill *pairs, size_t part, struct why *why)
+{
     struct spill_entry *all = NULL;
     size_t n = 0;
     struct span told = {0, 0};
-    struct kept *kept = calloc(KEPT + 1, sizeof *kept);
-    enum err err = kept ? spill_part(job->pairs, part, &all, &n, why)
-                        : err_set(why, ERR_NO_MEMORY, "could not compare texts");
-    for (int i = 0; !err && i <= KEPT; i++) {
-        kept[i] = (struct kept){arena_new((size_t)512 << 20), UINT64_MAX, {0}};
-        if (!kept[i].arena)
-            err = err_set(why, ERR_NO_MEMORY, "could not compare texts");
-    }
+    struct kept *kept;
+    enum err err = new_kept(&kept, why);
+    if (!err)
+        err = spill_part(pairs, part, &all, &n, why);
     for (size_t i = 0; !err && i < n; i++) {
         if (i == 0 || all[i].key >> 32 != all[i - 1].key >> 32)
             told = (struct span){0, 0};
-        err = one_pair(job, kept, &all[i], &told, why);
+        err = one_pair(job, kept, &all[i], pairs == job->firsts, &told, why);
         if (!err && i % 1024 == 0 && data_whole_cancelled(job->whole))
             err = err_set(why, ERR_CANCELLED, "the run was cancelled");
     }
     drop_kept(kept);
     free(all);
+    return err;
+}
+
+static enum err compare_part(void *ctx, size_t part, struct why *why)
+{
+    struct job *job = ctx;
     size_t parts = spill_n_parts(job->pairs);
+    enum err err = compare(job, job->pairs, part, why);
     data_whole_went(job->whole, parts + part + 1, 2 * parts);
     return err;
+}
+
+/* ---- exact: every run of n round an anchor that occurs often ---- */
+
+/* Puts the runs that hold the gram at `anchor` wholly and begin at *next or behind; moves *next
+ * behind the last. Hashes are made in `hashes`, with room for 2 * n. */
+static enum err put_runs(struct job *job, uint64_t record, const struct chars *chars, size_t anchor,
+                         uint64_t *hashes, size_t *next, struct why *why)
+{
+    size_t n = (size_t)job->args[N].number, reach = n - gram_of(job->args);
+    size_t first = anchor > reach ? anchor - reach : 0, last = anchor;
+    enum err err = ERR_OK;
+    first = first > *next ? first : *next;
+    last = last + n <= chars->n ? last : chars->n - n;
+    if (first > last)
+        return ERR_OK;
+    size_t n_runs = shingles_roll(chars->items + first, last - first + n, n, hashes);
+    (void)pthread_mutex_lock(&job->lock);
+    for (size_t k = 0; !err && k < n_runs; k++)
+        err = spill_put(job->runs, hashes[k], record << 32 | (first + k), why);
+    (void)pthread_mutex_unlock(&job->lock);
+    *next = last + 1;
+    return err;
+}
+
+static enum err runs_part(void *ctx, size_t part, struct why *why)
+{
+    struct job *job = ctx;
+    struct spill_entry *all = NULL;
+    struct kept *kept;
+    const struct chars *chars = NULL;
+    size_t n = 0, next = 0;
+    uint64_t *hashes = calloc(2 * (size_t)job->args[N].number, sizeof *hashes);
+    enum err err = new_kept(&kept, why);
+    if (!err && !hashes)
+        err = err_set(why, ERR_NO_MEMORY, "could not compare texts");
+    if (!err)
+        err = spill_part(job->often, part, &all, &n, why);
+    for (size_t i = 0; !err && i < n; i++) {
+        uint64_t record = all[i].key >> 32;
+        if (i == 0 || record != all[i - 1].key >> 32) {
+            next = 0;
+            err = text_of(job, kept, KEPT, record, &chars, why);
+        }
+        if (!err)
+            err = put_runs(job, record, chars, all[i].key & UINT32_MAX, hashes, &next, why);
+        if (!err && i % 1024 == 0 && data_whole_cancelled(job->whole))
+            err = err_set(why, ERR_CANCELLED, "the run was cancelled");
+    }
+    drop_kept(kept);
+    free(all);
+    free(hashes);
+    return err;
+}
+
+/* Every run with the first of its hash: it stands before all others. */
+static enum err firsts_part(void *ctx, size_t part, struct why *why)
+{
+    struct job *job = ctx;
+    struct spill_entry *all;
+    size_t n;
+    enum err err = spill_part(job->runs, part, &all, &n, why);
+    for (size_t i = 0, end; !err && i < n; i = end) {
+        end = spill_run(all, n, i);
+        (void)pthread_mutex_lock(&job->lock);
+        for (size_t k = i + 1; !err && k < end; k++)
+            if (all[k].value != all[i].value) /* put twice where the parts of `often` meet */
+                err = spill_put(job->firsts, all[k].value, all[i].value, why);
+        (void)pthread_mutex_unlock(&job->lock);
+        if (!err && data_whole_cancelled(job->whole))
+            err = err_set(why, ERR_CANCELLED, "the run was cancelled");
+    }
+    free(all);
+    return err;
+}
+
+static enum err firsts_compare(void *ctx, size_t part, struct why *why)
+{
+    struct job *job = ctx;
+    return compare(job, job->firsts, part, why);
+}
+
+static enum err find_exactly(struct job *job, size_t room, struct why *why)
+{
+    const struct data_whole *whole = job->whole;
+    size_t reach = (size_t)job->args[N].number - gram_of(job->args) + 1;
+    enum err err = spill_end(job->often, why);
+    if (!err)
+        err = spill_new(whole->dir, "runs", spill_n(job->often) * reach, UINT64_MAX, room,
+                        &job->runs, why);
+    if (!err)
+        err = pool_each(whole->threads, spill_n_parts(job->often), runs_part, job, why);
+    if (!err)
+        err = spill_end(job->runs, why);
+    if (!err)
+        err = spill_new(whole->dir, "firsts", spill_n(job->runs), whole->n << 32, room,
+                        &job->firsts, why);
+    if (!err)
+        err = pool_each(whole->threads, spill_n_parts(job->runs), firsts_part, job, why);
+    if (!err)
+        err = spill_end(job->firsts, why);
+    return err ? err
+               : pool_each(whole->threads, spill_n_parts(job->firsts), firsts_compare, job, why);
 }
 
 /* Spans of one record, sorted by their start, joined where they touch. */
@@ -356,6 +508,8 @@ static enum err decide(const struct data_whole *whole, const struct data_arg *ar
         err = spill_new(whole->dir, "pairs", n, last, room, &job.pairs, why);
     if (!err)
         err = spill_new(whole->dir, "spans", n, whole->n, room, &job.spans, why);
+    if (!err && args[EXACT].number > 0)
+        err = spill_new(whole->dir, "often", n, last, room, &job.often, why);
     if (!err)
         err = put_anchors(&job, why);
     if (!err)
@@ -364,11 +518,16 @@ static enum err decide(const struct data_whole *whole, const struct data_arg *ar
         err = spill_end(job.pairs, why);
     if (!err)
         err = pool_each(whole->threads, spill_n_parts(job.pairs), compare_part, &job, why);
+    if (!err && job.often)
+        err = find_exactly(&job, room, why);
     if (!err)
         err = put_verdicts(&job, why);
     spill_free(job.anchors);
     spill_free(job.pairs);
     spill_free(job.spans);
+    spill_free(job.often);
+    spill_free(job.runs);
+    spill_free(job.firsts);
     (void)pthread_mutex_destroy(&job.lock);
     return err;
 }
@@ -524,7 +683,8 @@ const struct data_op data_op_repeated_spans = {
     .source = "the purpose of exact substring deduplication, Lee et al. 2022, arXiv:2107.06499 "
               "sec. 4.1, without a suffix array: anchors by winnowing, Schleimer et al. 2003, "
               "doi:10.1145/872757.872770, verified in the texts; a place is compared with at most "
-              "three earlier ones",
+              "three earlier ones, or with \"exact\" with all, so that the runs are those of a "
+              "suffix array",
     .params = params,
     .n_params = DATA_N_PARAMS(params),
     .effect = DATA_WHOLE,

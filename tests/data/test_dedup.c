@@ -213,6 +213,7 @@ TEST(little_memory_many_shards_and_threads_change_no_byte)
         "{\"op\":\"simhash_dedup\",\"distance\":5}",
         "{\"op\":\"repeated_units\",\"unit\":\"sentence\",\"least\":4}",
         "{\"op\":\"repeated_spans\",\"n\":40}",
+        "{\"op\":\"repeated_spans\",\"n\":40,\"exact\":true}",
     };
     struct arena *arena = arena_new((size_t)2 << 30);
     struct str texts[TEXTS];
@@ -280,6 +281,175 @@ TEST(marked_spans_are_those_that_the_plain_way_finds)
     CHECK_EQ(wrong, 0);
     CHECK(missed * 100 <= marked); /* places with more than three copies before them */
     printf("# %zu characters repeated, %zu of them missed\n", marked, missed);
+    arena_free(arena);
+}
+
+/* ---- spans against a suffix array ---- */
+
+/* All texts behind one another, each with a character of its own behind it that is equal to no
+ * other: no run crosses a border. */
+struct suffixes {
+    uint32_t *chars, *order, *rank, *next; /* n each */
+    size_t n;
+};
+
+static struct suffixes *sorting;
+static size_t sorting_step;
+
+static int by_rank(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    const struct suffixes *s = sorting;
+    if (s->rank[x] != s->rank[y])
+        return s->rank[x] < s->rank[y] ? -1 : 1;
+    uint32_t p = x + sorting_step < s->n ? s->rank[x + sorting_step] + 1 : 0;
+    uint32_t q = y + sorting_step < s->n ? s->rank[y + sorting_step] + 1 : 0;
+    return (p > q) - (p < q);
+}
+
+/* Manber and Myers 1990, by doubling: ranks of suffixes by their first 1, 2, 4 ... characters. */
+static void sort_suffixes(struct suffixes *s)
+{
+    sorting = s;
+    for (size_t i = 0; i < s->n; i++) {
+        s->order[i] = (uint32_t)i;
+        s->rank[i] = s->chars[i];
+    }
+    for (sorting_step = 1;; sorting_step *= 2) {
+        uint32_t rank = 0;
+        qsort(s->order, s->n, sizeof *s->order, by_rank);
+        for (size_t i = 0; i < s->n; i++) {
+            rank += i && by_rank(&s->order[i - 1], &s->order[i]) != 0;
+            s->next[s->order[i]] = rank;
+        }
+        memcpy(s->rank, s->next, s->n * sizeof *s->rank);
+        if (rank + 1 == s->n)
+            return;
+    }
+}
+
+static bool same_run(const struct suffixes *s, size_t a, size_t b, size_t n)
+{
+    return a + n <= s->n && b + n <= s->n &&
+           memcmp(s->chars + a, s->chars + b, n * sizeof *s->chars) == 0;
+}
+
+/* Every place within a run of n that begins earlier, too. Suffixes with the same first n characters
+ * stand side by side; the leftmost of them is the first. */
+static void mark_by_suffixes(struct suffixes *s, size_t n, bool *marked)
+{
+    sort_suffixes(s);
+    for (size_t i = 0, end; i < s->n; i = end) {
+        uint32_t first = s->order[i];
+        for (end = i + 1; end < s->n && same_run(s, s->order[end - 1], s->order[end], n); end++)
+            first = s->order[end] < first ? s->order[end] : first;
+        for (size_t k = i; end - i > 1 && k < end; k++)
+            if (s->order[k] != first)
+                memset(marked + s->order[k], 1, n);
+    }
+}
+
+static struct suffixes suffixes_of(const struct str *texts, size_t n, bool words,
+                                   struct arena *arena)
+{
+    struct suffixes s = {0};
+    size_t most = n;
+    for (size_t i = 0; i < n; i++)
+        most += texts[i].len;
+    s.chars = arena_array(arena, uint32_t, most);
+    s.order = arena_array(arena, uint32_t, most);
+    s.rank = arena_array(arena, uint32_t, most);
+    s.next = arena_array(arena, uint32_t, most);
+    for (size_t i = 0; i < n; i++) {
+        s.n += shingle_chars(texts[i], words, s.chars + s.n, NULL);
+        s.chars[s.n++] = 0x110000 + (uint32_t)i;
+    }
+    return s;
+}
+
+/* The operator's marks (characters of the text, "same": "text") as the suffix array has them. */
+static void exact_round(const struct str *texts, size_t n, size_t span, struct str lines,
+                        size_t shards, size_t memory, struct arena *arena)
+{
+    struct suffixes s = suffixes_of(texts, n, false, arena);
+    bool *wanted = arena_array(arena, bool, s.n + span),
+         *ours = arena_array(arena, bool, s.n + span);
+    struct str step = str_printf(arena,
+                                 "{\"op\":\"repeated_spans\",\"n\":%zu,\"same\":\"text\",\"mode\":"
+                                 "\"mark\",\"exact\":true}",
+                                 span);
+    struct str out = through(str_z(arena, step), lines, shards, memory, 2, arena), line;
+    size_t base = 0, i = 0, marked = 0, wrong = 0, missed = 0;
+    mark_by_suffixes(&s, span, wanted);
+    for (; str_next_line(&out, &line); i++) {
+        const struct json *json = NULL;
+        CHECK_EQ(json_parse(line, arena, &json, NULL), ERR_OK);
+        const struct json *spans = json_get(json, "repeats");
+        for (size_t k = 0; k < json_len(spans); k++)
+            for (int64_t c = json_int(json_at(json_at(spans, k), 0), 0);
+                 c < json_int(json_at(json_at(spans, k), 1), 0); c++)
+                ours[base + (size_t)c] = true;
+        while (s.chars[base] < 0x110000)
+            base++;
+        base++;
+    }
+    for (size_t c = 0; c < s.n; c++) {
+        marked += wanted[c];
+        missed += wanted[c] && !ours[c];
+        wrong += ours[c] && !wanted[c];
+    }
+    CHECK_EQ(i, n);
+    CHECK(marked * 20 > s.n);
+    CHECK_EQ(missed, 0);
+    CHECK_EQ(wrong, 0);
+    printf("# %zu of %zu characters repeated\n", marked, s.n);
+}
+
+TEST(exact_spans_are_those_of_a_suffix_array)
+{
+    static const size_t spans[] = {20, 40, 101};
+    for (size_t k = 0; k < sizeof spans / sizeof spans[0]; k++) {
+        struct arena *arena = arena_new((size_t)2 << 30);
+        struct str texts[TEXTS];
+        struct buf lines;
+        buf_init(&lines, arena);
+        put_texts(&lines, texts, TEXTS, arena);
+        exact_round(texts, TEXTS, spans[k], buf_str(&lines), 1 + 3 * k,
+                    (size_t)(k ? 40 : 4096) << 10, arena);
+        arena_free(arena);
+    }
+}
+
+/* Few characters and few sentences: nearly every run stands often, and over itself. */
+TEST(exact_spans_hold_where_everything_is_repeated)
+{
+    enum { MANY = 300 };
+    struct arena *arena = arena_new((size_t)2 << 30);
+    struct str texts[MANY];
+    struct buf lines;
+    uint64_t seed = 5;
+    buf_init(&lines, arena);
+    for (size_t i = 0; i < MANY; i++) {
+        struct buf text;
+        buf_init(&text, arena);
+        for (size_t k = 0, n = 3 + draw(&seed, 30); k < n; k++)
+            switch (draw(&seed, 4)) {
+            case 0:
+                buf_add_c(&text, "本条例自公布之日起施行，由市人民政府负责解释。");
+                break;
+            case 1:
+                buf_add_c(&text, "甲乙甲乙甲乙甲乙甲乙甲乙甲乙甲乙甲乙甲乙甲乙甲乙");
+                break;
+            case 2:
+                buf_add_c(&text, "违反本条例规定的，由城市管理部门责令限期改正；");
+                break;
+            default:
+                put_chars(&text, &seed, 1 + draw(&seed, 12));
+            }
+        texts[i] = buf_str(&text);
+        buf_printf(&lines, "{\"id\":\"t-%zu\",\"text\":\"%.*s\"}\n", i, STR_FMT(texts[i]));
+    }
+    exact_round(texts, MANY, 25, buf_str(&lines), 3, (size_t)64 << 10, arena);
     arena_free(arena);
 }
 
