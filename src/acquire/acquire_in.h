@@ -100,11 +100,12 @@ void collector_json(struct acquire *acquire, const struct collector *collector, 
                     struct json_out *out);
 /* The run with a job, in the caller's transaction. */
 ERR_MUST_USE enum err collector_submit(struct acquire *acquire, struct store_tx *tx,
-                                 const struct ops_identity *who, const struct collector *collector,
-                                 const char *by, char job[UUID_TEXT], struct why *why);
+                                       const struct ops_identity *who,
+                                       const struct collector *collector, const char *by,
+                                       char job[UUID_TEXT], struct why *why);
 /* The last runs of a collector (RUN objects of the list that is open). */
 ERR_MUST_USE enum err collector_runs(struct acquire *acquire, struct str collector, size_t limit,
-                               struct arena *arena, struct json_out *out, struct why *why);
+                                     struct arena *arena, struct json_out *out, struct why *why);
 
 /* ---- what a run gives to collect() ---- */
 

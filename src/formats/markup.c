@@ -26,8 +26,9 @@ struct parse {
 /* Held for reading by who parses, for writing by who forks, who goes first. */
 static pthread_rwlock_t forking = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
-/* Set in the child, which is one thread and forks no more. The lock knows its writer by the thread's
- * number, which is another there: it could not be given back, and there is nobody to keep out. */
+/* Set in the child, which is one thread and forks no more. The lock knows its writer by the
+ * thread's number, which is another there: it could not be given back, and there is nobody to keep
+ * out. */
 static bool alone;
 
 void markup_before_fork(void)

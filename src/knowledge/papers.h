@@ -28,8 +28,9 @@ enum papers_verdict { PAPERS_UP, PAPERS_DOWN, PAPERS_WRONG, PAPERS_MISSING };
 ERR_MUST_USE enum err papers_verdict_parse(struct str word, enum papers_verdict *out,
                                            struct why *why);
 
-/* One person's opinion of an answer that was given to this tenant; consent: it may become data. "up" is counted; the others go
- * to the review queue. ERR_NOT_FOUND, ERR_TOO_LARGE (more than 4,000 bytes of text). */
+/* One person's opinion of an answer that was given to this tenant; consent: it may become data.
+ * "up" is counted; the others go to the review queue. ERR_NOT_FOUND, ERR_TOO_LARGE (more than 4,000
+ * bytes of text). */
 ERR_MUST_USE enum err papers_feedback(struct knowledge *k, const struct ops_identity *who,
                                       const char *answer_id, enum papers_verdict verdict,
                                       struct str comment, struct str correction, bool consent,

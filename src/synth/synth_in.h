@@ -114,7 +114,7 @@ struct synth_method {
     const char *takes; /* kinds of records, "text|row" */
     const char *gives;
     bool with_model;
-    const char *prompt; /* what a model is told; its answer is {"items": [...]} */
+    const char *prompt;      /* what a model is told; its answer is {"items": [...]} */
     const char *item_schema; /* of one of them, JSON Schema: what a model may write at all */
     /* Records by the rules, from the passages (or the question and answer) of m. */
     enum err (*rules)(struct making *m, struct why *why);

@@ -12,7 +12,7 @@
 #define FRESH(r)                                                                                   \
     struct room r;                                                                                 \
     FRESH_STORE(store, 4);                                                                         \
-    if (!collectors_fresh(&(r), store))                                                                  \
+    if (!collectors_fresh(&(r), store))                                                            \
     SKIP("no room")
 
 #define DONE(r)                                                                                    \

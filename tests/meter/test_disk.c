@@ -62,7 +62,8 @@ TEST(a_full_disk_refuses_calls_and_loses_none)
         }
     }
     CHECK_EQ(err, ERR_NO_SPACE);
-    CHECK(strstr(why.text, "cannot be metered") != NULL && strstr(why.text, "disk is full") != NULL);
+    CHECK(strstr(why.text, "cannot be metered") != NULL &&
+          strstr(why.text, "disk is full") != NULL);
     CHECK(n_ended >= 256);
     CHECK_EQ(meter_flush(m.meter, 1000, NULL), ERR_NO_SPACE);
     CHECK_OK(file_remove(filler, &why), &why);

@@ -30,8 +30,9 @@ static bool who_is(void *ctx, struct str name, struct ops_identity *out)
 
 static bool served_open(struct served *s, struct store *store)
 {
-    return releases_fresh(&s->r, store) && door_open(&s->door, s->r.arena, release_routes(s->r.release),
-                                                 file_join(s->r.arena, s->r.dir, "tmp"), who_is, s);
+    return releases_fresh(&s->r, store) &&
+           door_open(&s->door, s->r.arena, release_routes(s->r.release),
+                     file_join(s->r.arena, s->r.dir, "tmp"), who_is, s);
 }
 
 #define SERVED(s)                                                                                  \
