@@ -140,7 +140,7 @@ bool str_next_line(struct str *rest, struct str *line)
 struct str str_of_i64(int64_t n, char room[STR_I64])
 {
     uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-    char *at = room + STR_I64 - 1;
+    char *at = &room[STR_I64 - 1];
     *at = '\0';
     do
         *--at = (char)('0' + left % 10);

@@ -131,7 +131,9 @@ enum err release_subscribe(struct release *r, const struct ops_identity *who,
     err = ask_for(&act, release, purpose, uses, ends_ms, id, why);
     return release_act_end(
         &act, err, "release.subscription.request", str_c(id),
-        err ? STR_NONE : detail_of(act.arena, "release", release, "purpose", purpose, NULL), why);
+        err ? STR_NONE
+            : detail_of(act.arena, "release", release, "purpose", purpose, (const char *)NULL),
+        why);
 }
 
 /* ---- looking ---- */
@@ -323,11 +325,11 @@ enum err release_subscription_act(struct release *r, const struct ops_identity *
                                     SV_STR(s.note), SV_STR(ops_actor(who, act.arena)),
                                     SV_INT(time_now_ms()), SV_STR(id)),
                          NULL, why);
-    return release_act_end(
-        &act, err, d->action, id,
-        err ? STR_NONE
-            : detail_of(act.arena, "release", s.release, "tenant", s.tenant, "note", s.note, NULL),
-        why);
+    return release_act_end(&act, err, d->action, id,
+                           err ? STR_NONE
+                               : detail_of(act.arena, "release", s.release, "tenant", s.tenant,
+                                           "note", s.note, (const char *)NULL),
+                           why);
 }
 
 /* ---- uses ---- */
