@@ -59,7 +59,10 @@
     X(looks, "what it looks like: purpose, definition, general, liability, closing, penalty")      \
     X(question_chars, "characters of the question")                                                \
     X(question_weight, "weight of the question's terms")                                           \
-    X(best_words, "the best BM25 of this question")
+    X(best_words, "the best BM25 of this question")                                                \
+    X(chars, "share of the question's characters in it, each as rare as its commoner pair")        \
+    X(chars_text, "the same, its text without title and headings")                                 \
+    X(chars_sentence, "the same, the best of its sentences")
 
 enum rank_feature {
 #define RANK_ENUM(name, words) RANK_##name,

@@ -103,15 +103,18 @@ struct slot {
     uint64_t term;  /* 0: empty */
     float weight;   /* in the question; 0 when it only feeds back */
     float feedback; /* weight as a feedback term */
+    float alone;    /* of a character of the question: what it weighs without its pairs */
     uint32_t text;  /* stamp of the passage that has it in its text, and so on */
-    uint32_t title, path;
+    uint32_t title, path, sentence;
     uint32_t times; /* in the text of the passage with that stamp */
 };
 
 struct slots {
     struct slot *at;
     size_t mask;
-    size_t n; /* of the question's own terms */
+    size_t n;             /* of the question's own terms */
+    float alone;          /* sum of it over all slots */
+    uint32_t n_sentences; /* looked at so far: each has its stamp */
 };
 
 static struct slot *find(const struct slots *s, uint64_t term)
@@ -122,14 +125,46 @@ static struct slot *find(const struct slots *s, uint64_t term)
     return &s->at[i];
 }
 
+/* They stand in every question and in every text. */
+static const struct str form_words =
+    STR_INIT("吗呢的了是有我你他她它们啊吧么什怎如何请问能可以否会要和与或被在为对将"
+             "把这那哪些个");
+
+static bool is_form_word(uint32_t c)
+{
+    for (size_t at = 0; at < form_words.len;)
+        if (utf8_next(form_words, &at) == c)
+            return true;
+    return false;
+}
+
+/*
+ * 辞退 and 解除 have no pair in common, 租房 and 租赁房屋 have two characters. What a character
+ * weighs is the weight of the commoner of the pairs that it stands in: alone it says less.
+ */
+static void weigh_characters(struct slots *s, const struct rank_question *q)
+{
+    for (size_t i = 0; i < q->n; i++) {
+        if (!q->times[i] || tokens_kind(q->terms[i]) != TOKENS_PAIR)
+            continue;
+        const uint32_t both[] = {tokens_first(q->terms[i]), tokens_last(q->terms[i])};
+        for (size_t k = 0; k < 2; k++) {
+            struct slot *slot = find(s, tokens_character(both[k]));
+            if (!slot->term || is_form_word(both[k]))
+                continue;
+            slot->alone = slot->alone > 0 ? fminf(slot->alone, q->weights[i]) : q->weights[i];
+        }
+    }
+    for (size_t i = 0; i <= s->mask; i++)
+        s->alone += s->at[i].alone;
+}
+
 static bool slots_init(struct slots *s, const struct rank_question *q, struct arena *arena)
 {
     size_t cap = 256;
     while (cap < (q->n + FEEDBACK_TERMS) * 4)
         cap *= 2;
-    s->at = arena_array(arena, struct slot, cap);
-    s->mask = cap - 1;
-    s->n = 0;
+    *s = (struct slots){.at = arena_array(arena, struct slot, cap), .mask = cap - 1};
     if (!s->at)
         return false;
     for (size_t i = 0; i < q->n; i++) {
@@ -140,6 +175,7 @@ static bool slots_init(struct slots *s, const struct rank_question *q, struct ar
         slot->weight = q->weights[i];
         s->n++;
     }
+    weigh_characters(s, q);
     return true;
 }
 
@@ -216,28 +252,34 @@ static enum err feed_back(const struct slots *slots, const struct rank_item *ite
 
 struct seen {
     float weight, rarest;
-    size_t n, run; /* distinct terms; characters of the longest run */
+    size_t n, run, running; /* distinct terms; characters of the longest run, and of this one */
+    float alone, sentence;  /* weight of the characters; in the sentence at hand */
 };
 
 enum part { IN_TITLE, IN_PATH, IN_TEXT };
 
-static void look(const struct slots *slots, struct str text, enum part part, uint32_t stamp,
+static void look(struct slots *slots, struct str text, enum part part, uint32_t stamp,
                  struct seen *seen)
 {
     struct tokens tokens;
     tokens_init(&tokens, text, false);
     uint64_t term;
-    size_t run = 0;
+    uint32_t sentence = ++slots->n_sentences;
+    seen->sentence = 0;
     while (tokens_next(&tokens, &term)) {
         struct slot *slot = find(slots, term);
         bool known = slot->term && slot->weight > 0;
         if (tokens_kind(term) == TOKENS_PAIR) {
-            run = known ? run + 1 : 0;
-            if (run > seen->run)
-                seen->run = run;
+            seen->running = known ? seen->running + 1 : 0;
+            if (seen->running > seen->run)
+                seen->run = seen->running;
         }
         if (!slot->term)
             continue;
+        if (slot->alone > 0 && slot->sentence != sentence) {
+            slot->sentence = sentence;
+            seen->sentence += slot->alone;
+        }
         uint32_t *mark = part == IN_TITLE  ? &slot->title
                          : part == IN_PATH ? &slot->path
                                            : &slot->text;
@@ -246,6 +288,7 @@ static void look(const struct slots *slots, struct str text, enum part part, uin
         if (*mark == stamp)
             continue;
         *mark = stamp;
+        seen->alone += slot->alone;
         if (!known)
             continue;
         seen->n++;
@@ -254,8 +297,26 @@ static void look(const struct slots *slots, struct str text, enum part part, uin
     }
 }
 
+/* Looks at the text sentence by sentence; what the best one holds of the characters. */
+static float look_at_sentences(struct slots *slots, struct str text, uint32_t stamp,
+                               struct seen *seen)
+{
+    static const struct str ends[] = {STR_INIT("。"), STR_INIT("；"), STR_INIT("\n")};
+    float best = 0;
+    for (size_t from = 0, to; from < text.len; from = to) {
+        to = text.len;
+        for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+            size_t end = str_find_from(str_slice(text, 0, to), ends[i], from);
+            to = end == STR_NPOS ? to : end + ends[i].len;
+        }
+        look(slots, str_slice(text, from, to), IN_TEXT, stamp, seen);
+        best = fmaxf(best, seen->sentence);
+    }
+    return best;
+}
+
 static void sum_slots(const struct slots *slots, uint32_t stamp, float *covered, float *matched,
-                      float *feedback)
+                      float *feedback, float *alone)
 {
     for (size_t i = 0; i <= slots->mask; i++) {
         const struct slot *s = &slots->at[i];
@@ -264,6 +325,7 @@ static void sum_slots(const struct slots *slots, uint32_t stamp, float *covered,
         if (s->weight > 0 && (s->text == stamp || s->title == stamp || s->path == stamp)) {
             *covered += s->weight;
             *matched += 1;
+            *alone += s->alone;
         }
         if (s->feedback > 0 && s->text == stamp)
             *feedback += s->feedback * (float)s->times / ((float)s->times + 1);
@@ -290,7 +352,7 @@ static unsigned holds_title(const struct slots *slots, struct str title)
     return missing ? 0 : n;
 }
 
-static void read_text(const struct slots *slots, const struct rank_question *q, float total,
+static void read_text(struct slots *slots, const struct rank_question *q, float total,
                       struct rank_item *item, uint32_t stamp)
 {
     struct index_passage p;
@@ -299,10 +361,15 @@ static void read_text(const struct slots *slots, const struct rank_question *q, 
     look(slots, p.title, IN_TITLE, stamp, &title);
     look(slots, p.path, IN_PATH, stamp, &path);
     look(slots, p.label, IN_PATH, stamp, &path);
-    look(slots, str_slice(p.text, 0, TEXT_BYTES), IN_TEXT, stamp, &text);
-    float covered = 0, matched = 0, feedback = 0;
-    sum_slots(slots, stamp, &covered, &matched, &feedback);
+    float sentence = look_at_sentences(slots, str_slice(p.text, 0, TEXT_BYTES), stamp, &text);
+    float covered = 0, matched = 0, feedback = 0, alone = 0;
+    sum_slots(slots, stamp, &covered, &matched, &feedback, &alone);
     float *x = item->x;
+    if (slots->alone > 0) {
+        x[RANK_chars] = alone / slots->alone;
+        x[RANK_chars_text] = text.alone / slots->alone;
+        x[RANK_chars_sentence] = sentence / slots->alone;
+    }
     x[RANK_covered] = total > 0 ? covered / total : 0;
     x[RANK_covered_text] = total > 0 ? text.weight / total : 0;
     x[RANK_matched] = matched / (float)(slots->n ? slots->n : 1);

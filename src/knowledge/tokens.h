@@ -27,6 +27,20 @@ static inline enum tokens_kind tokens_kind(uint64_t term)
     return (enum tokens_kind)(term >> 60);
 }
 
+/* The term of one character; the two characters of a pair. */
+static inline uint64_t tokens_character(uint32_t c)
+{
+    return (uint64_t)TOKENS_CHAR << 60 | c;
+}
+static inline uint32_t tokens_first(uint64_t pair)
+{
+    return (uint32_t)(pair >> 21 & 0x1FFFFF);
+}
+static inline uint32_t tokens_last(uint64_t pair)
+{
+    return (uint32_t)(pair & 0x1FFFFF);
+}
+
 struct tokens {
     struct str text;
     size_t at;       /* next byte to read */
