@@ -568,6 +568,7 @@ TEST(tells_every_long_text_of_every_table)
     CHECK(strstr(told.words, "short") == NULL);
     told = (struct told){.n = 9};
     CHECK_EQ(store_texts(store, 12, note_text, &told, &why), ERR_TOO_LARGE);
+    test_store_done(store);
 }
 
 TESTS_MAIN()
