@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include "core/arena.h"
+#include "core/json.h"
 #include "tap.h"
 
 static enum err parse(const char *raw, struct target *out, struct arena *arena)
@@ -72,6 +73,39 @@ TEST(words_of_an_error_are_told_in_chinese)
         words_in("en", cases[i].said, &out);
         CHECK_STR(buf_str(&out), cases[i].said);
     }
+    arena_free(arena);
+}
+
+static struct str problem_of(enum err err, const char *words, const char *language, bool said,
+                             struct arena *arena)
+{
+    struct why why = {0};
+    struct buf buf;
+    struct json_out out;
+    buf_init(&buf, arena);
+    json_out_init(&out, &buf);
+    err_note(&why, "%s", words);
+    const struct http_problem problem = {
+        .err = err, .why = &why, .status = err_http(err), .trace_id = "t"};
+    problem_write(&out, &problem, language, said);
+    return buf_str(&buf);
+}
+
+/* What a person can mend stays, in whatever words; what failed inside is told by its title in
+ * Chinese, and by its own words to who reads English or did not say. */
+TEST(a_failure_inside_is_told_by_its_title_in_chinese)
+{
+    struct arena *arena = arena_new(1 << 20);
+    static const char words[] = "could not flush the frobnicator";
+    CHECK(str_find(problem_of(ERR_IO, words, "zh", true, arena), str_c(words)) == STR_NPOS);
+    CHECK(str_find(problem_of(ERR_IO, words, "zh", true, arena), STR("\"detail\":\"读写失败\"")) !=
+          STR_NPOS);
+    CHECK(str_find(problem_of(ERR_IO, words, "en", true, arena), str_c(words)) != STR_NPOS);
+    CHECK(str_find(problem_of(ERR_IO, words, "zh", false, arena), str_c(words)) != STR_NPOS);
+    CHECK(str_find(problem_of(ERR_INVALID, words, "zh", true, arena), str_c(words)) != STR_NPOS);
+    CHECK(str_find(problem_of(ERR_CONFLICT, "there is a data set \"a\" that is not yours", "zh",
+                              true, arena),
+                   STR("已有名为“a”的数据集")) != STR_NPOS);
     arena_free(arena);
 }
 
