@@ -306,6 +306,40 @@ TEST(explains_with_every_figure)
     kb_done(&kb);
 }
 
+static double figure(struct kb *kb, const struct knowledge_hit *hit, enum rank_feature feature)
+{
+    const struct json *json = NULL;
+    CHECK_OK(json_parse(hit->explain, kb->arena, &json, &kb->why), &kb->why);
+    return json_get_f64(json, rank_feature_name(feature), -1);
+}
+
+/* 收停车费 has no pair with 停车每小时收费 but one, and all of its characters. */
+TEST(characters_count_without_their_neighbours)
+{
+    struct kb kb;
+    struct knowledge_hit *hits;
+    fill(&kb);
+    struct knowledge_query q = ask("收停车费");
+    q.explain = true;
+    size_t n = search(&kb, &q, &kb.system, &hits), n_seen = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!str_eq_c(hits[i].title, "云汀市停车管理办法"))
+            continue;
+        bool first = str_eq_c(hits[i].article, "第一条");
+        double all = figure(&kb, &hits[i], RANK_chars),
+               text = figure(&kb, &hits[i], RANK_chars_text),
+               sentence = figure(&kb, &hits[i], RANK_chars_sentence);
+        CHECK(sentence <= text + 1e-6 && text <= all + 1e-6);
+        if (first) /* 停车每小时收费五元 */
+            CHECK(fabs(all - 1) < 1e-6 && fabs(text - 1) < 1e-6 && fabs(sentence - 1) < 1e-6);
+        else /* the title has two of them, the text none */
+            CHECK(all > 0 && all < 1 && text == 0 && sentence == 0);
+        n_seen++;
+    }
+    CHECK(n_seen > 0);
+    kb_done(&kb);
+}
+
 TEST(sees_an_import_at_once)
 {
     struct kb kb;
