@@ -3,8 +3,8 @@
  * fuzz targets and benchmarks.
  *
  *     server.c   configuration, start and stop, workers
- *     link.c     the life of a connection and of the requests on it
- *     loop.c     event threads, for link.c and lean.c     message.c  HTTP/1.1 as bytes
+ *     links.c    connections: link.h says which file does what with one
+ *     loop.c     event threads, for links and lean.c      message.c  HTTP/1.1 as bytes
  *     conns.c    who is connected, counts and deadlines (the keeper thread)
  *     target.c   the request target: path, query, percent signs
  *     router.c   tables of routes, which one takes a path
