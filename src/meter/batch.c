@@ -356,41 +356,73 @@ static enum err add_up(struct batch *b, const struct meter_line *l, struct dim *
 
 /* ---- writing ---- */
 
-static enum err insert_line(struct batch *b, const struct meter_line *l, struct why *why)
+#define LINE_FIELDS 19
+#define AT_ONCE     8 /* lines in one statement: fewer ways to the store and back */
+#define LINE_INSERT                                                                                \
+    "INSERT INTO meter_lines (id, dim, call, began_ms, ended_ms, hour, day, source, outcome,"      \
+    " delivered, prompt, cached, completion, images, money, queue_ms, first_ms, trace, mark)"      \
+    " VALUES "
+#define LINE_ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+static void put_line(const struct meter_line *l, struct store_value out[LINE_FIELDS])
 {
-    return store_exec(
-        b->tx,
-        "INSERT INTO meter_lines (id, dim, call, began_ms, ended_ms, hour, day, source, outcome,"
-        " delivered, prompt, cached, completion, images, money, queue_ms, first_ms, trace, mark)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        STORE_ARGS(SV_INT(l->id), SV_INT(l->dim),
-                   SV_BLOB(((struct str){(const char *)l->call, 16})), SV_INT(l->began_ms),
-                   SV_INT(l->ended_ms), SV_INT(l->hour), SV_INT(l->day), SV_INT((int64_t)l->source),
-                   SV_INT((int64_t)l->outcome), SV_INT(l->delivered), SV_INT(l->prompt),
-                   SV_INT(l->cached), SV_INT(l->completion), SV_INT(l->images), SV_INT(l->money),
-                   SV_INT(l->queue_ms), SV_INT(l->first_ms), SV_STR(l->trace), SV_INT(l->mark)),
-        NULL, why);
+    const struct store_value values[LINE_FIELDS] = {
+        SV_INT(l->id),
+        SV_INT(l->dim),
+        SV_BLOB(((struct str){(const char *)l->call, 16})),
+        SV_INT(l->began_ms),
+        SV_INT(l->ended_ms),
+        SV_INT(l->hour),
+        SV_INT(l->day),
+        SV_INT((int64_t)l->source),
+        SV_INT((int64_t)l->outcome),
+        SV_INT(l->delivered),
+        SV_INT(l->prompt),
+        SV_INT(l->cached),
+        SV_INT(l->completion),
+        SV_INT(l->images),
+        SV_INT(l->money),
+        SV_INT(l->queue_ms),
+        SV_INT(l->first_ms),
+        SV_STR(l->trace),
+        SV_INT(l->mark),
+    };
+    memcpy(out, values, sizeof values);
+}
+
+static enum err insert_lines(struct batch *b, const struct meter_line *lines, size_t n,
+                             struct why *why)
+{
+    struct store_value values[AT_ONCE * LINE_FIELDS];
+    for (size_t i = 0; i < n; i++)
+        put_line(&lines[i], values + i * LINE_FIELDS);
+    const char *sql = n == AT_ONCE ? LINE_INSERT LINE_ROW ", " LINE_ROW ", " LINE_ROW ", " LINE_ROW
+                                                          ", " LINE_ROW ", " LINE_ROW ", " LINE_ROW
+                                                          ", " LINE_ROW
+                                   : LINE_INSERT LINE_ROW;
+    return store_exec(b->tx, sql, (struct store_args){values, n * LINE_FIELDS}, NULL, why);
 }
 
 static enum err write_lines(struct batch *b, struct why *why)
 {
     struct dim *dim = NULL;
-    for (size_t i = 0; i < b->n; i++) {
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < b->n && !err; i++) {
         struct meter_line *l = &b->lines[i];
         l->id = b->number << METER_ID_SHIFT | (int64_t)i;
-        enum err err = book(b, l, why);
+        err = book(b, l, why);
         if (!err)
             err = find_dim(b, l, i ? l - 1 : NULL, &dim, why);
         if (!err)
             err = add_up(b, l, dim, why);
-        if (err)
-            return err;
-        line_digest(l, b->digests[i]);
-        err = insert_line(b, l, why);
-        if (err)
-            return err;
+        if (!err)
+            line_digest(l, b->digests[i]);
     }
-    return ERR_OK;
+    for (size_t i = 0, n; i < b->n && !err; i += n) {
+        n = b->n - i >= AT_ONCE ? AT_ONCE : 1;
+        err = insert_lines(b, &b->lines[i], n, why);
+    }
+    return err;
 }
 
 #define UPSERT(table, period)                                                                      \
