@@ -251,15 +251,15 @@ static enum err put_tools(struct work *w, struct str tools)
 
 static enum err put_choice(struct work *w, struct str choice)
 {
-    json_key(&w->out, "tool_choice");
-    if (choice.ptr[0] == '"') {
-        json_put_raw(&w->out, choice);
-        return ERR_OK;
-    }
     struct str type = scan_get(choice, "type");
-    if (!str_eq_c(type, "\"function\""))
+    bool name = choice.ptr[0] == '"';
+    if (!name && !str_eq_c(type, "\"function\""))
         return refuse(w, STR("tool_choice"), bare(type));
-    put_function(w, choice);
+    json_key(&w->out, "tool_choice");
+    if (name)
+        json_put_raw(&w->out, choice);
+    else
+        put_function(w, choice);
     return ERR_OK;
 }
 
@@ -269,13 +269,13 @@ static enum err put_format(struct work *w, struct str text)
     struct scan scan;
     if (scan_is_null(format) || str_eq_c(type, "\"text\""))
         return ERR_OK;
-    json_key(&w->out, "response_format");
     if (str_eq_c(type, "\"json_object\"")) {
-        json_put_raw(&w->out, STR("{\"type\":\"json_object\"}"));
+        json_kv_raw(&w->out, "response_format", STR("{\"type\":\"json_object\"}"));
         return ERR_OK;
     }
     if (!str_eq_c(type, "\"json_schema\""))
         return refuse(w, STR("text.format"), bare(type));
+    json_key(&w->out, "response_format");
     json_begin_object(&w->out);
     json_kv_c(&w->out, "type", "json_schema");
     json_key(&w->out, "json_schema");
@@ -354,13 +354,13 @@ enum err responses_ask(const struct ask *ask, struct str name, struct arena *are
     enum err err = put_messages(&w, scan_get(ask->body, "instructions"), ask->prompt_raw);
     for (bool any = scan_object(&scan, ask->body); any && !err && scan_next(&scan, &key, &value);)
         err = put_member(&w, key, value);
+    if (err)
+        return err;
     if (ask->stream) {
         json_kv_bool(&w.out, "stream", true);
         json_kv_raw(&w.out, "stream_options", STR("{\"include_usage\":true}"));
     }
     json_end_object(&w.out);
-    if (!err)
-        err = buf_err(&buf, why);
     *out = buf_str(&buf);
-    return err;
+    return buf_err(&buf, why);
 }

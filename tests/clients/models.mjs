@@ -221,7 +221,8 @@ test('tools, schemas and turns of responses too', async () => {
   });
   const n = seen.length;
   for (const [more, param] of [[{ previous_response_id: 'resp_1' }, 'previous_response_id'], [{ tools: [{ type: 'web_search' }] }, 'tools'],
-    [{ input: [{ type: 'item_reference', id: 'x' }] }, 'input'], [{ background: true }, 'background']]) {
+    [{ input: [{ type: 'item_reference', id: 'x' }] }, 'input'], [{ background: true }, 'background'],
+    [{ tool_choice: { type: 'web_search' } }, 'tool_choice'], [{ text: { format: { type: 'grammar' } } }, 'text.format']]) {
     const e = await client.responses.create({ model: 'older', input: 'hi', ...more }).then(() => assert.fail('no error'), (error) => error);
     assert.ok(e instanceof BadRequestError, `${e}`);
     assert.equal(e.param, param);
