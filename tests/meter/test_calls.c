@@ -270,9 +270,9 @@ TEST(room_is_waited_for_when_calls_wait_to_be_written)
         for (int i = 0; i < 32; i++)
             (void)end(calls[i], 1, 1, METER_OK);
         meter_wait(m.meter, 60000);
-        CHECK(meter_room(m.meter));
+        CHECK(meter_room(m.meter)); /* for some calls: the next round needs all places */
+        flush(&m);
     }
-    flush(&m);
     CHECK_EQ(ask_int(&m, "SELECT COUNT(*) FROM meter_lines"), 96);
     CHECK_FITS(&m);
     metering_close(&m);
