@@ -160,7 +160,7 @@ static enum err answer(struct models *models, struct store_tx *tx, const struct 
         return err_set(why, ERR_NO_MEMORY, "could not show the %s", kind->word);
     enum err err = store_query(tx, sql.ptr, STORE_ARGS(SV_STR(id)), ask->arena, &r, why);
     if (!err && r.n_rows == 0)
-        err = err_set(why, ERR_NOT_FOUND, "there is no such %s", kind->word);
+        err = none(kind->word, id, why);
     if (!err && ask->revision)
         *ask->revision = store_int(&r, 0, kind->revision);
     if (!err && ask->out)

@@ -30,45 +30,56 @@ static enum err write_state(struct supervisor *x, const struct deployment *d, co
     return err;
 }
 
-void tell_deployment(struct supervisor *x, struct deployment *d)
+/* What went wrong with the replica that was started most often in vain. */
+static const char *last_trouble(const struct supervisor *x, const struct deployment *d,
+                                int64_t *restarts)
+{
+    const char *last = "";
+    *restarts = 0;
+    for (size_t i = 0; i < MOST_ENGINES; i++) {
+        const struct engine *e = &x->engines[i];
+        if (belongs(e, d) && e->phase == WAITING && e->restarts > *restarts) {
+            *restarts = e->restarts;
+            last = e->why;
+        }
+    }
+    return last;
+}
+
+/* The state, and in `why` what a person should know about it. */
+static const char *describe(struct supervisor *x, const struct deployment *d, char why[320])
 {
     struct tally t = wish_count(x, d);
-    char why[320] = "";
-    const char *state = "starting";
     int64_t restarts = 0;
-    const char *last = "";
-    for (size_t i = 0; i < MOST_ENGINES; i++)
-        if (belongs(&x->engines[i], d) && x->engines[i].phase == WAITING &&
-            x->engines[i].restarts > restarts) {
-            restarts = x->engines[i].restarts;
-            last = x->engines[i].why;
-        }
-    bool wanted = d->running && (!d->on_demand || d->awake);
-    if (!wanted) {
-        state = t.moving + t.now + t.old > 0 ? "draining" : "stopped";
+    const char *last = last_trouble(x, d, &restarts), *words = d->trouble[0] ? d->trouble : last;
+    why[0] = '\0';
+    if (!d->running || (d->on_demand && !d->awake)) {
         if (d->running)
-            (void)snprintf(why, sizeof why, "on demand: it starts with the first call");
-    } else if (t.ready_now + t.ready_old > 0) {
-        state = "ready";
-        if (t.old > 0)
-            (void)snprintf(why, sizeof why, "being replaced: %lld of %lld are new%s%.240s",
-                           (long long)t.ready_now, (long long)d->replicas,
-                           d->trouble[0] ? ": " : "", d->trouble);
-        else if (d->trouble[0] || t.ready_now < d->replicas)
-            (void)snprintf(why, sizeof why, "%lld of %lld replicas serve%s%.260s",
-                           (long long)t.ready_now, (long long)d->replicas,
-                           d->trouble[0] || restarts ? ": " : "",
-                           d->trouble[0] ? d->trouble : last);
-    } else if (d->failed_spec == d->spec) {
-        state = "failed";
-        (void)snprintf(why, sizeof why, "%s", d->trouble);
-    } else {
-        state = restarts >= HOPELESS ? "failed" : "starting";
-        (void)snprintf(why, sizeof why, "%s", d->trouble[0] ? d->trouble : last);
+            (void)snprintf(why, 320, "on demand: it starts with the first call");
+        return t.moving + t.now + t.old > 0 ? "draining" : "stopped";
     }
+    if (t.ready_now + t.ready_old == 0) {
+        bool failed = d->failed_spec == d->spec;
+        (void)snprintf(why, 320, "%s", failed ? d->trouble : words);
+        return failed || restarts >= HOPELESS ? "failed" : "starting";
+    }
+    if (t.old > 0)
+        (void)snprintf(why, 320, "being replaced: %lld of %lld are new%s%.240s",
+                       (long long)t.ready_now, (long long)d->replicas, d->trouble[0] ? ": " : "",
+                       d->trouble);
+    else if (d->trouble[0] || t.ready_now < d->replicas)
+        (void)snprintf(why, 320, "%lld of %lld replicas serve%s%.260s", (long long)t.ready_now,
+                       (long long)d->replicas, d->trouble[0] || restarts ? ": " : "", words);
+    return "ready";
+}
+
+void tell_deployment(struct supervisor *x, struct deployment *d)
+{
+    char why[320];
+    struct why said = {0};
+    const char *state = describe(x, d, why);
     if (strcmp(state, d->told_state) == 0 && strcmp(why, d->told_why) == 0)
         return;
-    struct why said = {0};
     if (write_state(x, d, state, why, &said) != ERR_OK) {
         LOG_WARN("could not write how a deployment is", LOG_S("deployment", d->name),
                  LOG_WHY(&said));
