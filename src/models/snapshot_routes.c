@@ -217,7 +217,7 @@ static enum err list_routes(struct snapshot *s, struct why *why)
 
 enum err snapshot_make_routes(struct snapshot *s, struct store_tx *tx, struct why *why)
 {
-    struct store_rows r;
+    struct store_rows r = {0};
     enum err err = plain_routes(s, why);
     if (!err)
         err = store_query(tx, "SELECT id, name, policy, created_ms FROM models_aliases",
