@@ -166,32 +166,25 @@ bool gate_next(struct gate_pass *pass, struct gate_hit *out)
 
 bool gate_words(struct gate *gate, const uint16_t *chars, const uint16_t *weights, size_t n)
 {
-    bool used[1024] = {false};
-    gate->n_pages = 1;
-    for (size_t i = 1; i < n; i++)
-        used[chars[i] >> 6] = true;
-    for (size_t p = 0; p < 1024; p++)
-        gate->pages[p] = used[p] ? (uint16_t)gate->n_pages++ : 0;
-    gate->words = malloc(gate->n_pages * 64 * sizeof *gate->words);
+    size_t all = 65536;
+    gate->words = malloc(all * sizeof *gate->words);
     if (!gate->words)
         return false;
     for (size_t i = 0; i < n; i++) {
         uint64_t word = 0;
         for (unsigned k = 0; k < GATE_ROLES; k++) /* place -2 in the highest lane */
             word |= (uint64_t)weights[i * GATE_ROLES + k] << (GATE_LANE * (GATE_ROLES - 1 - k));
+        for (size_t c = 0; !i && c < all; c++)
+            gate->words[c] = word;
         if (i)
-            gate->words[(size_t)gate->pages[chars[i] >> 6] * 64 + (chars[i] & 63)] = word;
-        else
-            for (size_t w = 0; w < gate->n_pages * 64; w++)
-                gate->words[w] = word;
+            gate->words[chars[i]] = word;
     }
     return true;
 }
 
 void gate_watch(struct gate *gate, uint16_t c)
 {
-    gate->words[(size_t)gate->pages[c >> 6] * 64 + (c & 63)] |= (uint64_t)GATE_WATCHED
-                                                                << (GATE_LANE * 2);
+    gate->words[c] |= (uint64_t)GATE_WATCHED << (GATE_LANE * 2);
 }
 
 /* ---- reading: limits, characters and weights, watched ones, n-grams, checksum ---- */
@@ -239,12 +232,8 @@ static enum err read_body(struct str bytes, struct gate *gate, struct why *why)
         return err_set(why, ERR_CORRUPT, "the file is not a whole gate");
     enum err err = read_chars(p + HEAD, n, gate, why);
     p += HEAD + n * ONE_CHAR;
-    for (size_t i = 0; !err && i < n_watch; i++, p += 2) {
-        uint16_t c = (uint16_t)get(p, 2);
-        if (!gate->pages[c >> 6])
-            return err_set(why, ERR_CORRUPT, "a watched character has no weights");
-        gate_watch(gate, c);
-    }
+    for (size_t i = 0; !err && i < n_watch; i++, p += 2)
+        gate_watch(gate, (uint16_t)get(p, 2));
     gate->grams = err ? NULL : malloc(N_GRAMS);
     if (!err && !gate->grams)
         return err_set(why, ERR_NO_MEMORY, "could not hold the gate");

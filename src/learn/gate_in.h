@@ -14,12 +14,10 @@
 #define GATE_END     '\n' /* stands before and behind a text */
 
 struct gate {
-    uint32_t first;       /* the least sum that passes the first model */
-    int32_t second;       /* and the second */
-    uint16_t pages[1024]; /* of 64 characters each; 0: the page of what is not known */
-    uint64_t *words;      /* (pages, 64): lane k of a character: its weight at place 2 - k */
-    size_t n_pages;
-    int8_t *grams; /* 1 << GATE_BITS */
+    uint32_t first;  /* the least sum that passes the first model */
+    int32_t second;  /* and the second */
+    uint64_t *words; /* of 65536 characters: lane k: the weight at place 2 - k */
+    int8_t *grams;   /* 1 << GATE_BITS */
 };
 
 /* The character at *at, folded: half width, lower case, digits one sign, 0xFFFD beyond the plane.
@@ -35,7 +33,7 @@ void gate_watch(struct gate *gate, uint16_t c);
 
 static inline uint64_t gate_word(const struct gate *gate, uint16_t c)
 {
-    return gate->words[(size_t)gate->pages[c >> 6] * 64 + (c & 63)];
+    return gate->words[c];
 }
 /* The sums when a character is read; the lowest lane is then that of the place two before it. */
 static inline uint64_t gate_add(uint64_t sums, uint64_t word)

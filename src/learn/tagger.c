@@ -15,42 +15,56 @@
 
 /* The rows that tell of the characters of a line, by group; with those of its pads. */
 struct rows {
-    const int8_t *one[LINE_PAD], *two[LINE_PAD], *three[LINE_PAD];
+    const int8_t *one[LINE_PAD], *two[LINE_PAD], *three[LINE_PAD], *around[LINE_PAD],
+        *marked[LINE_PAD];
 };
 
+/* Asked for early: they are read when all of the line are known. */
 static inline const int8_t *rows_of(const struct tagger_table *table, uint32_t key, size_t rows)
 {
-    return table->rows + tagger_rows(table, key) * rows * TAGS;
+    const int8_t *at = table->rows + tagger_rows(table, key) * rows * TAGS;
+    __builtin_prefetch(at);
+    if (rows * TAGS > 64)
+        __builtin_prefetch(at + 64);
+    return at;
 }
 
 /* The numbers of rows stand here as constants, for straight loops; tagger_shapes has them too. */
 static void look_up(const struct tagger *t, const struct tagger_line *line, struct rows *out)
 {
+    const struct tagger_table *tables = t->tables;
     ptrdiff_t n = (ptrdiff_t)line->n;
+    uint64_t marks = 0;
     for (ptrdiff_t i = -3; i < n + 3; i++)
-        out->one[i + 3] = rows_of(&t->tables[GROUP_ONE], tagger_key(line, GROUP_ONE, i), 7);
+        out->one[i + 3] = rows_of(&tables[GROUP_ONE], tagger_key(line, GROUP_ONE, i), 7);
     for (ptrdiff_t i = -2; i < n + 1; i++)
-        out->two[i + 3] = rows_of(&t->tables[GROUP_TWO], tagger_key(line, GROUP_TWO, i), 4);
+        out->two[i + 3] = rows_of(&tables[GROUP_TWO], tagger_key(line, GROUP_TWO, i), 4);
     for (ptrdiff_t i = -2; i < n; i++)
-        out->three[i + 3] = rows_of(&t->tables[GROUP_THREE], tagger_key(line, GROUP_THREE, i), 3);
+        out->three[i + 3] = rows_of(&tables[GROUP_THREE], tagger_key(line, GROUP_THREE, i), 3);
+    for (ptrdiff_t i = 0; i < n; i++)
+        out->around[i + 3] = rows_of(&tables[GROUP_AROUND], tagger_key(line, GROUP_AROUND, i), 1);
+    for (ptrdiff_t i = 0; i < n + 6; i++) {
+        marks = (marks << 1 | line->marked[i]) & ((1u << MARKS_BITS) - 1);
+        if (i >= 6)
+            out->marked[i - 3] =
+                rows_of(&tables[GROUP_MARKED],
+                        tagger_key_of(GROUP_MARKED, marks << 21 | line->chars[i - 3]), 1);
+    }
 }
 
 /* Row r of the k rows of a group tells of the character first + r behind the key's own. */
-static inline void rows_at(const struct tagger *t, const struct tagger_line *line, size_t i,
-                           const struct rows *rows, uint32_t marks, uint32_t sorts,
-                           const int8_t *out[FEATURES])
+static inline void rows_at(const struct tagger *t, size_t i, const struct rows *rows,
+                           uint32_t marks, uint32_t sorts, const int8_t *out[FEATURES])
 {
     const struct tagger_table *tables = t->tables;
-    uint64_t here = line->chars[i + TAGGER_WINDOW];
     for (size_t r = 0; r < 7; r++)
         *out++ = rows->one[i + 6 - r] + r * TAGS;
     for (size_t r = 0; r < 4; r++)
         *out++ = rows->two[i + 4 - r] + r * TAGS;
     for (size_t r = 0; r < 3; r++)
         *out++ = rows->three[i + 3 - r] + r * TAGS;
-    *out++ = rows_of(&tables[GROUP_AROUND], tagger_key(line, GROUP_AROUND, (ptrdiff_t)i), 1);
-    *out++ = rows_of(&tables[GROUP_MARKED],
-                     tagger_key_of(GROUP_MARKED, (uint64_t)marks << 21 | here), 1);
+    *out++ = rows->around[i + 3];
+    *out++ = rows->marked[i + 3];
     *out++ = tables[GROUP_SORTS].rows + t->sort_rows[sorts] * (size_t)TAGS;
     *out++ = tables[GROUP_MARKS].rows + t->mark_rows[marks] * (size_t)TAGS;
     *out = tables[GROUP_NEAR].rows + t->near_rows[tagger_near(marks)] * (size_t)TAGS;
@@ -97,7 +111,7 @@ void tagger_score(const struct tagger *tagger, const struct tagger_line *line, t
     for (size_t i = 0; i < line->n; i++) {
         marks = (marks << 1 | line->marked[i + 2 * TAGGER_WINDOW]) & ((1u << MARKS_BITS) - 1);
         sorts = (sorts << 3 | line->sorts[i + TAGGER_WINDOW + 2]) & ((1u << SORTS_BITS) - 1);
-        rows_at(tagger, line, i, &rows, marks, sorts, at);
+        rows_at(tagger, i, &rows, marks, sorts, at);
         add(at, scores[i]);
     }
     memset(scores[line->n], 0, sizeof scores[0]);

@@ -158,6 +158,16 @@ uint32_t letters_at(struct str text, size_t at, size_t *next)
     *next = at;
     if (at >= text.len)
         return 0;
+    const unsigned char *p = (const unsigned char *)text.ptr + at;
+    if (p[0] < 0x80) {
+        ++*next;
+        return p[0];
+    }
+    if (p[0] >= 0xE1 && p[0] <= 0xEC && text.len - at >= 3 && (p[1] & 0xC0) == 0x80 &&
+        (p[2] & 0xC0) == 0x80) {
+        *next += 3;
+        return (p[0] & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u);
+    }
     uint32_t c = utf8_next(text, next);
     return c == UTF8_BAD ? 0 : c;
 }

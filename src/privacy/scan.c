@@ -1,4 +1,5 @@
 /* The pass over the text: hot characters, runs, finders; the best findings are kept. */
+#include <endian.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,14 @@ static size_t next_hot(struct str text, size_t at)
     const unsigned char *p = (const unsigned char *)text.ptr;
     size_t n = text.len;
     while (at < n) {
+        for (uint32_t w; at + 4 <= n; at += 3) { /* characters of three bytes, nearly all */
+            memcpy(&w, p + at, sizeof w);
+            w = le32toh(w);
+            if ((w & 0xC0C0F0) != 0x8080E0)
+                break;
+            if (hot.wide[(w & 15) << 6 | (w >> 8 & 63)] >> (w >> 16 & 63) & 1)
+                return at;
+        }
         unsigned char a = p[at];
         if (a < 0x80) {
             if (hot.ascii[a])
