@@ -1,6 +1,5 @@
 #include "data/scan.h"
 
-#include <endian.h>
 #include <string.h>
 
 #include "core/arena.h"
@@ -61,9 +60,9 @@ static bool hex4(const uint8_t *p, size_t left)
  * Chinese. A word of four bytes tells of one. */
 static inline size_t behind_threes(const uint8_t *p, size_t n, size_t i)
 {
-    for (uint32_t w; i + 4 <= n; i += 3) {
-        memcpy(&w, p + i, sizeof w);
-        w = le32toh(w);
+    for (; i + 4 <= n; i += 3) {
+        uint32_t w = p[i] | (uint32_t)p[i + 1] << 8 | (uint32_t)p[i + 2] << 16 |
+                     (uint32_t)p[i + 3] << 24; /* one load */
         if ((w & 0xC0C0F0) != 0x8080E0 || (w & 0xFF) == 0xE0 || (w & 0xFF) == 0xED)
             break;
     }

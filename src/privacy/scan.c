@@ -1,5 +1,4 @@
 /* The pass over the text: hot characters, runs, finders; the best findings are kept. */
-#include <endian.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,9 +50,9 @@ static size_t next_hot(struct str text, size_t at)
     const unsigned char *p = (const unsigned char *)text.ptr;
     size_t n = text.len;
     while (at < n) {
-        for (uint32_t w; at + 4 <= n; at += 3) { /* characters of three bytes, nearly all */
-            memcpy(&w, p + at, sizeof w);
-            w = le32toh(w);
+        for (; at + 4 <= n; at += 3) { /* characters of three bytes, nearly all; w is one load */
+            uint32_t w = p[at] | (uint32_t)p[at + 1] << 8 | (uint32_t)p[at + 2] << 16 |
+                         (uint32_t)p[at + 3] << 24;
             if ((w & 0xC0C0F0) != 0x8080E0)
                 break;
             if (hot.wide[(w & 15) << 6 | (w >> 8 & 63)] >> (w >> 16 & 63) & 1)
