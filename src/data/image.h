@@ -47,8 +47,15 @@ ERR_MUST_USE enum err image_strip(struct str bytes, bool keep_turn, struct arena
 
 /* What op_image_faces and op_image_plates do: finds and blurs. */
 struct haar;
+struct haar_boxes;
 ERR_MUST_USE enum err image_cascade(const struct data_prepare *prepare, const char *file,
                                     const struct haar **out, struct why *why);
+/* The places that any of the cascades finds, in points of the picture, each once however many
+ * cascades saw it; looked for in at most 1024 points of length. */
+ERR_MUST_USE enum err image_places(const struct picture *picture, const struct haar *const *haars,
+                                   size_t n, int least_hits, struct arena *arena,
+                                   struct haar_boxes *out, struct why *why);
+/* The count goes to `count_path`: places, not findings. */
 ERR_MUST_USE enum err image_cover(const struct data_call *call, struct record *record,
                                   const struct haar *const *haars, size_t n, int least_hits,
                                   const char *count_path, struct data_out *out, struct why *why);

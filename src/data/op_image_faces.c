@@ -41,7 +41,7 @@ static enum err record(const struct data_call *call, struct record *record, stru
 
 const struct data_op data_op_image_faces = {
     .name = "image_faces",
-    .version = 1,
+    .version = 2,
     .group = DATA_PRIVACY,
     .summary = "Make faces in pictures unrecognisable; how many goes to meta.covered_faces",
     .summary_zh = "将图片中的人脸打码，个数写入 meta.covered_faces",

@@ -204,6 +204,11 @@ TEST(faces_are_found_in_photographs)
         if (boxes.n < cases[i].least || boxes.n > cases[i].most)
             printf("# %s: %zu faces\n", cases[i].name, boxes.n);
         CHECK(boxes.n >= cases[i].least && boxes.n <= cases[i].most);
+        /* However many cascades see a face, it is one. */
+        const struct haar *twice[] = {haar, haar};
+        struct haar_boxes places = {0};
+        CHECK_OK(image_places(&p, twice, 2, 3, arena, &places, &why), &why);
+        CHECK_EQ(places.n, boxes.n);
         for (size_t k = 0; k < boxes.n; k++)
             CHECK(boxes.items[k].x >= 0 && boxes.items[k].x + boxes.items[k].width <= g.width &&
                   boxes.items[k].y >= 0 && boxes.items[k].y + boxes.items[k].height <= g.height);
