@@ -58,11 +58,12 @@ const struct http_table *data_routes(struct data *data);
 /*
  * spec: {"dataset", "title"?, "kind"?, "paths": [...], "append"?: bool, "collection": {"licence",
  *        "authority"?, "owner"?, "industry"?, "grade"?, "collected_at"?, "note"?}}
- * JSON lines are read as they are; what room formats reads becomes one text record a document, or
- * one row record a line of a table. Without "append" the version holds these files alone; with it
- * files that are there already are passed over, and no version is made when nothing is new. `dry`
- * only checks. The same spec, while its job is not done, gives the same job: so a command that was
- * killed and is given again goes on.
+ * Pictures with captions beside them or in a list become caption records (import_picture.h), also
+ * without "kind" when the first picture has one. JSON lines are read as they are; what room formats
+ * reads becomes one text record a document, or one row record a line of a table. Without "append"
+ * the version holds these files alone; with it files that are there already are passed over, and no
+ * version is made when nothing is new. `dry` only checks. The same spec, while its job is not done,
+ * gives the same job: so a command that was killed and is given again goes on.
  */
 ERR_MUST_USE enum err data_import(struct data *data, const struct ops_identity *who,
                                   struct str spec_json, char job[UUID_TEXT], struct why *why);

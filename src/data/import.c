@@ -144,6 +144,7 @@ static enum err do_task(struct import *im, size_t i, const char *done, struct wh
         begin_list(&o.failures_buf, &o.failures, o.arena);
         o.task = (struct import_task){.plan = &im->plan,
                                       .arena = line,
+                                      .objects = im->data->opts.objects,
                                       .out = {.fd = -1},
                                       .trail = {.fd = -1},
                                       .stats = &o.stats,

@@ -14,6 +14,9 @@
 #include "data/lineage.h"
 #include "data/sink.h"
 
+struct map;
+struct objects;
+
 #define IMPORT_TASK_BYTES DATASET_SHARD_BYTES
 #define IMPORT_TASK_FILES 200
 #define IMPORT_MOST_FILES 1000000
@@ -44,14 +47,18 @@ struct import_plan {
     size_t n_files;
     struct import_unit *units;
     size_t n_units;
-    size_t *tasks; /* n_tasks + 1: task i has the units tasks[i] .. tasks[i + 1] */
+    struct map *pictures, *names; /* of an import of captions: path and name -> import_file */
+    bool has_lists;               /* there are files that may name pictures */
+    size_t *tasks;                /* n_tasks + 1: task i has the units tasks[i] .. tasks[i + 1] */
     size_t n_tasks;
 };
 
 /* Where the records of one task go. */
 struct import_task {
     const struct import_plan *plan;
-    struct arena *arena; /* of one record */
+    struct arena *arena;            /* of one record */
+    struct objects *objects;        /* where pictures are put */
+    const struct import_file *file; /* in hand */
     struct sink out, trail;
     struct shard_stats *stats;
     struct json_out *files; /* array that is open: what was read */

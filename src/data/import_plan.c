@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "core/utf8.h"
 #include "data/import.h"
+#include "data/import_picture.h"
 #include "data/room.h"
 
 #define MOST_PLAN  ((size_t)512 << 20)
@@ -187,6 +188,8 @@ static enum record_kind kind_of(const struct json *spec, const struct import_pla
         return kind;
     char *path = str_z(arena, p->files[0].path);
     struct str suffix = file_suffix(p->files[0].path);
+    if (!p->n_renames && import_has_captions(p, arena))
+        return RECORD_CAPTION;
     if (p->files[0].native && path && !p->n_renames)
         return import_guess(path, arena);
     if (!p->n_renames && (str_eq_c(suffix, "csv") || str_eq_c(suffix, "xlsx")))
@@ -337,6 +340,8 @@ enum err import_plan_make(const struct json *spec, const char *dir, struct str t
         if (!err)
             err = save(&p, path, arena, why);
     }
+    if (!err && p.kind == RECORD_CAPTION)
+        err = import_index_pictures(&p, arena, why);
     if (!err)
         *out = p;
     return err;

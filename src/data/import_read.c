@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "core/utf8.h"
 #include "data/import.h"
+#include "data/import_picture.h"
 #include "data/scan.h"
 #include "data/task.h"
 #include "formats/formats.h"
@@ -100,6 +101,8 @@ static enum err make_record(struct import_task *t, struct str line, int64_t plac
             if (key.ptr)
                 err = set_member(&out, key, in.members[i].raw, why);
         }
+    if (!err && plan->kind == RECORD_CAPTION)
+        err = import_caption_of(t, t->file, &out, why);
     if (!err)
         err = record_check(&out, plan->kind, why);
     return err ? err : keep_record(t, &out, why);
@@ -289,14 +292,16 @@ static void put_field(struct json_out *out, struct import_task *t, struct str na
 static void row_json(struct import_task *t, const struct format_block *block, struct json_out *out)
 {
     const struct import_plan *plan = t->plan;
-    bool row = plan->kind == RECORD_ROW;
+    bool row = plan->kind == RECORD_ROW, flat = plan->kind == RECORD_CAPTION;
     json_begin_object(out);
     for (size_t i = 0; !row && i < block->n_fields; i++)
         for (size_t k = 0; k < plan->n_renames; k++)
             if (str_eq(plan->renames[k].from, block->fields[i].name))
                 put_field(out, t, plan->renames[k].to, block->fields[i].value);
-    json_key(out, row ? "row" : "meta");
-    json_begin_object(out);
+    if (!flat) {
+        json_key(out, row ? "row" : "meta");
+        json_begin_object(out);
+    }
     for (size_t i = 0; i < block->n_fields; i++) {
         bool taken = false;
         for (size_t k = 0; k < plan->n_renames && !row; k++)
@@ -306,7 +311,8 @@ static void row_json(struct import_task *t, const struct format_block *block, st
         if (!taken)
             put_field(out, t, block->fields[i].name, block->fields[i].value);
     }
-    json_end_object(out);
+    if (!flat)
+        json_end_object(out);
     json_end_object(out);
 }
 
@@ -428,6 +434,48 @@ static void failed_document(void *ctx, struct str path, enum err err, const stru
     put_failure(d->task, path, why_text(why, err));
 }
 
+/* ---- pictures ---- */
+
+static enum err read_picture(struct import_task *t, const struct import_file *file, struct str all,
+                             struct why *why)
+{
+    struct str line = STR_NONE;
+    struct why own = {0};
+    enum err err = import_picture_line(t, file, all, &line, &own);
+    if (err && task_fatal(err)) {
+        err_note(why, "%s", why_text(&own, err));
+        return err;
+    }
+    if (err) {
+        put_failure(t, file->uri, why_text(&own, err));
+        arena_reset(t->arena);
+        return ERR_OK;
+    }
+    return line.ptr ? take_line(t, line, 0, why) : ERR_OK;
+}
+
+/* *done: it was no list of the usual kind, and is dealt with. */
+static enum err read_part(struct import_task *t, const struct import_file *file, struct str all,
+                          bool *done, struct why *why)
+{
+    enum picture_part part = import_part(t, file, all, t->arena);
+    arena_reset(t->arena);
+    *done = part != PART_LIST;
+    if (part == PART_PICTURE)
+        return read_picture(t, file, all, why);
+    if (part != PART_COCO)
+        return ERR_OK;
+    struct why own = {0};
+    enum err err = import_coco(t, file, all, take_line, &own);
+    if (err && !task_fatal(err)) {
+        put_failure(t, file->uri, why_text(&own, err));
+        return ERR_OK;
+    }
+    if (err)
+        err_note(why, "%s", why_text(&own, err));
+    return err;
+}
+
 /* ---- a unit ---- */
 
 static enum err begin_file(struct import_task *t, const struct import_file *file, struct str all,
@@ -471,9 +519,13 @@ enum err import_unit_read(struct import_task *t, const struct import_unit *unit,
         file_unmap(&map); /* the same bytes from the same place are there already */
         return err;
     }
-    if (!err && file->native) {
+    bool done = false;
+    t->file = file;
+    if (!err && t->plan->kind == RECORD_CAPTION)
+        err = read_part(t, file, all, &done, why);
+    if (!err && !done && file->native) {
         err = read_native(t, file, all, unit, why);
-    } else if (!err) {
+    } else if (!err && !done) {
         struct documents docs = {t, 0};
         err = format_read_file(path, file_name(file->path), &format_limits_default, READ_MEMORY,
                                take_document, failed_document, &docs, &own);
