@@ -33,12 +33,20 @@ struct import {
 
 /* ---- the file ---- */
 
-static enum err list_tasks(struct import *m, struct why *why)
+static enum err list_tasks(struct import *m, bool configured, struct why *why)
 {
     struct studio_scan scan = {.text = {(const char *)m->file.ptr, m->file.len}};
     struct str task;
     if (utf8_invalid(scan.text) != STR_NPOS)
         return err_set(why, ERR_INVALID, "the file is not UTF-8");
+    if (studio_is_table(scan.text)) {
+        enum err err = configured ? studio_table(scan.text, &m->labels, m->arena, &scan.text, why)
+                                  : err_set(why, ERR_INVALID,
+                                            "a table needs the labelling configuration of its "
+                                            "project: it does not say which columns are answers");
+        if (err)
+            return err;
+    }
     for (;;) {
         enum err err = studio_next(&scan, &task, why);
         if (err || !task.ptr)
@@ -463,13 +471,14 @@ static enum err read_file(struct import *m, struct why *why)
     char *path = str_z(m->arena, json_get_str(m->spec, "path", STR("")));
     enum err err =
         path ? file_map(path, &m->file, why) : err_set(why, ERR_NO_MEMORY, "could not begin");
+    if (!err && config.len)
+        err = studio_config_read(config, m->arena, &m->labels, &m->notes, why);
     if (!err)
-        err = list_tasks(m, why);
+        err = list_tasks(m, config.len > 0, why);
     if (!err && m->n_tasks == 0)
         err = err_set(why, ERR_INVALID, "the file holds no tasks");
-    if (!err)
-        err = config.len ? studio_config_read(config, m->arena, &m->labels, &m->notes, why)
-                         : guess_labels(m, why);
+    if (!err && !config.len)
+        err = guess_labels(m, why);
     return err ? err : own_labels(m, why);
 }
 

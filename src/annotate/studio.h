@@ -4,9 +4,10 @@
  * Reading takes what real projects hold: exports with "annotations" or the older "completions",
  * people as numbers, e-mails or objects, results as lists or empty objects, predictions, skipped
  * (was_cancelled) and ground-truth annotations, tasks without a "data" member, the short export
- * (JSON_MIN), one list, one object, or a line each. Types understood: choices, taxonomy, labels,
- * hypertextlabels (by globalOffsets), rectanglelabels, rectangle + labels, textarea, rating,
- * number, pairwise, ranker. What is not understood is counted and named, never guessed.
+ * (JSON_MIN), one list, one object, or a line each; and the tables CSV and TSV. Types understood:
+ * choices, taxonomy, labels, hypertextlabels (by globalOffsets), rectanglelabels, rectangle +
+ * labels, textarea, rating, number, pairwise, ranker. What is not understood is counted and named,
+ * never guessed.
  *
  * Offsets: Label Studio counts UTF-16 code units, we count characters; behind an emoji the two
  * part. A span's own "text" decides when a producer counted characters (Python does) or is off by
@@ -50,6 +51,13 @@ struct studio_scan {
 };
 /* *task.ptr is NULL at the end. ERR_INVALID, ERR_TOO_LARGE for one above STUDIO_MOST_TASK. */
 ERR_MUST_USE enum err studio_next(struct studio_scan *scan, struct str *task, struct why *why);
+
+/* Whether the text is a table (CSV or TSV) and no JSON; and its rows as tasks of the short export,
+ * a line each, in `arena`. The label set says which columns are answers. ERR_INVALID names the row.
+ */
+bool studio_is_table(struct str text);
+ERR_MUST_USE enum err studio_table(struct str text, const struct labels *labels,
+                                   struct arena *arena, struct str *lines, struct why *why);
 
 /* Finds out the label set of an export without its configuration: look at every task, then ask. */
 struct studio_guess;

@@ -168,6 +168,9 @@ TEST(every_variation_of_an_export_comes_in)
     } cases[] = {{"older.json", "sentiment.xml", 3, 4},
                  {"boxes.json", NULL, 1, 1},
                  {"min.json", "sentiment.xml", 1, 1},
+                 {"table.csv", "sentiment.xml", 2, 2},
+                 {"table.tsv", "sentiment.xml", 1, 1},
+                 {"all.json", "sentiment.xml", 1, 2},
                  {"pair.json", NULL, 1, 1}};
     DESK(d);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

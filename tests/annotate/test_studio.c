@@ -174,6 +174,65 @@ TEST(the_short_export_is_read)
     arena_free(r.arena);
 }
 
+TEST(a_table_is_the_short_export)
+{
+    static const char *const broken[] = {"id,text\n1,\"open\n", "id,text\n1\n", "id,text\n1,a,b\n"};
+    struct reading r = begin("sentiment.xml");
+    struct studio_task t[2];
+    struct why why = {0};
+    struct str lines = STR("");
+    struct studio_scan scan = {.at = 0};
+    struct str text = file(&r, "table.csv"), one = STR_NONE;
+    CHECK(studio_is_table(text));
+    CHECK(!studio_is_table(file(&r, "min.json")));
+    CHECK_OK(studio_table(text, &r.labels, r.arena, &lines, &why), &why);
+    scan.text = lines;
+    for (size_t i = 0; i < 2; i++) {
+        const struct json *json = NULL;
+        CHECK_OK(studio_next(&scan, &one, &why), &why);
+        CHECK_OK(json_parse(one, r.arena, &json, &why), &why);
+        CHECK_OK(studio_task_read(json, &r.labels, r.arena, &r.notes, &t[i], &why), &why);
+    }
+    CHECK_STR(t[0].annotations[0].answer,
+              "{\"kind\":[\"投诉\",\"咨询\"],\"mood\":[\"negative\"],\"ner\":[{\"start\":0,\"end\":"
+              "2,\"label\":\"单位\"}],\"area\":[\"交通\"],\"note\":\"记一笔，有\\\"引号\\\"\","
+              "\"urgency\":2,"
+              "\"days\":2.5}");
+    CHECK_STR(t[0].annotations[0].who, "lin@yunting.example");
+    CHECK_EQ(t[0].annotations[0].spent_ms, 3250);
+    CHECK_STR(t[1].annotations[0].answer,
+              "{\"kind\":[\"投诉\"],\"ner\":[],\"note\":\"两\\n行\",\"urgency\":3}");
+    CHECK_STR(json_get_str(t[1].data, "text", STR("")), "12345"); /* words, though digits */
+    for (size_t i = 0; i < 3; i++) {
+        why = (struct why){0};
+        CHECK_EQ(studio_table(str_c(broken[i]), &r.labels, r.arena, &lines, &why), ERR_INVALID);
+        CHECK(strstr(why.text, "row 1") != NULL);
+    }
+    arena_free(r.arena);
+}
+
+/* Every type that the documentation of the format lists: taken, or counted by its name. */
+TEST(nothing_of_an_export_is_lost_without_a_word)
+{
+    struct reading r = begin("sentiment.xml");
+    struct studio_task t[1];
+    CHECK_EQ(tasks(&r, "all.json", t, 1), 1);
+    CHECK_EQ(t[0].n_annotations, 2);
+    CHECK_STR(
+        t[0].annotations[0].answer,
+        "{\"kind\":[\"投诉\"],\"ner\":[{\"start\":0,\"end\":4,\"label\":\"地点\"},{\"start\":6,"
+        "\"end\":8,\"label\":\"单位\"}],\"area\":[\"环保/噪声\",\"交通\"],\"note\":\"夜里\","
+        "\"urgency\":4}");
+    CHECK_STR(t[0].annotations[0].who, "lin@yunting.example");
+    CHECK(t[0].annotations[1].skipped);
+    CHECK_EQ(t[0].n_predictions, 1);
+    CHECK_EQ(noted(&r, "relation"), 1);
+    CHECK_EQ(noted(&r, "polygonlabels"), 1);
+    CHECK_EQ(noted(&r, "keypointlabels"), 1);
+    CHECK_EQ(noted(&r, "brushlabels"), 1);
+    arena_free(r.arena);
+}
+
 TEST(without_a_configuration_the_results_tell_it)
 {
     struct reading r = begin(NULL);
