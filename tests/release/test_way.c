@@ -309,6 +309,70 @@ static struct ops_identity person(struct room *r, const char *id)
     return who;
 }
 
+static struct str drawn(struct room *r, const char *gate)
+{
+    struct store_rows rows;
+    struct buf buf;
+    buf_init(&buf, r->arena);
+    CHECK_EQ(store_ask(r->store,
+                       "SELECT kind, number, record, found FROM release_samples WHERE gate = ? "
+                       "ORDER BY kind, number",
+                       STORE_ARGS(SV_C(gate)), r->arena, &rows, NULL),
+             ERR_OK);
+    for (size_t k = 0; k < rows.n_rows; k++)
+        buf_printf(&buf, "%.*s %lld %.*s %.*s\n", STR_FMT(store_str(&rows, k, 0)),
+                   (long long)store_int(&rows, k, 1), STR_FMT(store_str(&rows, k, 2)),
+                   STR_FMT(store_str(&rows, k, 3)));
+    return buf_str(&buf);
+}
+
+/* On SQLite another process may open the same centre; it dies at some moment of the job. */
+static bool killed(const struct room *r, const char *job, useconds_t us)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct room child = *r;
+        child.arena = arena_new((size_t)256 << 20);
+        child.store = test_store_again(4, TEST_BUSY_MS);
+        child.release = NULL;
+        if (room_open(&child, child.store))
+            _exit(2);
+        _exit(job_run(child.compute, job, NULL) != ERR_OK);
+    }
+    (void)usleep(us);
+    (void)kill(pid, SIGKILL);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status);
+}
+
+TEST(a_gate_that_is_killed_draws_the_same_in_the_end)
+{
+    FRESH(r);
+    char id[UUID_TEXT], job[UUID_TEXT];
+    struct why why = {0};
+    int kills = 0;
+    struct job_info info = {.state = JOB_QUEUED};
+    room_set(&r, "a", lines_of(&r, 6000, PLAIN), "text", PAPERS);
+    const char *calm = gate_begin(&r, "a", "");
+    CHECK_OK(release_gate_make(r.release, &r.who,
+                               of(&r, "{'dataset':'a','purpose':'sharing','seed':1}"), id, job,
+                               &why),
+             &why);
+    for (useconds_t us = 10000;
+         us < 2000000 && info.state != JOB_DONE && strcmp(TEST_ENGINE, "sqlite") == 0;
+         us = us * 3 / 2) {
+        kills += killed(&r, job, us);
+        CHECK_OK(job_find(r.compute, job, r.arena, &info, &why), &why);
+    }
+    if (info.state != JOB_DONE)
+        CHECK_OK(room_run(&r, job, &why), &why);
+    printf("# killed %d times\n", kills);
+    CHECK_STR(json_get_str(gate_of(&r, id), "state", STR("")), "judging");
+    CHECK(str_eq(drawn(&r, calm), drawn(&r, id)));
+    DONE(r);
+}
+
 TEST(who_made_the_version_does_not_judge_and_two_do_not_get_the_same_record)
 {
     FRESH(r);

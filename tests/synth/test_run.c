@@ -1,5 +1,9 @@
 /* Synthesis over whole data sets, by rules and by a model behind a door of the test's own. */
+#include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "room.h"
@@ -226,6 +230,95 @@ TEST(killed_again_and_again_it_makes_the_same)
     CHECK(str_eq(json_get_str(a, "manifest", STR("a")), json_get_str(b, "manifest", STR("b"))));
     CHECK_EQ(json_get_int(a, "n_rejected", -1), json_get_int(b, "n_rejected", -2));
     room_done(&r);
+}
+
+/* In a name space of its own: the folder of the centre on a small disk that grows from try to try;
+ * the database is elsewhere. What room data writes for synthesis, collectors and annotation alike.
+ */
+static int on_small_disk(const char *dir, const char *db, const char *job, struct str manifest)
+{
+    char opts[32];
+    struct job_info info = {.state = JOB_FAILED};
+    struct room r = {.own_store = true};
+    struct why why = {0};
+    const struct json *result = NULL;
+    bool was_full = false;
+    (void)snprintf(r.dir, sizeof r.dir, "%s", dir);
+    if (room_open(&r, open_store(db)) != ERR_OK)
+        return 2;
+    struct statvfs disk;
+    if (statvfs(dir, &disk) != 0)
+        return 77;
+    unsigned used = (unsigned)((disk.f_blocks - disk.f_bfree) * disk.f_frsize >> 10);
+    for (unsigned kib = used + 40; kib < (1u << 17); kib += 200) {
+        (void)snprintf(opts, sizeof opts, "size=%uk", kib);
+        if (mount("tmpfs", dir, "tmpfs", MS_REMOUNT, opts) != 0)
+            return 77;
+        why = (struct why){0};
+        enum err err = job_run(r.compute, job, &why);
+        if (err == ERR_OK)
+            break;
+        if (err != ERR_NO_SPACE) {
+            printf("# %s\n", why_text(&why, err));
+            return 3;
+        }
+        was_full = true;
+        if (job_find(r.compute, job, r.arena, &info, NULL) || info.state == JOB_RUNNING)
+            return 4;
+        if (info.state == JOB_FAILED && job_retry(r.compute, &r.who, job, &why) != ERR_OK)
+            return 5;
+    }
+    if (job_find(r.compute, job, r.arena, &info, NULL) || info.state != JOB_DONE ||
+        json_parse(info.result, r.arena, &result, NULL))
+        return 6;
+    return !was_full ? 7 : str_eq(json_get_str(result, "manifest", STR("")), manifest) ? 0 : 8;
+}
+
+TEST(a_full_disk_is_said_and_the_run_goes_on_when_there_is_room)
+{
+    struct room r = {.dir = "/tmp/yicheng-synth-XXXXXX", .own_store = true};
+    char db[64] = "/tmp/yicheng-synthdb-XXXXXX", copy[160], id[UUID_TEXT];
+    struct buf lines;
+    struct why why = {0};
+    int status = 0;
+    CHECK(mkdtemp(r.dir) != NULL && mkdtemp(db) != NULL);
+    CHECK_OK(room_open(&r, open_store(db)), &r.why);
+    buf_init(&lines, r.arena);
+    for (int i = 0; i < 1500; i++)
+        buf_printf(&lines,
+                   "{'title':'第%d号办法','text':'第一条 第%d类经营者应当在门店明码标价。\\n第二条 "
+                   "第%d类经营者不得哄抬价格。'}\n",
+                   i, i, i % 900);
+    import(&r, "many", lines.ptr);
+    static const char spec[] =
+        "{'input':{'dataset':'many'},'output':{'dataset':'%s'},'method':'negatives'}";
+    char one[200];
+    (void)snprintf(one, sizeof one, spec, "calm");
+    struct str manifest = str_copy(r.arena, json_get_str(start(&r, one), "manifest", STR("none")));
+    (void)snprintf(one, sizeof one, spec, "rough");
+    CHECK_OK(synth_start(r.synth, &r.who, quoted(&r, one), id, &why), &why);
+    (void)snprintf(copy, sizeof copy, "cp -a %s/objects %s/kept", r.dir, db);
+    CHECK_EQ(system(copy), 0);
+    (void)fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char back[200];
+        int code = 77;
+        (void)snprintf(back, sizeof back, "cp -a %s/kept %s/objects", db, r.dir);
+        if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+            mount("tmpfs", r.dir, "tmpfs", 0, "size=64m") == 0 && system(back) == 0)
+            code = on_small_disk(r.dir, db, id, manifest);
+        (void)fflush(stdout);
+        _exit(code);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        printf("# no file system could be mounted here: not tried\n");
+    else
+        CHECK_EQ(WEXITSTATUS(status), 0);
+    room_done(&r);
+    CHECK_EQ(file_remove(db, NULL), ERR_OK);
 }
 
 TESTS_MAIN()
