@@ -1,5 +1,7 @@
 #include "data/lineage.h"
 
+#include "data/lineage_models.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -141,8 +143,9 @@ struct graph {
     size_t n;
     struct edge *edges; /* grows */
     size_t n_edges, cap;
-    struct map seen; /* "kind\tid" -> number */
-    bool cut;        /* there was more */
+    struct map seen;         /* "kind\tid" -> number */
+    bool cut;                /* there was more */
+    struct origins *origins; /* of models */
 };
 
 /* The number of the node, made when it is new; STR_NPOS when the graph is full. */
@@ -204,6 +207,46 @@ static enum err near_edges(struct graph *g, size_t i, bool forwards, struct why 
     return err;
 }
 
+struct near {
+    struct graph *g;
+    size_t node;
+    bool forwards;
+};
+
+/* A release that another tenant made is not there for this one. */
+static enum err is_own(struct graph *g, struct str release, bool *own, struct why *why)
+{
+    struct store_rows rows;
+    enum err err = store_query(
+        g->tx, "SELECT 1 FROM data_edges WHERE to_kind = 'release' AND to_id = ? AND tenant = ?",
+        STORE_ARGS(SV_STR(release), SV_STR(g->tenant)), g->arena, &rows, why);
+    *own = !err && rows.n_rows > 0;
+    return err;
+}
+
+static enum err add_near(void *ctx, const char *kind, struct str id, struct why *why)
+{
+    struct near *n = ctx;
+    bool own = true;
+    enum err err = strcmp(kind, "release") == 0 ? is_own(n->g, id, &own, why) : ERR_OK;
+    if (err || !own)
+        return err;
+    size_t other = node_of(n->g, str_c(kind), id);
+    return n->forwards ? add_edge(n->g, n->node, other, -1, why)
+                       : add_edge(n->g, other, n->node, -1, why);
+}
+
+/* What rooms hung there, and what the registry says of its models. */
+static enum err near_all(struct graph *g, size_t i, bool forwards, struct why *why)
+{
+    struct near near = {g, i, forwards};
+    enum err err = near_edges(g, i, forwards, why);
+    if (!err && g->origins)
+        err = origins_near(g->origins, g->nodes[i].kind, g->nodes[i].id, forwards, add_near, &near,
+                           why);
+    return err;
+}
+
 /* Sources hang on the versions that were acquired from them; what was made from those is reached
  * through the runs. */
 #define ACQUIRED                                                                                   \
@@ -241,7 +284,7 @@ static enum err spread(struct graph *g, bool forwards, bool *reached, struct why
     }
     while (!err && head < tail) {
         size_t i = line[head++];
-        err = near_edges(g, i, forwards, why);
+        err = near_all(g, i, forwards, why);
         if (!err && str_eq_c(g->nodes[i].kind, forwards ? "source" : "version"))
             err = near_sources(g, i, forwards, why);
         for (size_t e = 0; !err && e < g->n_edges; e++) {
@@ -328,6 +371,8 @@ static enum err graph_open(struct data *data, const struct ops_identity *who, st
     (void)node_of(g, kind, id);
     *out = g;
     enum err err = store_begin(data->opts.store, STORE_READ, &g->tx, why);
+    if (!err)
+        err = origins_new(data->opts.models, g->tx, arena, &g->origins, why);
     if (!err && way & DATA_BACKWARDS)
         err = spread(g, false, reached, why);
     if (!err && way & DATA_FORWARDS)
@@ -413,7 +458,7 @@ enum err data_sources_json(struct data *data, const struct ops_identity *who, st
     "v.set_id WHERE c.source = ? AND s.tenant = ?"
 
 /* Releases, training runs, models ... behind the versions that hold the source. */
-static enum err put_others(struct store_tx *tx, const struct ops_identity *who,
+static enum err put_others(struct data *data, struct store_tx *tx, const struct ops_identity *who,
                            const struct store_rows *holders, struct arena *arena,
                            struct json_out *out, struct why *why)
 {
@@ -423,11 +468,12 @@ static enum err put_others(struct store_tx *tx, const struct ops_identity *who,
         return err;
     *g = (struct graph){.tx = tx, .tenant = who->tenant, .arena = arena};
     map_init(&g->seen, arena);
+    err = origins_new(data->opts.models, tx, arena, &g->origins, why);
     for (size_t i = 0; i < holders->n_rows; i++)
         (void)node_of(g, STR("version"), store_str(holders, i, 0));
     for (size_t i = 0; !err && i < g->n; i++)
         if (!str_eq_c(g->nodes[i].kind, "run"))
-            err = near_edges(g, i, true, why);
+            err = near_all(g, i, true, why);
     json_key(out, "others");
     json_begin_array(out);
     for (size_t i = 0; i < g->n; i++) {
@@ -517,7 +563,7 @@ static enum err withdraw_in(struct data *data, struct store_tx *tx, const struct
         json_end_object(out);
     }
     json_end_array(out);
-    err = put_others(tx, who, &holders, arena, out, why);
+    err = put_others(data, tx, who, &holders, arena, out, why);
     json_end_object(out);
     return err;
 }

@@ -684,3 +684,26 @@ enum err models_retire(struct models *models, const struct models_ask *ask, stru
                                             force ? STR("yes") : STR("no"), ACT_END),
                           why);
 }
+
+/* ---- what versions were made of ---- */
+
+enum err models_origins(struct models *models, struct store_tx *tx, struct arena *arena,
+                        struct models_origin **out, size_t *n, struct why *why)
+{
+    static const char sql[] =
+        "SELECT c.name, v.label, v.lineage FROM models_versions v JOIN models_cards c ON c.id = "
+        "v.card WHERE v.lineage NOT IN ('', '{}') ORDER BY v.id LIMIT 10000";
+    struct store_rows rows;
+    enum err err = tx ? store_query(tx, sql, STORE_NO_ARGS, arena, &rows, why)
+                      : store_ask(models->store, sql, STORE_NO_ARGS, arena, &rows, why);
+    *n = err ? 0 : rows.n_rows;
+    *out = err ? NULL : arena_array(arena, struct models_origin, rows.n_rows + 1);
+    if (!err && !*out)
+        err = err_set(why, ERR_NO_MEMORY, "could not hold what models were made of");
+    for (size_t i = 0; !err && i < rows.n_rows; i++)
+        (*out)[i] =
+            (struct models_origin){str_printf(arena, "%.*s:%.*s", STR_FMT(store_str(&rows, i, 0)),
+                                              STR_FMT(store_str(&rows, i, 1))),
+                                   store_str(&rows, i, 2)};
+    return err;
+}

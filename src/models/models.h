@@ -295,6 +295,17 @@ ERR_MUST_USE enum err models_remove(struct models *models, const struct models_a
 ERR_MUST_USE enum err models_version_change(struct models *models, const struct models_ask *ask,
                                             struct str name, const struct json *body,
                                             struct why *why);
+/* What versions say they were made of, for lineage: the member "lineage" of their cards, a JSON
+ * object {"data_releases": [ids], "training_runs": [ids], "base": "model:1"}. Only those that say
+ * something; at most 10,000. `tx` may be NULL. The caller has checked who asks. */
+struct models_origin {
+    struct str name; /* "model:2" */
+    struct str lineage;
+};
+ERR_MUST_USE enum err models_origins(struct models *models, struct store_tx *tx,
+                                     struct arena *arena, struct models_origin **out, size_t *n,
+                                     struct why *why);
+
 /* Retires a model or a version: it answers no more. ERR_CONFLICT names what still uses it; `force`
  * needs a `reason`. */
 ERR_MUST_USE enum err models_retire(struct models *models, const struct models_ask *ask,

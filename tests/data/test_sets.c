@@ -461,6 +461,70 @@ TEST(lineage_goes_both_ways)
     DONE(r);
 }
 
+/* "a>b" for every edge, in order. */
+static struct str edges_of(struct room *r, const char *kind, const char *id, enum data_way way)
+{
+    const struct json *graph = NULL;
+    struct buf buf;
+    ASK(*r, graph,
+        data_lineage_json(r->data, &r->who, str_c(kind), str_c(id), way, r->arena, &json, &why));
+    buf_init(&buf, r->arena);
+    for (size_t i = 0; i < json_len(json_get(graph, "edges")); i++) {
+        const struct json *e = json_at(json_get(graph, "edges"), i);
+        buf_printf(&buf, "%s%.*s>%.*s", i ? " " : "", STR_FMT(json_get_str(e, "from", STR("?"))),
+                   STR_FMT(json_get_str(e, "to", STR("?"))));
+    }
+    return buf.len ? buf_str(&buf) : STR("");
+}
+
+static void make_model(struct room *r, const char *name, const char *lineage)
+{
+    struct models_ask ask = {.who = &r->who, .arena = r->arena, .if_match = -1};
+    const struct json *body = NULL;
+    struct why why = {0};
+    char *path = file_join(r->arena, r->dir, name);
+    struct engine_random random = {.shape = "tiny", .kind = GGUF_TENSOR_F16, .seed = name[0]};
+    CHECK_OK(engine_make_random(&random, path, &why), &why);
+    struct str text = str_printf(r->arena, "{\"path\":\"%s\",\"model\":\"%s\",\"lineage\":%s}",
+                                 path, name, lineage);
+    CHECK_OK(json_parse(text, r->arena, &body, &why), &why);
+    CHECK_OK(models_import(r->models, &ask, body, NULL, &why), &why);
+}
+
+/* What a model's card names is the end of the way: from a source to the model that it is in. */
+TEST(lineage_reaches_the_models_that_were_trained)
+{
+    FRESH(r);
+    const struct json *sources = NULL, *out = NULL;
+    struct store_tx *tx = NULL;
+    struct why own = {0};
+    const struct json *made = room_import(&r, three(&r));
+    struct str version = json_get_str(made, "version", STR(""));
+    CHECK_OK(store_begin(r.store, STORE_WRITE, &tx, &own), &own);
+    CHECK_OK(data_edge(tx, STR(OPS_HOME), "version", version, "release", STR("rel-1"), &own), &own);
+    CHECK_OK(data_edge(tx, STR("another"), "version", STR("v"), "release", STR("rel-2"), &own),
+             &own);
+    CHECK_OK(store_commit(tx, &own), &own);
+    make_model(&r, "city",
+               "{\"data_releases\":[\"rel-1\",\"rel-2\"],\"training_runs\":[\"run-7\"]}");
+    make_model(&r, "small", "{\"base\":\"city:1\"}");
+    make_model(&r, "plain", "{\"data_releases\":[\"rel-1\"]}");
+    CHECK_STR(edges_of(&r, "release", "rel-1", DATA_FORWARDS),
+              "rel-1>run-7 rel-1>plain:1 run-7>city:1 city:1>small:1");
+    struct str back = edges_of(&r, "model", "small:1", DATA_BACKWARDS);
+    CHECK(str_starts(back, STR("city:1>small:1 run-7>city:1 rel-1>run-7")));
+    CHECK(str_find(back, version) != STR_NPOS);
+    CHECK(str_find(back, STR("rel-2")) == STR_NPOS); /* another tenant's */
+    /* Who withdraws a source is told of the models. */
+    ASK(r, sources, data_sources_json(r.data, &r.who, STR(""), STR(""), 10, r.arena, &json, &why));
+    struct str key = json_get_str(json_at(json_get(sources, "items"), 0), "id", STR(""));
+    ASK(r, out, data_withdraw(r.data, &r.who, key, STR("撤回"), true, r.arena, &json, &why));
+    struct str text = STR("");
+    CHECK_OK(json_dump(json_get(out, "others"), r.arena, &text, &own), &own);
+    CHECK(str_find(text, STR("city:1")) != STR_NPOS && str_find(text, STR("small:1")) != STR_NPOS);
+    DONE(r);
+}
+
 TEST(two_versions_are_compared)
 {
     FRESH(r);
