@@ -75,7 +75,8 @@ static enum err end_sink(struct end *e, struct sink *sink, const char *suffix, s
     *object = STR("");
     if (!err && sink->total) {
         err = objects_put_file(e->w->data->opts.objects, name, UINT64_MAX, hex, NULL, why);
-        *object = str_c(hex);
+        if (!err) /* else nothing was written to it */
+            *object = str_c(hex);
     }
     return err ? err : file_remove(name, why);
 }
