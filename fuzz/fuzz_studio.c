@@ -3,8 +3,33 @@
 
 #include "annotate/studio.h"
 #include "core/arena.h"
+#include "core/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A table: whatever it holds, its rows are tasks as JSON. */
+static void table(struct str text, struct arena *arena)
+{
+    static const char config[] =
+        "<View><Text name='text' value='$text'/><Choices name='kind' toName='text'><Choice "
+        "value='a'/></Choices><Rating name='urgency' toName='text'/><Labels name='ner' "
+        "toName='text'><Label value='x'/></Labels></View>";
+    struct labels labels;
+    struct studio_notes notes;
+    struct str lines = STR(""), line;
+    studio_notes_init(&notes, arena);
+    if (!studio_is_table(text) || studio_config_read(str_c(config), arena, &labels, &notes, NULL) ||
+        studio_table(text, &labels, arena, &lines, NULL))
+        return;
+    while (str_next_line(&lines, &line)) {
+        const struct json *task = NULL;
+        struct studio_task out;
+        if (utf8_invalid(text) == STR_NPOS && json_parse(line, arena, &task, NULL) == ERR_INVALID)
+            abort();
+        if (task)
+            (void)!studio_task_read(task, &labels, arena, &notes, &out, NULL);
+    }
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -17,6 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct labels labels;
     struct studio_notes notes;
     studio_notes_init(&notes, arena);
+    if (arena)
+        table(scan.text, arena);
     while (guess && n < 16 && !studio_next(&scan, &text, NULL) && text.ptr)
         if (!json_parse(text, arena, &tasks[n], NULL) && !studio_guess_see(guess, tasks[n], NULL))
             n++;

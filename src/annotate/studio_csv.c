@@ -87,6 +87,16 @@ static void put_cell(struct json_out *out, struct str name, struct str cell,
         json_put_str(out, cell);
 }
 
+static enum err check_names(const struct str *names, size_t n, struct why *why)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (names[i].len && str_eq(names[i], names[k]))
+                return err_set(why, ERR_INVALID, "two columns are called \"%.*s\"",
+                               (int)(names[i].len < 120 ? names[i].len : 120), names[i].ptr);
+    return ERR_OK;
+}
+
 enum err studio_table(struct str text, const struct labels *labels, struct arena *arena,
                       struct str *lines, struct why *why)
 {
@@ -101,6 +111,9 @@ enum err studio_table(struct str text, const struct labels *labels, struct arena
     buf_init(&buf, arena);
     if (!names || !cells || !next_row(text, &at, separator, arena, names, &n_names))
         return err_set(why, ERR_INVALID, "the head of the table cannot be read");
+    enum err err = check_names(names, n_names, why);
+    if (err)
+        return err;
     for (size_t row = 1; at < text.len; row++) {
         struct json_out out;
         if (!next_row(text, &at, separator, arena, cells, &n))

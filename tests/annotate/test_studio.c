@@ -203,6 +203,9 @@ TEST(a_table_is_the_short_export)
     CHECK_STR(t[1].annotations[0].answer,
               "{\"kind\":[\"投诉\"],\"ner\":[],\"note\":\"两\\n行\",\"urgency\":3}");
     CHECK_STR(json_get_str(t[1].data, "text", STR("")), "12345"); /* words, though digits */
+    CHECK_EQ(studio_table(STR("id,text,id\n1,a,2\n"), &r.labels, r.arena, &lines, &why),
+             ERR_INVALID);
+    CHECK(strstr(why.text, "two columns") != NULL);
     for (size_t i = 0; i < 3; i++) {
         why = (struct why){0};
         CHECK_EQ(studio_table(str_c(broken[i]), &r.labels, r.arena, &lines, &why), ERR_INVALID);
