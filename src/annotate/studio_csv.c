@@ -90,6 +90,10 @@ static void put_cell(struct json_out *out, struct str name, struct str cell,
 static enum err check_names(const struct str *names, size_t n, struct why *why)
 {
     for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < names[i].len; k++)
+            if ((unsigned char)names[i].ptr[k] < 0x20) /* a name would end there */
+                return err_set(why, ERR_INVALID, "the head of the table cannot be read");
+    for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < i; k++)
             if (names[i].len && str_eq(names[i], names[k]))
                 return err_set(why, ERR_INVALID, "two columns are called \"%.*s\"",
