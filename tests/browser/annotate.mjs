@@ -105,6 +105,10 @@ export function annotate(world) {
     await shot(page, 'annotate-work');
     assert.deepEqual(await barriers(page), []);
     assert.equal(await overflow(page), 0);
+    await page.keyboard.press('?');
+    await page.locator('.key-list td', { hasText: '跳过并写明原因' }).waitFor();
+    await page.keyboard.press('?');
+    await page.locator('.key-list td', { hasText: '跳过并写明原因' }).waitFor({ state: 'hidden' });
     await page.keyboard.press('Enter');
     await page.locator('.field-error', { hasText: '还没有填' }).waitFor();
     await page.keyboard.press('1');

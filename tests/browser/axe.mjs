@@ -5,6 +5,8 @@ import { createRequire } from 'node:module';
 const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export async function barriers(page) {
+  /* Not while something fades in: its colours are between two. */
+  await page.evaluate(() => Promise.race([Promise.all(document.getAnimations().map((one) => one.finished.catch(() => undefined))), new Promise((done) => { setTimeout(done, 1000); })]));
   await page.evaluate(source);
   return page.evaluate(async () => {
     const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });

@@ -16,7 +16,7 @@ export interface Drawing {
   height: number;
 }
 
-export const BOX = { width: 190, height: 54, gapX: 64, gapY: 14 };
+export const BOX = { width: 216, height: 62, gapX: 48, gapY: 14 };
 const HEAP = 6; /* sources with the same versions behind them are drawn as one from here on */
 
 /** Many sources that feed the same versions become one node; `keep` is drawn by itself. */

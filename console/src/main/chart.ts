@@ -1,4 +1,4 @@
-/** ECharts with only what the two charts need. Tips are drawn on the canvas: markup would need styles. */
+/** ECharts with only what our charts need. Tips are drawn on the canvas: markup would need styles. */
 import { BarChart, LineChart, PieChart } from 'echarts/charts';
 import { AriaComponent, GridComponent, LegendComponent, TooltipComponent } from 'echarts/components';
 import { init, use, type ECharts, type EChartsCoreOption } from 'echarts/core';
@@ -7,13 +7,18 @@ import { onMounted, onUnmounted, watch, type Ref } from 'vue';
 
 use([BarChart, LineChart, PieChart, AriaComponent, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer]);
 
+/* ECharts writes axes and legends in 12 px, whatever the text style says. */
+const words = { fontSize: 14, color: '#33414e' };
+const axis = { axisLabel: words, nameTextStyle: words };
+const theme = { categoryAxis: axis, valueAxis: axis, legend: { textStyle: words }, tooltip: { textStyle: { fontSize: 15 } } };
+
 /** Draws `option` into the element, anew when it changes or the element's size does. */
 export function useChart(place: Ref<HTMLElement | null>, option: () => EChartsCoreOption): void {
   let chart: ECharts | null = null;
   const sized = new ResizeObserver(() => chart?.resize());
   onMounted(() => {
     if (!place.value) return;
-    chart = init(place.value);
+    chart = init(place.value, theme);
     chart.setOption(option());
     sized.observe(place.value);
   });
