@@ -68,7 +68,16 @@ async function staff(browser, url) {
   await page.goto(`${url}/console/`);
   await page.waitForSelector('canvas');
   await picture(page, 'overview');
+  await data(page, url);
   await context.close();
+}
+
+async function data(page, url) {
+  await page.goto(`${url}/console/near_duplicates?dataset=citizen-messages&version=1`);
+  await page.click('button:has-text("查找近似重复")');
+  await page.locator('.cluster ins').first().waitFor();
+  await page.locator('.cluster', { has: page.locator('ins') }).first().scrollIntoViewIfNeeded();
+  await picture(page, 'near-duplicates');
 }
 
 const why = missing() || browserMissing();

@@ -66,6 +66,24 @@ export function administrators(world) {
     await context.close();
   });
 
+  test('a tenant is made, and is not disabled by a slip of the hand', async () => {
+    const { context, page, faults } = await enter(world, 'sysadmin');
+    await page.goto(`${world.url}/console/tenants`);
+    await page.click('button:has-text("新建租户")');
+    await page.locator('.el-dialog input').nth(0).fill('走查单位');
+    await page.locator('.el-dialog input').nth(1).fill('walk-tenant');
+    await page.click('.el-dialog button[type=submit]');
+    const row = page.locator('tr', { hasText: '走查单位' });
+    await row.locator('button:has-text("停用")').click();
+    await page.locator('.el-message-box', { hasText: '不能登录' }).locator('button', { hasText: '不停用' }).click();
+    await row.locator('.badge', { hasText: '正常' }).waitFor();
+    await row.locator('button:has-text("停用")').click();
+    await page.locator('.el-message-box__btns button', { hasText: /^停用$/ }).click();
+    await row.locator('.badge', { hasText: '停用' }).waitFor();
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+
   test('the security administrator grants a role and may not make accounts', async () => {
     const { context, page, faults } = await enter(world, 'secadmin');
     await page.goto(`${world.url}/console/users`);
