@@ -90,7 +90,7 @@ export function release(world) {
     const gate = page.url().split('/').pop();
     /* Who made the version does not judge. */
     await page.goto(`${world.url}/console/gates/${gate}/judge`);
-    await page.waitForSelector('.problem:has-text("does not judge")');
+    await page.waitForSelector('.problem:has-text("不能评判它")');
 
     const annotator = await enter('demo-annotator');
     await annotator.page.goto(`${world.url}/console/gates`);
