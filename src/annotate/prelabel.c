@@ -546,7 +546,7 @@ enum err annotate_prelabel(struct annotate *annotate, const struct annotate_ask 
                            struct str project, const struct json *body, struct why *why)
 {
     struct act act;
-    struct str text, spec = STR_NONE;
+    struct str text, spec;
     char job[UUID_TEXT];
     enum err err = change_begin(&act, annotate, ask, "annotate.project.prelabel", "annotate.manage",
                                 project, why);

@@ -74,7 +74,7 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
     uint32_t before = 0;
     buf_init(&buf, call->arena);
     for (size_t i = 0; i < in.len;) {
-        size_t at = i, peek;
+        size_t at, peek;
         while (i < in.len && text_leads_three(in.ptr[i])) { /* stays, where it does not repeat */
             uint32_t c = text_next(in, &i);
             if (c == before || (c >= 0xFF0E && wide_of(c))) {

@@ -282,7 +282,7 @@ size_t text_entity(struct str in, size_t at, uint32_t *c)
     if (end >= in.len || in.ptr[end] != ';' || end == at + 1)
         return 0;
     struct str name = str_slice(in, at + 1, end);
-    if (name.ptr[0] == '#') {
+    if (in.ptr[at + 1] == '#') {
         bool hex = name.len > 1 && (name.ptr[1] | 32) == 'x';
         uint32_t v = 0;
         for (size_t i = 1 + hex; i < name.len; i++) {

@@ -98,7 +98,7 @@ static enum err read_flags(struct ask *ask, const struct str values[N_MEMBERS],
     if (ask->stream && !ask->door->streams)
         return fault(param, "stream", why, "this address gives no stream");
     if (!scan_is_null(values[OPTIONS])) {
-        if (values[OPTIONS].ptr[0] != '{')
+        if (!str_starts(values[OPTIONS], STR("{")))
             return fault(param, "stream_options", why, "\"stream_options\" is no object");
         ask->options_raw = values[OPTIONS];
         ask->include_usage = scan_is_true(scan_get(values[OPTIONS], "include_usage"));

@@ -322,7 +322,7 @@ static void add_usage(struct exchange *x)
                ",\"usage\":{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,"
                "\"total_tokens\":%lld}}",
                (long long)x->usage.prompt, (long long)x->usage.completion,
-               (long long)(x->usage.prompt + x->usage.completion));
+               (long long)x->usage.prompt + (long long)x->usage.completion);
     if (!out.failed)
         x->reply = buf_str(&out);
 }

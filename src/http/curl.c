@@ -306,11 +306,9 @@ static void resume(struct curl_call *call)
 
 static void obey(struct curl_call *call, unsigned todo)
 {
-    if (todo & TODO_START && todo & TODO_CANCEL) {
-        finish(call, err_set(&call->asked.why, ERR_CANCELLED, "the call was cancelled"));
-    } else if (todo & TODO_START) {
+    if (todo & TODO_START && !(todo & TODO_CANCEL)) {
         begin(call);
-    } else if (todo & TODO_CANCEL && call->curl) {
+    } else if (todo & TODO_CANCEL && (todo & TODO_START || call->curl)) {
         finish(call, err_set(&call->asked.why, ERR_CANCELLED, "the call was cancelled"));
     } else if (todo & TODO_RESUME) {
         resume(call);

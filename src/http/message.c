@@ -255,9 +255,8 @@ static bool take_size(struct chunks *c, char ch)
         return false;
     if (ch == '\r')
         c->state = AT_SIZE_END;
-    else if (c->state == AT_SIZE && ch != ';' && ch != ' ' && ch != '\t')
-        return false;
-    else if ((unsigned char)ch < ' ' && ch != '\t')
+    else if ((c->state == AT_SIZE && ch != ';' && ch != ' ' && ch != '\t') ||
+             ((unsigned char)ch < ' ' && ch != '\t'))
         return false;
     else
         c->state = AT_EXTENSION;

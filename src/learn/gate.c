@@ -17,8 +17,8 @@ static uint16_t folded(uint32_t c)
     return c < 0x10000 ? (uint16_t)c : UTF8_BAD;
 }
 
-#define SAME8(c)  c, c + 1, c + 2, c + 3, c + 4, c + 5, c + 6, c + 7
-#define SAME32(c) SAME8(c), SAME8(c + 8), SAME8(c + 16), SAME8(c + 24)
+#define SAME8(c)  (c), (c) + 1, (c) + 2, (c) + 3, (c) + 4, (c) + 5, (c) + 6, (c) + 7
+#define SAME32(c) SAME8(c), SAME8((c) + 8), SAME8((c) + 16), SAME8((c) + 24)
 /* Letters as small ones, digits as one. */
 static const uint8_t ascii[128] = {
     SAME32(0),  SAME8(32), SAME8(40), '0', '0',  '0', '0', '0', '0',       '0',        '0',

@@ -11,7 +11,7 @@
  *     ended was asked for: its row may come yet
  *
  * No room has to say what it holds, so none can forget to. Names in the ledger tell what happened
- * and keep nothing alive. See docs/decisions/0019-objects-that-nothing-refers-to.md.
+ * and keep nothing alive. See docs/decisions/0021-objects-that-nothing-refers-to.md.
  */
 #ifndef MAIN_COLLECT_H
 #define MAIN_COLLECT_H

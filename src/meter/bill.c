@@ -123,7 +123,7 @@ static enum err bill_from_json(struct str text, struct arena *arena, struct mete
 /* Quoted; a spreadsheet must not take a name for a formula. */
 static void csv_text(struct buf *buf, struct str s)
 {
-    bool formula = s.len && memchr("=+-@\t", s.ptr[0], 5);
+    bool formula = s.len && s.ptr[0] && strchr("=+-@\t", s.ptr[0]);
     buf_char(buf, '"');
     if (formula)
         buf_char(buf, '\'');

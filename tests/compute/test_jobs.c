@@ -208,11 +208,11 @@ TEST(a_queued_job_starts_at_once)
 TEST(killed_at_random_moments_it_neither_loses_nor_doubles)
 {
     ROOM(r);
-    enum { STEPS = 1500, KILLS = 25 };
+    enum { STEPS = 4000, KILLS = 25 }; /* more work than can be done between the kills */
     int kills = 0;
     int64_t last = -1;
     start(&r);
-    submit(&r, "test.count", "{\"n\":1500,\"us\":1500}");
+    submit(&r, "test.count", "{\"n\":4000,\"us\":1500}");
     srand((unsigned)time_mono_ns());
     int64_t until = time_now_ms() + 240000; /* a loaded machine starts slowly */
     while (kills < KILLS && time_now_ms() < until && find(&r).state < JOB_DONE) {
