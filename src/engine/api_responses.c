@@ -134,6 +134,12 @@ static enum err put_input(const struct api_reader *r, struct api_ask *ask, struc
         return api_refuse(r, "input", "input must be a text or a list of items");
     if (list && (json_len(input) == 0 || json_len(input) > API_MOST_MESSAGES))
         return api_refuse(r, "input", "input must have 1 to %d items", API_MOST_MESSAGES);
+    size_t n_thoughts = 0;
+    while (list && n_thoughts < json_len(input) && is_type(json_at(input, n_thoughts), "reasoning"))
+        n_thoughts++;
+    if (list && n_thoughts == json_len(input))
+        return api_refuse(r, "input",
+                          "input has nothing but reasoning: there is nothing to answer");
     enum err err = api_str(r, "instructions", &ask->instructions);
     if (err)
         return err;

@@ -91,6 +91,7 @@ TEST(refuses_by_name_what_cannot_be)
          "previous_response_id"},
         {api_read_responses, "{\"input\":\"x\",\"background\":true}", "background"},
         {api_read_responses, "{\"input\":[{\"type\":\"computer_call\"}]}", "input.0"},
+        {api_read_responses, "{\"input\":[{\"type\":\"reasoning\"}]}", "input"},
         {api_read_responses, "{\"input\":\"x\",\"tools\":[{\"type\":\"web_search\"}]}", "tools.0"},
         {api_read_responses, "{\"input\":\"x\",\"text\":{\"format\":{\"type\":\"x\"}}}",
          "text.format"},
