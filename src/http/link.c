@@ -133,7 +133,10 @@ static void go(struct link *link)
             return;
         }
     }
-    (void)loop_post(link->hub->loop, &link->task); /* others have waited long enough */
+    /* Others have waited long enough. A link that the last turn closed is on its way to be freed,
+     * and one that it gave to a worker comes back by itself. */
+    if (link->state != LINK_GONE && link->state != LINK_WORK)
+        loop_post(link->hub->loop, &link->task);
 }
 
 static void on_ready(struct loop_source *source, uint32_t events)
