@@ -63,3 +63,16 @@ size_t groups_find(const struct groups *groups, uint64_t group)
     }
     return low;
 }
+
+enum err groups_keep(const struct data_whole *whole, struct groups *groups, struct why *why)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < groups->n; i++) {
+        struct groups_note one;
+        memcpy(&one, data_note(whole, i).ptr, sizeof one);
+        bool stays = one.number <= groups->all[groups_find(groups, one.group)].number;
+        err = data_verdict(whole, stays ? STR("") : STR("d"), why);
+    }
+    groups_release(groups);
+    return err;
+}

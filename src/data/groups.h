@@ -1,5 +1,6 @@
 /*
- * data/groups - records counted by the value of a field: what frequency and stratify share.
+ * data/groups - records counted by the value of a field: what balance, frequency and stratify
+ * share.
  */
 #ifndef DATA_GROUPS_H
 #define DATA_GROUPS_H
@@ -23,5 +24,9 @@ ERR_MUST_USE enum err groups_read(const struct data_whole *whole, struct groups 
 void groups_release(struct groups *groups);
 size_t groups_end(const struct groups *groups, size_t from);     /* of the group at `from` */
 size_t groups_find(const struct groups *groups, uint64_t group); /* its first, which is there */
+/* The verdicts where each group's first place in the list holds the bound of the numbers that stay:
+ * "" for them, "d" for the others. Releases the groups. */
+ERR_MUST_USE enum err groups_keep(const struct data_whole *whole, struct groups *groups,
+                                  struct why *why);
 
 #endif

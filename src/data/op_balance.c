@@ -1,11 +1,5 @@
 /* balance: no group larger than it should be. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "core/hash.h"
-#include "data/field.h"
-#include "data/op.h"
-#include "data/pick.h"
+#include "data/groups.h"
 
 enum { BY, MOST, TIMES };
 static const struct data_param params[] = {
@@ -18,91 +12,39 @@ static const struct data_param params[] = {
                "最多为最小组的多少倍"},
 };
 
-struct one {
-    uint64_t group, number;
-};
-
 static enum err note(const struct data_call *call, struct record *record, struct buf *note,
                      struct why *why)
 {
-    struct str value = field_text(record, call->args[BY].text);
-    struct one one = {hash64(value.ptr, value.len, value.ptr ? 1 : 2),
-                      pick_number(call, record->id, 3)};
     (void)why;
-    buf_add(note, (struct str){(const char *)&one, sizeof one});
+    groups_note(call, record, call->args[BY].text, 3, note);
     return ERR_OK;
 }
 
-static int by_group(const void *a, const void *b)
+static void bound_groups(struct groups *groups, const struct data_arg *args)
 {
-    const struct one *x = a, *y = b;
-    if (x->group != y->group)
-        return x->group < y->group ? -1 : 1;
-    return x->number < y->number ? -1 : x->number > y->number;
-}
-
-/* The end of the group that begins at i. */
-static size_t group_end(const struct one *all, size_t n, size_t i)
-{
-    size_t k = i;
-    while (k < n && all[k].group == all[i].group)
-        k++;
-    return k;
-}
-
-/* Leaves in each group's first place the bound of its numbers. */
-static void bound_groups(struct one *all, size_t n, const struct data_arg *args)
-{
-    size_t least = n, most = (size_t)args[MOST].number;
-    for (size_t i = 0, end; i < n; i = end) {
-        end = group_end(all, n, i);
+    size_t least = groups->n, most = (size_t)args[MOST].number;
+    for (size_t i = 0, end; i < groups->n; i = end) {
+        end = groups_end(groups, i);
         least = end - i < least ? end - i : least;
     }
     if (!most)
         most = (size_t)((double)least * args[TIMES].number);
-    for (size_t i = 0, end; i < n; i = end) {
-        end = group_end(all, n, i);
-        all[i].number = end - i <= most ? UINT64_MAX : all[i + most - 1].number;
+    for (size_t i = 0, end; i < groups->n; i = end) {
+        end = groups_end(groups, i);
+        groups->all[i].number = end - i <= most ? UINT64_MAX : groups->all[i + most - 1].number;
     }
-}
-
-/* The first of the group in the sorted list. */
-static const struct one *find(const struct one *all, size_t n, uint64_t group)
-{
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (all[mid].group < group)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return &all[low];
 }
 
 static enum err decide(const struct data_whole *whole, const struct data_arg *args,
                        const void *made, struct why *why)
 {
-    size_t n = (size_t)whole->n;
-    struct one *all = malloc((n + 1) * sizeof *all);
-    enum err err = ERR_OK;
+    struct groups groups;
+    enum err err = groups_read(whole, &groups, why);
     (void)made;
-    if (!all || n * sizeof *all > whole->memory) {
-        free(all);
-        return err_set(why, ERR_NO_MEMORY, "%zu records are too many to balance", n);
-    }
-    for (size_t i = 0; i < n; i++)
-        memcpy(&all[i], data_note(whole, i).ptr, sizeof *all);
-    qsort(all, n, sizeof *all, by_group);
-    bound_groups(all, n, args);
-    for (size_t i = 0; !err && i < n; i++) {
-        struct one one;
-        memcpy(&one, data_note(whole, i).ptr, sizeof one);
-        bool stays = one.number <= find(all, n, one.group)->number;
-        err = data_verdict(whole, stays ? STR("") : STR("d"), why);
-    }
-    free(all);
-    return err;
+    if (err)
+        return err;
+    bound_groups(&groups, args);
+    return groups_keep(whole, &groups, why);
 }
 
 static enum err apply(const struct data_call *call, struct record *record, struct str verdict,
@@ -124,7 +66,7 @@ const struct data_op data_op_balance = {
     .n_params = DATA_N_PARAMS(params),
     .effect = DATA_WHOLE,
     .gives = DATA_SAME_KIND,
-    .note_bytes = sizeof(struct one),
+    .note_bytes = sizeof(struct groups_note),
     .note = note,
     .decide = decide,
     .apply = apply,

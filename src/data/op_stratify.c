@@ -1,6 +1,5 @@
 /* stratify: a sample in which every group has its share. */
 #include <math.h>
-#include <string.h>
 
 #include "data/groups.h"
 
@@ -24,7 +23,7 @@ static enum err note(const struct data_call *call, struct record *record, struct
     return ERR_OK;
 }
 
-/* Each group's first gets the bound of its numbers. Places are given by running sums, so that the
+/* Places are given by running sums, so that the
  * whole is as large as asked and no group is off by one. */
 static void bound_groups(struct groups *groups, double share, size_t least)
 {
@@ -51,14 +50,7 @@ static enum err decide(const struct data_whole *whole, const struct data_arg *ar
     double share = args[COUNT].number > 0 ? args[COUNT].number / (double)(groups.n ? groups.n : 1)
                                           : args[SHARE].number;
     bound_groups(&groups, share < 1 ? share : 1, (size_t)args[LEAST].number);
-    for (size_t i = 0; !err && i < groups.n; i++) {
-        struct groups_note one;
-        memcpy(&one, data_note(whole, i).ptr, sizeof one);
-        bool stays = one.number <= groups.all[groups_find(&groups, one.group)].number;
-        err = data_verdict(whole, stays ? STR("") : STR("d"), why);
-    }
-    groups_release(&groups);
-    return err;
+    return groups_keep(whole, &groups, why);
 }
 
 static enum err apply(const struct data_call *call, struct record *record, struct str verdict,
