@@ -21,27 +21,35 @@ enum err models_generation_raise(struct store_tx *tx, struct why *why)
                       STORE_NO_ARGS, NULL, why);
 }
 
+enum err models_commit(struct models *models, struct store_tx *tx, enum err err, bool routes,
+                       struct why *why)
+{
+    if (!err && routes)
+        err = models_generation_raise(tx, why);
+    if (err) {
+        store_rollback(tx);
+        return err;
+    }
+    err = store_commit(tx, why);
+    if (!err && routes)
+        snapshot_wake(models);
+    return err;
+}
+
 enum err models_act_end(struct act *act, enum err err, struct str object, struct str detail,
                         struct why *why)
 {
     char *id = str_z(act->arena, object);
     if (!err && !id)
         err = err_set(why, ERR_NO_MEMORY, "could not record the change");
-    if (!err && act->routes)
-        err = models_generation_raise(act->tx, why);
     if (!err)
         err = ops_audit(act->tx, act->ask->who, act->action, id, "ok", detail, why);
-    if (err) {
-        store_rollback(act->tx);
-        if (err == ERR_FORBIDDEN && act->models->ops)
-            ops_audit_refusal(act->models->ops, act->ask->who, act->action, id ? id : "", err);
-        return err;
-    }
-    err = store_commit(act->tx, why);
-    if (!err && act->routes) {
-        snapshot_wake(act->models);
+    bool refused = err == ERR_FORBIDDEN;
+    err = models_commit(act->models, act->tx, err, act->routes, why);
+    if (refused && act->models->ops)
+        ops_audit_refusal(act->models->ops, act->ask->who, act->action, id ? id : "", err);
+    if (!err && act->routes)
         supervisor_poke(act->models);
-    }
     return err;
 }
 

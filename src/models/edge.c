@@ -227,21 +227,6 @@ static enum err record(struct models *models, struct store_tx *tx, const struct 
                      models_act_detail(ask->arena, "name", name, ACT_END), why);
 }
 
-static enum err finish(struct models *models, struct store_tx *tx, enum err err, bool routes,
-                       struct why *why)
-{
-    if (!err && routes)
-        err = models_generation_raise(tx, why);
-    if (err) {
-        store_rollback(tx);
-        return err;
-    }
-    err = store_commit(tx, why);
-    if (!err && routes)
-        snapshot_wake(models);
-    return err;
-}
-
 static void put_welcome(struct models *models, const struct models_ask *ask, struct str id,
                         struct str name)
 {
@@ -285,7 +270,7 @@ enum err edge_register(struct models *models, const struct models_ask *ask, stru
                        NULL, why);
     if (!err)
         err = record(models, tx, ask, id, name, "models.edge.register", why);
-    err = finish(models, tx, err, true, why);
+    err = models_commit(models, tx, err, true, why);
     if (!err)
         put_welcome(models, ask, id, name);
     return err;
@@ -312,7 +297,7 @@ enum err edge_heartbeat(struct models *models, const struct models_ask *ask, str
                        STORE_ARGS(SV_INT(time_now_ms()), SV_STR(id)), &known, why);
     if (!err && known == 0)
         err = err_set(why, ERR_CONFLICT, "register first");
-    err = finish(models, tx, err, back > 0, why);
+    err = models_commit(models, tx, err, back > 0, why);
     if (!err)
         put_welcome(models, ask, id, name);
     return err;
@@ -331,7 +316,7 @@ enum err edge_leave(struct models *models, const struct models_ask *ask, struct 
                          STORE_ARGS(SV_STR(id)), NULL, why);
     if (!err)
         err = record(models, tx, ask, id, name, "models.edge.leave", why);
-    err = finish(models, tx, err, true, why);
+    err = models_commit(models, tx, err, true, why);
     if (!err)
         put_welcome(models, ask, id, name);
     return err;
@@ -358,5 +343,5 @@ enum err edges_sweep(struct models *models, struct why *why)
                          "UPDATE models_edges SET state = 'lost' WHERE state = 'active'"
                          " AND seen_ms < ?",
                          STORE_ARGS(SV_INT(late)), &lost, why);
-    return finish(models, tx, err, lost > 0, why);
+    return models_commit(models, tx, err, lost > 0, why);
 }

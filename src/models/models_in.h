@@ -115,6 +115,10 @@ ERR_MUST_USE enum err models_act_end(struct act *act, enum err err, struct str o
 #define ACT_END ((const char *)0)
 struct str models_act_detail(struct arena *arena, ...);
 ERR_MUST_USE enum err models_generation_raise(struct store_tx *tx, struct why *why);
+/* Ends what this process itself wrote: commits, with `routes` after raising the generation, and has
+ * the snapshot looked after; rolls back when `err`. tx may be NULL then. */
+ERR_MUST_USE enum err models_commit(struct models *models, struct store_tx *tx, enum err err,
+                                    bool routes, struct why *why);
 ERR_MUST_USE enum err models_need_read(const struct models_ask *ask, struct why *why);
 /* A stored JSON text as a member; `fallback` when it is empty. */
 void models_put_stored(struct json_out *out, const char *key, struct str json,

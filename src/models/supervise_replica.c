@@ -47,15 +47,8 @@ enum err replica_write(struct supervisor *x, const struct engine *e, struct why 
                        SV_INT(e->restarts), SV_INT(e->started_ms), SV_INT(e->ready_ms),
                        SV_INT(child_rss(&e->child))),
             NULL, why);
-    if (!err)
-        err = models_generation_raise(tx, why);
-    if (!err)
-        err = store_commit(tx, why);
-    else
-        store_rollback(tx);
+    err = models_commit(x->models, tx, err, true, why);
     arena_free(arena);
-    if (!err)
-        snapshot_wake(x->models);
     return err;
 }
 
@@ -67,16 +60,9 @@ void replica_erase(struct supervisor *x, const char *id)
     if (!err)
         err = store_exec(tx, "DELETE FROM models_replicas WHERE id = ?", STORE_ARGS(SV_C(id)), NULL,
                          &why);
-    if (!err)
-        err = models_generation_raise(tx, &why);
-    if (!err)
-        err = store_commit(tx, &why);
-    else
-        store_rollback(tx);
+    err = models_commit(x->models, tx, err, true, &why);
     if (err) /* left over until the next start of a supervisor here; its port answers nobody */
         LOG_WARN("could not remove a replica", LOG_S("replica", id), LOG_WHY(&why));
-    else
-        snapshot_wake(x->models);
 }
 
 void replica_tell(struct supervisor *x, const struct engine *e)

@@ -18,16 +18,7 @@ static enum err write_state(struct supervisor *x, const struct deployment *d, co
     if (!err)
         err = store_exec(tx, "UPDATE models_deployments SET state = ?, why = ? WHERE id = ?",
                          STORE_ARGS(SV_C(state), SV_C(words), SV_C(d->id)), NULL, why);
-    if (!err && routes)
-        err = models_generation_raise(tx, why);
-    if (err) {
-        store_rollback(tx);
-        return err;
-    }
-    err = store_commit(tx, why);
-    if (!err && routes)
-        snapshot_wake(x->models);
-    return err;
+    return models_commit(x->models, tx, err, routes, why);
 }
 
 /* What went wrong with the replica that was started most often in vain. */
