@@ -5,7 +5,7 @@ DATA  ?= data
 NICE  ?= nice
 SHELL := /bin/sh
 
-.PHONY: all run test build console llama install asan tsan fuzz lint format bench deb cross pictures clean
+.PHONY: all run test build console llama install asan tsan fuzz lint format bench deb try-deb cross pictures clean
 
 all: build
 
@@ -70,6 +70,10 @@ deb: build
 	@[ -f build-deb/build.ninja ] || meson setup build-deb -Dllama_arch=$(DEB_LLAMA)
 	ninja -C build-deb yicheng
 	@tools/make_deb build-deb
+
+# The package on a bare Debian with a running systemd; root, and a network the first time.
+try-deb: deb
+	@tools/try_deb build-deb/yicheng_*_$(shell dpkg --print-architecture).deb
 
 # arm64: a whole cross build against Debian's arm64 libraries.
 cross:
