@@ -422,16 +422,13 @@ enum err acquire_list_json(struct acquire *a, const struct ops_identity *who, st
                         STORE_ARGS(SV_STR(who->tenant)), arena, &rows, why);
     if (err)
         return err;
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; i < rows.n_rows; i++) {
         struct collector c;
         of_row(&rows, i, &c);
         collector_json(a, &c, arena, out);
     }
-    json_end_array(out);
-    json_end_object(out);
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 

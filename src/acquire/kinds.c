@@ -59,9 +59,7 @@ static void put_param(const struct acquire_param *p, struct json_out *out)
 
 void acquire_kinds_json(struct json_out *out)
 {
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; i < N_KINDS; i++) {
         const struct acquire_kind *k = kinds[i];
         json_begin_object(out);
@@ -78,8 +76,7 @@ void acquire_kinds_json(struct json_out *out)
         json_end_array(out);
         json_end_object(out);
     }
-    json_end_array(out);
-    json_end_object(out);
+    json_end_items(out, STR(""));
 }
 
 /* ---- settings ---- */

@@ -194,14 +194,9 @@ enum err acquire_runs_json(struct acquire *a, const struct ops_identity *who, st
     enum err err = collector_find(a, who, name, arena, &c, why);
     if (err)
         return err;
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     err = collector_runs(a, c.id, limit, arena, out, why);
-    json_end_array(out);
-    json_key(out, "next");
-    json_put_null(out);
-    json_end_object(out);
+    json_end_items(out, STR(""));
     return err;
 }
 

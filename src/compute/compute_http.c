@@ -85,18 +85,10 @@ static enum err list(struct http_request *req, struct http_response *res, struct
     if (err)
         return err;
     struct json_out *out = http_json(res);
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; i < n; i++)
         put_job(out, &items[i], ops_actor_name(compute->ops, items[i].actor, arena));
-    json_end_array(out);
-    json_key(out, "next");
-    if (n == limit)
-        json_put_str(out, items[n - 1].id);
-    else
-        json_put_null(out);
-    json_end_object(out);
+    json_end_items(out, n == limit ? items[n - 1].id : STR(""));
     return ERR_OK;
 }
 

@@ -88,6 +88,10 @@ void json_kv_raw(struct json_out *out, const char *key, struct str json); /* emp
 void json_kv_time(struct json_out *out, const char *key, int64_t ms);     /* 0 or less: null */
 void json_kv_day(struct json_out *out, const char *key, int32_t day);     /* DAY_NONE: null */
 
+/* A page of a list in the API's shape: {"items":[ ... ],"next":"the cursor of the page behind"}. */
+void json_begin_items(struct json_out *out);
+void json_end_items(struct json_out *out, struct str next); /* empty, the last page: null */
+
 /* The quoted form of s, appended to buf. */
 void json_quote(struct buf *buf, struct str s);
 

@@ -203,6 +203,24 @@ void json_kv_raw(struct json_out *out, const char *key, struct str json)
         json_put_null(out);
 }
 
+void json_begin_items(struct json_out *out)
+{
+    json_begin_object(out);
+    json_key(out, "items");
+    json_begin_array(out);
+}
+
+void json_end_items(struct json_out *out, struct str next)
+{
+    json_end_array(out);
+    json_key(out, "next");
+    if (next.len)
+        json_put_str(out, next);
+    else
+        json_put_null(out);
+    json_end_object(out);
+}
+
 void json_kv_time(struct json_out *out, const char *key, int64_t ms)
 {
     char text[TIME_TEXT];

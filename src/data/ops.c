@@ -141,9 +141,7 @@ static void put_kinds(struct json_out *out, unsigned takes)
 
 void data_ops_json(struct json_out *out)
 {
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         const struct data_op *op = ops[i];
         json_begin_object(out);
@@ -164,8 +162,7 @@ void data_ops_json(struct json_out *out)
         json_end_array(out);
         json_end_object(out);
     }
-    json_end_array(out);
-    json_end_object(out);
+    json_end_items(out, STR(""));
 }
 
 /* ---- as the reference page ---- */

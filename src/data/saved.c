@@ -199,9 +199,7 @@ enum err data_pipelines_json(struct data *data, const struct ops_identity *who, 
                         STORE_ARGS(SV_STR(who->tenant)), arena, &rows, why);
     if (err)
         return err;
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; !err && i < rows.n_rows; i++) {
         const struct json *spec = NULL;
         err = json_parse(store_str(&rows, i, 7), arena, &spec, why);
@@ -209,8 +207,7 @@ enum err data_pipelines_json(struct data *data, const struct ops_identity *who, 
         put_saved(data, &rows, i, spec, arena, out);
         json_end_object(out);
     }
-    json_end_array(out);
-    json_end_object(out);
+    json_end_items(out, STR(""));
     return err;
 }
 

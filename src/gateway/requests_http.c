@@ -71,20 +71,12 @@ static enum err list(struct http_request *req, struct http_response *res, struct
     if (err)
         return err;
     struct json_out *out = http_json(res);
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; i < rows.n_rows; i++) {
         put_row(&rows, i, out);
         json_end_object(out);
     }
-    json_end_array(out);
-    json_key(out, "next");
-    if (rows.n_rows == limit)
-        json_put_str(out, store_str(&rows, rows.n_rows - 1, 0));
-    else
-        json_put_null(out);
-    json_end_object(out);
+    json_end_items(out, rows.n_rows == limit ? store_str(&rows, rows.n_rows - 1, 0) : STR(""));
     return ERR_OK;
 }
 

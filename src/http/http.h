@@ -137,6 +137,8 @@ void http_set_cookie(struct http_response *res, const char *name, const char *va
 void http_send(struct http_response *res, const char *content_type, struct str body);
 /* Begins a JSON body; what is written to the returned writer is sent when the handler returns. */
 struct json_out *http_json(struct http_response *res);
+/* What a POST that made something answers: 201 {"id":"..."}. */
+void http_created(struct http_response *res, struct str id);
 /* The file at `path`, with Content-Length, ETag, ranges and (attachment) a file name; copied names.
  * The page that shows it may run no script. ERR_NOT_FOUND, ERR_IO. */
 ERR_MUST_USE enum err http_send_file(struct http_response *res, const char *path,

@@ -162,6 +162,15 @@ struct json_out *http_json(struct http_response *res)
     return &res->out;
 }
 
+void http_created(struct http_response *res, struct str id)
+{
+    http_status(res, 201);
+    struct json_out *out = http_json(res);
+    json_begin_object(out);
+    json_kv_str(out, "id", id);
+    json_end_object(out);
+}
+
 void http_stream(struct http_response *res, http_next_fn *next, void (*done)(void *ctx), void *ctx)
 {
     struct http_stream *stream = arena_one(res->req->arena, struct http_stream);

@@ -205,9 +205,7 @@ enum err knowledge_bases_json(struct knowledge *k, const struct ops_identity *wh
     enum err err = base_list(k, who, arena, &bases, &n, why);
     if (err)
         return err;
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; i < n && !err; i++) {
         struct figures figures = {0};
         err = figures_of(k, who, &bases[i], arena, &figures, why);
@@ -224,9 +222,6 @@ enum err knowledge_bases_json(struct knowledge *k, const struct ops_identity *wh
         json_kv_c(out, "updated_at", time_format(figures.updated_ms, time));
         json_end_object(out);
     }
-    json_end_array(out);
-    json_key(out, "next");
-    json_put_null(out);
-    json_end_object(out);
+    json_end_items(out, STR(""));
     return err;
 }

@@ -177,9 +177,7 @@ enum err documents_json(struct knowledge *k, const struct ops_identity *who,
         return err;
     if (limit > MOST_LIST)
         limit = MOST_LIST;
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     /* By id: in the order they came; the cursor is the last id shown. */
     for (uint32_t d = 0; d < c->n_documents; d++) {
         const struct catalog_document *document = &c->documents[d];
@@ -196,9 +194,7 @@ enum err documents_json(struct knowledge *k, const struct ops_identity *who,
         put_document(c, document, v, day, arena, out);
         json_end_object(out);
     }
-    json_end_array(out);
-    json_kv_c(out, "next", n == limit ? next : NULL);
-    json_end_object(out);
+    json_end_items(out, n == limit ? str_c(next) : STR(""));
     catalog_release(c);
     return ERR_OK;
 }
@@ -318,14 +314,10 @@ enum err expiring_json(struct knowledge *k, const struct ops_identity *who, int 
     if (!err && list) {
         size_t n = collect_soon(&p, who, today, days, list, most);
         qsort(list, n, sizeof *list, by_day);
-        json_begin_object(out);
-        json_key(out, "items");
-        json_begin_array(out);
+        json_begin_items(out);
         for (size_t i = 0; i < n && i < limit; i++)
             put_soon(&list[i], today, arena, out);
-        json_end_array(out);
-        json_kv_c(out, "next", NULL);
-        json_end_object(out);
+        json_end_items(out, STR(""));
     }
     places_release(&p);
     return err;

@@ -282,9 +282,7 @@ enum err papers_reviews_json(struct knowledge *k, const struct ops_identity *who
                         arena, &rows, why);
     if (err)
         return err;
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; i < rows.n_rows; i++) {
         json_begin_object(out);
         for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++)
@@ -293,9 +291,7 @@ enum err papers_reviews_json(struct knowledge *k, const struct ops_identity *who
         json_kv_time(out, "ended_at", store_int(&rows, i, 11));
         json_end_object(out);
     }
-    json_end_array(out);
-    json_kv_c(out, "next", rows.n_rows == limit ? store_str(&rows, rows.n_rows - 1, 0).ptr : NULL);
-    json_end_object(out);
+    json_end_items(out, rows.n_rows == limit ? store_str(&rows, rows.n_rows - 1, 0) : STR(""));
     return ERR_OK;
 }
 
@@ -448,9 +444,7 @@ enum err papers_unanswered_json(struct knowledge *k, const struct ops_identity *
     for (size_t i = 0; i < rows.n_rows; i++)
         into_group(groups, &n, store_str(&rows, i, 0), store_int(&rows, i, 1));
     sort_groups(groups, n);
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; i < n && i < 100; i++) {
         json_begin_object(out);
         json_kv_str(out, "question", groups[i].question);
@@ -463,9 +457,7 @@ enum err papers_unanswered_json(struct knowledge *k, const struct ops_identity *
         json_end_array(out);
         json_end_object(out);
     }
-    json_end_array(out);
-    json_kv_c(out, "next", NULL);
-    json_end_object(out);
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 

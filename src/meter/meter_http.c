@@ -37,23 +37,6 @@ static enum err tenant_of(struct http_request *req, bool all, const char **out, 
     return err || *out ? err : err_set(why, ERR_NO_MEMORY, "could not read the address");
 }
 
-static struct json_out *begin_items(struct http_response *res)
-{
-    struct json_out *out = http_json(res);
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
-    return out;
-}
-
-static void end_items(struct json_out *out)
-{
-    json_end_array(out);
-    json_key(out, "next");
-    json_put_null(out);
-    json_end_object(out);
-}
-
 static enum err time_member(const struct json *body, const char *key, int64_t *ms, struct why *why)
 {
     struct str text = json_get_str(body, key, STR(""));
@@ -110,10 +93,11 @@ static enum err list_prices(struct http_request *req, struct http_response *res,
                         (int)http_param_limit(req, 200, 1000), http_arena(req), &plans, &n, why);
     if (err)
         return err;
-    struct json_out *out = begin_items(res);
+    struct json_out *out = http_json(res);
+    json_begin_items(out);
     for (size_t i = 0; i < n; i++)
         put_plan(out, &plans[i]);
-    end_items(out);
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 
@@ -152,11 +136,7 @@ static enum err create_price(struct http_request *req, struct http_response *res
     err = meter_plan_create(http_ctx(req), caller(req), &plan, http_arena(req), &id, why);
     if (err)
         return err;
-    http_status(res, 201);
-    struct json_out *out = http_json(res);
-    json_begin_object(out);
-    json_kv_str(out, "id", id);
-    json_end_object(out);
+    http_created(res, id);
     return ERR_OK;
 }
 
@@ -246,10 +226,11 @@ static enum err list_limits(struct http_request *req, struct http_response *res,
                                &n, why);
     if (err)
         return err;
-    struct json_out *out = begin_items(res);
+    struct json_out *out = http_json(res);
+    json_begin_items(out);
     for (size_t i = 0; i < n; i++)
         put_limits(http_ctx(req), out, &limits[i], &used[i], http_arena(req));
-    end_items(out);
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 
@@ -531,7 +512,8 @@ static enum err list_bills(struct http_request *req, struct http_response *res, 
                               http_arena(req), &months, &n, why);
     if (err)
         return err;
-    struct json_out *out = begin_items(res);
+    struct json_out *out = http_json(res);
+    json_begin_items(out);
     for (size_t i = 0; i < n; i++) {
         char text[16];
         (void)snprintf(text, sizeof text, "%04d-%02d", months[i].month / 100,
@@ -546,7 +528,7 @@ static enum err list_bills(struct http_request *req, struct http_response *res, 
         json_kv_time(out, "closed_at", months[i].closed_ms);
         json_end_object(out);
     }
-    end_items(out);
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 

@@ -285,9 +285,7 @@ enum err models_alias_history(struct models *models, const struct models_ask *as
     store_rollback(tx);
     if (err)
         return err;
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; i < r.n_rows; i++) {
         struct str actor = store_str(&r, i, 3);
         json_begin_object(out);
@@ -300,8 +298,7 @@ enum err models_alias_history(struct models *models, const struct models_ask *as
         json_kv_time(out, "at", store_int(&r, i, 4));
         json_end_object(out);
     }
-    json_end_array(out);
-    json_end_object(out);
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 

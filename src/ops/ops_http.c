@@ -188,26 +188,6 @@ static void put_words(struct json_out *out, const char *key, struct str words)
     json_end_array(out);
 }
 
-static struct json_out *begin_items(struct http_response *res)
-{
-    struct json_out *out = http_json(res);
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
-    return out;
-}
-
-static void end_items(struct json_out *out, struct str next)
-{
-    json_end_array(out);
-    json_key(out, "next");
-    if (next.len)
-        json_put_str(out, next);
-    else
-        json_put_null(out);
-    json_end_object(out);
-}
-
 /* A member that must be a string when it is there; *out NULL when it is not. */
 static enum err text_member(const struct json *body, const char *key, struct arena *arena,
                             const struct str **out, struct why *why)
@@ -442,10 +422,11 @@ static enum err list_users(struct http_request *req, struct http_response *res, 
                                  after ? after : "", (int)limit, http_arena(req), &users, &n, why);
     if (err)
         return err;
-    struct json_out *out = begin_items(res);
+    struct json_out *out = http_json(res);
+    json_begin_items(out);
     for (size_t i = 0; i < n; i++)
         put_user(out, &users[i]);
-    end_items(out, n == limit ? users[n - 1].id : STR(""));
+    json_end_items(out, n == limit ? users[n - 1].id : STR(""));
     return ERR_OK;
 }
 
@@ -534,7 +515,8 @@ static enum err unlock_user(struct http_request *req, struct http_response *res,
 static enum err list_roles(struct http_request *req, struct http_response *res, struct why *why)
 {
     (void)req, (void)why;
-    struct json_out *out = begin_items(res);
+    struct json_out *out = http_json(res);
+    json_begin_items(out);
     for (size_t i = 0; ops_role(i); i++) {
         const struct ops_role *role = ops_role(i);
         json_begin_object(out);
@@ -546,7 +528,7 @@ static enum err list_roles(struct http_request *req, struct http_response *res, 
         json_kv_bool(out, "by_tenant", role->by_tenant);
         json_end_object(out);
     }
-    end_items(out, STR(""));
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 
@@ -561,7 +543,8 @@ static enum err list_departments(struct http_request *req, struct http_response 
         ops_department_list(http_ctx(req), caller(req), http_arena(req), &items, &n, why);
     if (err)
         return err;
-    struct json_out *out = begin_items(res);
+    struct json_out *out = http_json(res);
+    json_begin_items(out);
     for (size_t i = 0; i < n; i++) {
         const struct json *info = NULL;
         if (json_parse(items[i].info, http_arena(req), &info, NULL) != ERR_OK)
@@ -578,7 +561,7 @@ static enum err list_departments(struct http_request *req, struct http_response 
         json_put_value(out, info);
         json_end_object(out);
     }
-    end_items(out, STR(""));
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 
@@ -628,7 +611,8 @@ static enum err list_tenants(struct http_request *req, struct http_response *res
     enum err err = ops_tenant_list(http_ctx(req), caller(req), http_arena(req), &items, &n, why);
     if (err)
         return err;
-    struct json_out *out = begin_items(res);
+    struct json_out *out = http_json(res);
+    json_begin_items(out);
     for (size_t i = 0; i < n; i++) {
         json_begin_object(out);
         json_kv_str(out, "id", items[i].id);
@@ -638,7 +622,7 @@ static enum err list_tenants(struct http_request *req, struct http_response *res
         json_kv_time(out, "created_at", items[i].created_ms);
         json_end_object(out);
     }
-    end_items(out, STR(""));
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 
@@ -652,11 +636,7 @@ static enum err create_tenant(struct http_request *req, struct http_response *re
                                 json_get_str(body, "title", STR("")), http_arena(req), &id, why);
     if (err)
         return err;
-    http_status(res, 201);
-    struct json_out *out = http_json(res);
-    json_begin_object(out);
-    json_kv_str(out, "id", id);
-    json_end_object(out);
+    http_created(res, id);
     return ERR_OK;
 }
 
@@ -699,13 +679,14 @@ static enum err list_keys(struct http_request *req, struct http_response *res, s
     enum err err = ops_key_list(http_ctx(req), caller(req), http_arena(req), &items, &n, why);
     if (err)
         return err;
-    struct json_out *out = begin_items(res);
+    struct json_out *out = http_json(res);
+    json_begin_items(out);
     for (size_t i = 0; i < n; i++) {
         json_begin_object(out);
         put_key(out, &items[i]);
         json_end_object(out);
     }
-    end_items(out, STR(""));
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 
@@ -850,12 +831,13 @@ static enum err list_audit(struct http_request *req, struct http_response *res, 
         err = ledger_list(ops->store, &filter, http_arena(req), &items, &n, why);
     if (err)
         return err;
-    struct json_out *out = begin_items(res);
+    struct json_out *out = http_json(res);
+    json_begin_items(out);
     for (size_t i = 0; i < n; i++)
         put_entry(out, ops, &items[i], http_arena(req));
     bool more = n == (size_t)filter.limit && items[n - 1].number > 1;
-    end_items(out,
-              more ? str_printf(http_arena(req), "%lld", (long long)items[n - 1].number) : STR(""));
+    json_end_items(out, more ? str_printf(http_arena(req), "%lld", (long long)items[n - 1].number)
+                             : STR(""));
     return ERR_OK;
 }
 

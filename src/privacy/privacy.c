@@ -331,9 +331,7 @@ enum err privacy_keys_json(struct privacy *p, const struct ops_identity *who, st
     store_rollback(tx);
     if (err)
         return err;
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; i < rows.n_rows; i++) {
         struct str by = store_str(&rows, i, 2), name = ops_actor_name(p->ops, by, arena);
         json_begin_object(out);
@@ -344,10 +342,7 @@ enum err privacy_keys_json(struct privacy *p, const struct ops_identity *who, st
         json_kv_time(out, "destroyed_at", store_int(&rows, i, 3));
         json_end_object(out);
     }
-    json_end_array(out);
-    json_key(out, "next");
-    json_put_null(out);
-    json_end_object(out);
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 

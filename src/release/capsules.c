@@ -92,7 +92,7 @@ enum err release_capsules_json(struct release *r, const struct ops_identity *who
                         STORE_ARGS(SV_STR(who->tenant), SV_STR(who->tenant)), arena, &rows, why);
     if (err)
         return err;
-    items_begin(out);
+    json_begin_items(out);
     for (size_t i = 0; i < rows.n_rows; i++) {
         struct capsule_row c;
         row_of(&rows, i, &c);
@@ -117,7 +117,7 @@ enum err release_capsules_json(struct release *r, const struct ops_identity *who
         json_kv_time(out, "created_at", c.created_ms);
         json_end_object(out);
     }
-    items_end(out);
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 

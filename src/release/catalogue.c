@@ -263,18 +263,12 @@ static enum err search(struct store_tx *tx, struct release *r, const struct ops_
     order(list, n);
     size_t end = s->from + s->limit < n ? s->from + s->limit : n;
     json_begin_object(out);
+    json_kv_int(out, "total", (int64_t)n);
     json_key(out, "items");
     json_begin_array(out);
     for (size_t i = s->from; !err && i < end; i++)
         err = put_offer(tx, r, who, &rows, list[i].row, arena, out, why);
-    json_end_array(out);
-    json_kv_int(out, "total", (int64_t)n);
-    json_key(out, "next");
-    if (end < n)
-        json_put_str(out, str_printf(arena, "%zu", end));
-    else
-        json_put_null(out);
-    json_end_object(out);
+    json_end_items(out, end < n ? str_printf(arena, "%zu", end) : STR(""));
     return err;
 }
 

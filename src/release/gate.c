@@ -666,7 +666,7 @@ enum err release_gates_json(struct release *r, const struct ops_identity *who, s
                                      SV_INT(state.len > 0), SV_STR(state)),
                           arena, &rows, why);
     if (!err)
-        items_begin(out);
+        json_begin_items(out);
     for (size_t i = 0; !err && i < rows.n_rows; i++) {
         struct gate_row g;
         struct tally manual;
@@ -680,7 +680,7 @@ enum err release_gates_json(struct release *r, const struct ops_identity *who, s
         json_end_object(out);
     }
     if (!err)
-        items_end(out);
+        json_end_items(out, STR(""));
     store_rollback(tx);
     return err;
 }
@@ -765,7 +765,7 @@ enum err release_gate_cancel(struct release *r, const struct ops_identity *who, 
 
 void release_risks_json(struct json_out *out)
 {
-    items_begin(out);
+    json_begin_items(out);
     for (size_t i = 0; i < rules_n_risks(); i++) {
         const struct risk *risk = rules_risk(i);
         json_begin_object(out);
@@ -778,5 +778,5 @@ void release_risks_json(struct json_out *out)
         json_kv_c(out, "title_en", risk->title_en);
         json_end_object(out);
     }
-    items_end(out);
+    json_end_items(out, STR(""));
 }

@@ -94,7 +94,7 @@ static enum err put_keys(struct store_tx *tx, const struct ops_identity *who, st
                                STORE_ARGS(SV_STR(who->tenant)), arena, &rows, why);
     if (err)
         return err;
-    items_begin(out);
+    json_begin_items(out);
     for (size_t i = 0; i < rows.n_rows && !err; i++) {
         struct str pem = STR("");
         err = crypt_pem(store_str(&rows, i, 2), arena, &pem, why);
@@ -106,7 +106,7 @@ static enum err put_keys(struct store_tx *tx, const struct ops_identity *who, st
         json_kv_time(out, "created_at", store_int(&rows, i, 4));
         json_end_object(out);
     }
-    items_end(out);
+    json_end_items(out, STR(""));
     return err;
 }
 

@@ -125,21 +125,6 @@ void kv_actor(struct json_out *out, struct release *release, struct str actor, s
     json_kv_str(out, "actor_name", ops_actor_name(release->opts.ops, actor, arena));
 }
 
-void items_begin(struct json_out *out)
-{
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
-}
-
-void items_end(struct json_out *out)
-{
-    json_end_array(out);
-    json_key(out, "next");
-    json_put_null(out);
-    json_end_object(out);
-}
-
 /* ---- reading JSON ---- */
 
 enum err text_of(const struct json *json, const char *key, size_t least, size_t most,

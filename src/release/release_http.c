@@ -346,11 +346,7 @@ static enum err subscribe(struct http_request *req, struct http_response *res, s
         err = release_subscribe(room(req), who(req), body, id, why);
     if (err)
         return err;
-    http_status(res, 201);
-    struct json_out *out = http_json(res);
-    json_begin_object(out);
-    json_kv_c(out, "id", id);
-    json_end_object(out);
+    http_created(res, str_c(id));
     return ERR_OK;
 }
 

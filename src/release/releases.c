@@ -104,7 +104,7 @@ enum err release_list_json(struct release *r, const struct ops_identity *who, st
                         arena, &rows, why);
     if (err)
         return err;
-    items_begin(out);
+    json_begin_items(out);
     for (size_t i = 0; i < rows.n_rows; i++) {
         struct release_row row;
         row_of(&rows, i, &row);
@@ -114,7 +114,7 @@ enum err release_list_json(struct release *r, const struct ops_identity *who, st
         release_put(r, &row, arena, out);
         json_end_object(out);
     }
-    items_end(out);
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 

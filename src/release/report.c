@@ -352,7 +352,7 @@ enum err release_reports_json(struct release *r, const struct ops_identity *who,
             why);
     if (err)
         return err;
-    items_begin(out);
+    json_begin_items(out);
     for (size_t i = 0; i < rows.n_rows; i++) {
         if (!may_read_class(who, store_int(&rows, i, 8)))
             continue;
@@ -369,7 +369,7 @@ enum err release_reports_json(struct release *r, const struct ops_identity *who,
         json_kv_str(out, "why", store_str(&rows, i, 9));
         json_end_object(out);
     }
-    items_end(out);
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 

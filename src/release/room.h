@@ -43,9 +43,6 @@ struct str detail_of(struct arena *arena, ...);
 
 void kv_actor(struct json_out *out, struct release *release, struct str actor,
               struct arena *arena); /* "actor", "actor_name" */
-/* {"items": [ ... */
-void items_begin(struct json_out *out);
-void items_end(struct json_out *out);
 
 /* A text member with limits in characters; `least` 0: may be missing. No control characters but
  * "\n". */

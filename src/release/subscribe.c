@@ -192,7 +192,7 @@ enum err release_subscriptions_json(struct release *r, const struct ops_identity
             arena, &rows, why);
     if (err)
         return err;
-    items_begin(out);
+    json_begin_items(out);
     for (size_t i = 0; i < rows.n_rows; i++) {
         struct subscription s;
         row_of(&rows, i, &s);
@@ -202,7 +202,7 @@ enum err release_subscriptions_json(struct release *r, const struct ops_identity
         put(r, who, &s, arena, out);
         json_end_object(out);
     }
-    items_end(out);
+    json_end_items(out, STR(""));
     return ERR_OK;
 }
 

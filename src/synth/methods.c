@@ -548,9 +548,7 @@ const struct synth_method *synth_method_find(struct str name)
 
 void synth_methods_json(struct json_out *out)
 {
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         const struct synth_method *method = methods[i];
         struct str rest = str_c(method->takes), part;
@@ -569,6 +567,5 @@ void synth_methods_json(struct json_out *out)
         json_kv_bool(out, "with_model", method->with_model);
         json_end_object(out);
     }
-    json_end_array(out);
-    json_end_object(out);
+    json_end_items(out, STR(""));
 }

@@ -66,6 +66,24 @@ TEST(instants_days_and_texts_that_are_missing_are_null)
     arena_free(arena);
 }
 
+TEST(a_page_of_a_list_ends_with_its_cursor_or_null)
+{
+    struct arena *arena = arena_new(1 << 20);
+    struct buf buf;
+    struct json_out out;
+    buf_init(&buf, arena);
+    json_out_init(&out, &buf);
+    json_begin_array(&out);
+    json_begin_items(&out);
+    json_put_int(&out, 7);
+    json_end_items(&out, STR("7"));
+    json_begin_items(&out);
+    json_end_items(&out, STR(""));
+    json_end_array(&out);
+    CHECK_STR(buf_str(&buf), "[{\"items\":[7],\"next\":\"7\"},{\"items\":[],\"next\":null}]");
+    arena_free(arena);
+}
+
 TEST(writes_what_it_reads)
 {
     struct arena *arena = arena_new(1 << 20);
