@@ -44,7 +44,7 @@ asan: install llama
 tsan: install llama
 	@[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
 	ninja -C build-tsan
-	@TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tools/tsan.txt tools/test build-tsan --c-only
+	@TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:suppressions=$(CURDIR)/tools/tsan.txt tools/test build-tsan --c-only
 
 # FUZZ_SECONDS for each target; a finding stops and stays in build-fuzz/findings/.
 fuzz: install
