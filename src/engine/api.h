@@ -145,8 +145,4 @@ void api_write_old_logprobs(const struct api_choice *choice, size_t first, struc
 void api_write_embedding(const float *vector, size_t n, bool base64, struct arena *arena,
                          struct json_out *out);
 
-/* {"error":{"message","type","param","code"}}; fault may be NULL. */
-void api_write_error(struct json_out *out, enum err err, const struct why *why,
-                     const struct api_fault *fault);
-
 #endif

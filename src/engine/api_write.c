@@ -1,4 +1,4 @@
-/* Answers and errors in OpenAI's shapes. */
+/* Answers in OpenAI's shapes. */
 #include <string.h>
 
 #include "core/json.h"
@@ -244,39 +244,4 @@ void api_write_embedding(const float *vector, size_t n, bool base64, struct aren
     for (size_t i = 0; i < n; i++)
         json_put_real(out, (double)vector[i]);
     json_end_array(out);
-}
-
-/* ---- errors ---- */
-
-static const struct {
-    enum err err;
-    const char *type, *code;
-} names[] = {
-    {ERR_UNAUTHENTICATED, "invalid_request_error", "invalid_api_key"},
-    {ERR_FORBIDDEN, "permission_error", "insufficient_permissions"},
-    {ERR_RATE_LIMITED, "rate_limit_error", "rate_limit_exceeded"},
-    {ERR_UNSUPPORTED, "invalid_request_error", "unsupported"},
-};
-
-void api_write_error(struct json_out *out, enum err err, const struct why *why,
-                     const struct api_fault *fault)
-{
-    const char *type = err_http(err) >= 500 ? "server_error" : "invalid_request_error";
-    const char *code = err_code(err);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (names[i].err == err) {
-            type = names[i].type;
-            code = names[i].code;
-        }
-    if (fault && fault->code)
-        code = fault->code;
-    json_begin_object(out);
-    json_key(out, "error");
-    json_begin_object(out);
-    json_kv_c(out, "message", why_text(why, err));
-    json_kv_c(out, "type", type);
-    json_kv_c(out, "param", fault && fault->param[0] ? fault->param : NULL);
-    json_kv_c(out, "code", code);
-    json_end_object(out);
-    json_end_object(out);
 }

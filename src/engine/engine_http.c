@@ -7,16 +7,16 @@
 #include "core/secret.h"
 #include "core/time.h"
 #include "core/utf8.h"
-#include "engine/prompt.h"
+#include "dialect/dialect.h"
 #include "engine/kernels.h"
+#include "engine/prompt.h"
 #include "engine/serve.h"
 
 #define MOST_BODY ((size_t)16 << 20)
 
 static void problem(struct json_out *out, const struct http_problem *p)
 {
-    struct api_fault fault = {.code = p->err == ERR_NOT_FOUND ? "not_found" : NULL};
-    api_write_error(out, p->err, p->why, &fault);
+    dialect_error(out, p->err, p->why, NULL, NULL);
 }
 
 /* An error that belongs to a field, or has a code of its own. */
@@ -28,7 +28,7 @@ static enum err refuse(struct http_request *req, struct http_response *res, enum
         http_retry_after(req, 1);
     if (err == ERR_UNSUPPORTED)
         status = 400;
-    api_write_error(http_json(res), err, why, fault);
+    dialect_error(http_json(res), err, why, fault->param[0] ? fault->param : NULL, fault->code);
     http_status(res, status);
     return ERR_OK;
 }

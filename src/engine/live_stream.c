@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dialect/dialect.h"
 #include "engine/serve.h"
 
 /* What one call of `next` writes with. */
@@ -133,10 +134,10 @@ static enum err say_delta(void *ctx, const struct chat_delta *d, struct why *why
         return ERR_OK;
     if (!d->text.len && !d->name.len)
         return ERR_OK;
-    if (live->ask.kind == API_RESPONSES)
-        return responses_delta(live, d, s->out, why);
     if (d->kind == CHAT_TOOL && live->answer.choices[s->choice].n_calls <= d->tool)
         live->answer.choices[s->choice].n_calls = d->tool + 1; /* for the finish reason */
+    if (live->ask.kind == API_RESPONSES)
+        return responses_delta(live, d, s->out, why);
     if (live->ask.kind == API_COMPLETION)
         return put_text_chunk(s, d->text, NULL, why);
     return put_chat_chunk(s, d, NULL, why);
@@ -210,7 +211,7 @@ static void say_error(struct stream *s, enum err err, const struct why *why)
     struct json_out j;
     buf_clear(&s->scratch);
     json_out_init(&j, &s->scratch);
-    api_write_error(&j, err, why, NULL);
+    dialect_error(&j, err, why, NULL, NULL);
     http_event(s->out, s->live->ask.kind == API_RESPONSES ? "error" : NULL, buf_str(&s->scratch));
 }
 
@@ -331,8 +332,8 @@ enum err live_write(struct live *live, struct json_out *out, struct why *why)
     if (live->kind == LIVE_RERANK)
         return write_rerank(live, out, why);
     if (live->ask.kind == API_RESPONSES)
-        responses_write(live, out);
-    else if (live->ask.kind == API_CHAT)
+        return responses_write(live, out, why);
+    if (live->ask.kind == API_CHAT)
         api_write_chat(&live->answer, out);
     else
         api_write_completion(&live->answer, out);

@@ -19,6 +19,7 @@
 #include "http/http.h"
 
 struct queue;
+struct dialect_response;
 
 struct engine {
     struct arena *arena; /* what opts points to */
@@ -95,7 +96,7 @@ struct live {
     bool *begun;         /* of each choice: its first chunk was sent */
     size_t *offsets;     /* of each choice: bytes of content so far */
     bool opened, closed; /* the stream's first and last words were said */
-    struct responses *responses;
+    struct dialect_response *responses;
 };
 
 /* A live in the request's arena, nothing submitted. NULL without memory. */
@@ -134,8 +135,7 @@ void live_done(void *live);
 void *live_finisher(void *engine);
 
 /* The Responses API. */
-struct responses;
-void responses_write(const struct live *live, struct json_out *out);
+ERR_MUST_USE enum err responses_write(struct live *live, struct json_out *out, struct why *why);
 ERR_MUST_USE enum err responses_open(struct live *live, struct buf *out, struct why *why);
 ERR_MUST_USE enum err responses_delta(struct live *live, const struct chat_delta *delta,
                                       struct buf *out, struct why *why);

@@ -67,7 +67,4 @@ void chat_completion(const struct chat_reply *reply, struct json_out *out);
 ERR_MUST_USE enum err chat_events(const struct chat_reply *reply, bool include_usage,
                                   struct buf *out, struct why *why);
 
-/* {"error":{"message","type","param","code"}}; param NULL writes null. */
-void chat_error(struct json_out *out, enum err err, const struct why *why, const char *param);
-
 #endif

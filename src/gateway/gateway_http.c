@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/time.h"
 #include "core/utf8.h"
+#include "dialect/dialect.h"
 #include "gateway/chat.h"
 #include "gateway/gateway_in.h"
 #include "gateway/scan.h"
@@ -22,14 +23,14 @@
 
 static void problem(struct json_out *out, const struct http_problem *p)
 {
-    chat_error(out, p->err, p->why, NULL);
+    dialect_error(out, p->err, p->why, NULL, NULL);
 }
 
 /* An error that belongs to a parameter. */
 static enum err refuse(struct http_response *res, enum err err, const struct why *why,
                        const char *param)
 {
-    chat_error(http_json(res), err, why, param[0] ? param : NULL);
+    dialect_error(http_json(res), err, why, param[0] ? param : NULL, NULL);
     http_status(res, err_http(err));
     return ERR_OK;
 }

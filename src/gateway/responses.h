@@ -9,6 +9,7 @@
 #ifndef GATEWAY_RESPONSES_H
 #define GATEWAY_RESPONSES_H
 
+#include "dialect/dialect.h"
 #include "gateway/ask.h"
 #include "gateway/reply.h"
 
@@ -26,14 +27,12 @@ struct responses;
 struct responses *responses_new(const struct ask *ask, struct str name, struct str id,
                                 int64_t created, struct arena *arena);
 
-/* Gets an event of the stream; an error ends it and is returned. */
-typedef enum err responses_emit(void *ctx, struct str name, struct str data, struct why *why);
 /* A chunk of the stream: none to many events. */
-ERR_MUST_USE enum err responses_event(struct responses *r, struct str chunk, responses_emit *emit,
+ERR_MUST_USE enum err responses_event(struct responses *r, struct str chunk, dialect_emit *emit,
                                       void *ctx, struct why *why);
 /* The stream has ended as it should: what was begun is closed, then the response with its usage. */
 ERR_MUST_USE enum err responses_end(struct responses *r, const struct reply_usage *usage,
-                                    responses_emit *emit, void *ctx, struct why *why);
+                                    dialect_emit *emit, void *ctx, struct why *why);
 
 /* A whole chat completion as a response. ERR_CORRUPT: it has no choice with a message. */
 ERR_MUST_USE enum err responses_whole(struct responses *r, struct str text,

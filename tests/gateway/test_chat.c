@@ -229,38 +229,6 @@ TEST(a_stream_adds_up_to_the_completion)
     arena_free(arena);
 }
 
-TEST(errors_have_their_types)
-{
-    static const struct {
-        enum err err;
-        const char *param, *want;
-    } cases[] = {
-        {ERR_UNAUTHENTICATED, NULL,
-         "{\"error\":{\"message\":\"words\",\"type\":\"invalid_request_error\",\"param\":null,"
-         "\"code\":\"invalid_api_key\"}}"},
-        {ERR_NOT_FOUND, "model",
-         "{\"error\":{\"message\":\"words\",\"type\":\"invalid_request_error\",\"param\":\"model\","
-         "\"code\":\"model_not_found\"}}"},
-        {ERR_RATE_LIMITED, NULL,
-         "{\"error\":{\"message\":\"words\",\"type\":\"rate_limit_error\",\"param\":null,"
-         "\"code\":\"rate_limit_exceeded\"}}"},
-        {ERR_BUSY, NULL,
-         "{\"error\":{\"message\":\"words\",\"type\":\"server_error\",\"param\":null,"
-         "\"code\":\"busy\"}}"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct arena *arena = arena_new(1 << 16);
-        struct why why = {.text = "words"};
-        struct json_out out;
-        struct buf buf;
-        buf_init(&buf, arena);
-        json_out_init(&out, &buf);
-        chat_error(&out, cases[i].err, &why, cases[i].param);
-        CHECK_STR(buf_str(&buf), cases[i].want);
-        arena_free(arena);
-    }
-}
-
 TEST(the_shapes_say_so_when_memory_runs_out)
 {
     static const struct chat_request request = {.model = STR_INIT("kb:a"), .n_prompt = 7};
