@@ -49,7 +49,7 @@ void cache_give(const struct cached *cached)
 
 static size_t size_of(const struct entry *entry)
 {
-    return sizeof *entry + entry->value.body.len;
+    return sizeof *entry + entry->value.body.len + entry->value.served.len;
 }
 
 /* ---- with the lock held ---- */
@@ -119,16 +119,19 @@ const struct cached *cache_take(struct cache *cache, const uint8_t key[HASH_BYTE
 void cache_put(struct cache *cache, const uint8_t key[HASH_BYTES], const struct cached *value,
                int64_t until_ms)
 {
-    size_t len = value->body.len;
+    size_t len = value->body.len, n_served = value->served.len;
     if (len > cache->most / 8)
         return;
-    struct entry *entry = calloc(1, sizeof *entry + len);
+    struct entry *entry = calloc(1, sizeof *entry + len + n_served);
     if (!entry)
         return;
     entry->value = *value;
     entry->value.body = (struct str){entry->bytes, len};
     if (len)
         memcpy(entry->bytes, value->body.ptr, len);
+    entry->value.served = (struct str){entry->bytes + len, n_served};
+    if (n_served)
+        memcpy(entry->bytes + len, value->served.ptr, n_served);
     memcpy(entry->key, key, HASH_BYTES);
     entry->until_ms = until_ms;
     atomic_store(&entry->refs, 1);

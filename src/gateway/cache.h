@@ -12,6 +12,7 @@
 struct cache;
 struct cached {                 /* immutable while it is held */
     struct str body;            /* an answer, or the events of a stream as they came */
+    struct str served;          /* "model:version" that made it */
     int64_t prompt, completion; /* tokens it cost when it was made */
     bool stream, done, usage;   /* of a stream: it said [DONE]; its events tell usage */
 };

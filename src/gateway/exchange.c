@@ -237,6 +237,7 @@ static bool answer_from_cache(struct exchange *x, bool no_store)
     if (!x->cached)
         return false;
     x->keep = false;
+    x->served = x->cached->served;
     if (settle_begin(x, true)) {
         settle(x, METER_FAILED);
         return true;

@@ -79,6 +79,31 @@ ERR_MUST_USE enum err gateway_agreed_each(struct gateway *gateway, const struct 
                                           struct str after, gateway_agreed_fn *each, void *ctx,
                                           struct why *why);
 
+/* ---- what models answered, for the lineage ---- */
+
+struct gateway_answered {
+    struct str model;          /* "model:version", as the registry names it */
+    int64_t n;                 /* calls that it answered, also by a kept answer */
+    int64_t first_ms, last_ms; /* of the first and the last of them; 0: none */
+};
+/*
+ * All answers that a version gave to the tenant of `who`; to all tenants for who may
+ * ops.every_tenant. Counted apart from the log, which is sampled and expires; up to 5 s late.
+ */
+ERR_MUST_USE enum err gateway_answered(struct store_tx *tx, const struct ops_identity *who,
+                                       struct str model, struct arena *arena,
+                                       struct gateway_answered *out, struct why *why);
+/*
+ * The versions that took part in one answer, in the order of their calls, at most 64: `id` is that
+ * of a call in the log, a trace id, or the id of an answer of a knowledge base ("chatcmpl-<id>" or
+ * <id>). ERR_FORBIDDEN without gateway.requests; ERR_NOT_FOUND when the log knows none of this
+ * tenant.
+ */
+ERR_MUST_USE enum err gateway_answer_models(struct store *store, const struct ops_identity *who,
+                                            struct str id, struct arena *arena,
+                                            struct gateway_answered **out, size_t *n,
+                                            struct why *why);
+
 /* ---- guards: a hook before and after each call ---- */
 
 /* What is known of a call. Strings live as long as the call. */

@@ -151,6 +151,7 @@ struct exchange {
     size_t n_fallback; /* next to be tried */
     uint64_t choice;   /* what targets and arms are chosen by */
     const struct models_target *target;
+    struct str served; /* "model:version" of the target asked last, or of the kept answer */
     struct str tried[MOST_TRIED];
     size_t n_tried;
     unsigned attempts;
@@ -254,6 +255,7 @@ struct record { /* strings are copied by records_put */
     int64_t at_ms, ms, first_ms, queue_ms;
     struct str id, trace, tenant, actor, name, application, address;
     struct str door, model, version, target, code, source, request, reply;
+    struct str served; /* "model:version" that answered; empty: none did */
     int status, attempts;
     bool stream, cached, consent;
     int64_t prompt, cached_tokens, completion, money;
@@ -262,7 +264,9 @@ ERR_MUST_USE enum err records_open(struct gateway *gateway, struct records **out
 /* Whether a call is kept: those that failed are, the others by their id and up to a rate. Once. */
 bool records_want(struct records *records, const char *id, int status);
 void records_put(struct records *records, const struct record *record); /* never blocks */
-void records_close(struct records *records);                            /* writes what is there */
+/* One answer of "model:version" (answers.h). */
+void records_answered(struct records *records, struct str tenant, struct str served);
+void records_close(struct records *records); /* writes what is there */
 /* Personal data in a text, in part (room privacy); nothing of the text when that fails. The scanner
  * is the caller's. */
 ERR_MUST_USE enum err record_scanner(struct privacy_scanner **out, struct why *why);

@@ -11,6 +11,7 @@
 #include "core/pool.h"
 #include "core/time.h"
 #include "core/utf8.h"
+#include "gateway/answers.h"
 
 #define MOST_QUEUED  8192
 #define BATCH        1000
@@ -19,7 +20,8 @@
 #define COLLECT_MS   200
 #define EXPIRE_MS    600000
 #define EXPIRE_BATCH 5000
-#define N_STRINGS    16
+#define N_STRINGS    17
+#define ANSWERS_MS   5000 /* how long counts of answers wait to be written */
 
 static struct metric lost = METRIC_INIT(METRIC_COUNTER, "yicheng_gateway_log_lost_total",
                                         "Lines of the request log that were not written", NULL);
@@ -48,6 +50,14 @@ const struct store_migration gateway_migrations[] = {
      " first_n TEXT NOT NULL, between_n TEXT NOT NULL, whole_n TEXT NOT NULL,"
      " PRIMARY KEY (hour, tenant_id, model, application, process))",
      NULL},
+    {"gateway", 4, /* answers.c; served: "model:version" */
+     "ALTER TABLE gateway_requests ADD COLUMN served TEXT NOT NULL DEFAULT '';"
+     "CREATE INDEX gateway_requests_served ON gateway_requests (served, id);"
+     "CREATE INDEX gateway_requests_trace ON gateway_requests (trace);"
+     "CREATE TABLE gateway_answers (model TEXT NOT NULL, tenant_id TEXT NOT NULL,"
+     " n BIGINT NOT NULL, first_ms BIGINT NOT NULL, last_ms BIGINT NOT NULL,"
+     " PRIMARY KEY (model, tenant_id))",
+     NULL},
 };
 const size_t gateway_n_migrations = sizeof gateway_migrations / sizeof gateway_migrations[0];
 
@@ -62,7 +72,8 @@ struct records {
     struct privacy_scanner *scanner; /* NULL: nothing is masked */
     struct queue *queue;
     pthread_t thread;
-    int64_t expired_ns;
+    int64_t expired_ns, answers_ns;
+    struct answers *answers;
     _Atomic int64_t second, in_second; /* lines of calls that went well */
 };
 
@@ -88,10 +99,10 @@ void record_mask(const struct privacy_scanner *scanner, struct str text, struct 
 
 static void strings_of(struct record *r, struct str *out[N_STRINGS])
 {
-    struct str *all[N_STRINGS] = {&r->id,     &r->trace,       &r->tenant,  &r->actor,
-                                  &r->name,   &r->application, &r->address, &r->door,
-                                  &r->model,  &r->version,     &r->target,  &r->code,
-                                  &r->source, &r->request,     &r->reply,   NULL};
+    struct str *all[N_STRINGS] = {
+        &r->id,      &r->trace,   &r->tenant, &r->actor,   &r->name,   &r->application,
+        &r->address, &r->door,    &r->model,  &r->version, &r->target, &r->code,
+        &r->source,  &r->request, &r->reply,  &r->served,  NULL};
     memcpy(out, all, sizeof all);
 }
 
@@ -168,18 +179,17 @@ static enum err insert(struct records *records, struct store_tx *tx, const struc
         "INSERT INTO gateway_requests (id, at_ms, tenant_id, actor, name, application, address,"
         " trace, door, model, version, target, status, code, stream, cached, attempts,"
         " prompt_tokens, cached_tokens, completion_tokens, source, money, ms, first_ms, queue_ms,"
-        " request, reply, consent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?, ?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-        STORE_ARGS(SV_STR(r->id), SV_INT(r->at_ms), SV_STR(r->tenant), SV_STR(r->actor),
-                   SV_STR(r->name), SV_STR(r->application), SV_STR(r->address), SV_STR(r->trace),
-                   SV_STR(r->door), SV_STR(r->model), SV_STR(r->version), SV_STR(r->target),
-                   SV_INT(r->status), SV_STR(r->code), SV_INT(r->stream), SV_INT(r->cached),
-                   SV_INT(r->attempts), SV_INT(r->prompt), SV_INT(r->cached_tokens),
-                   SV_INT(r->completion), SV_STR(r->source), SV_INT(r->money), SV_INT(r->ms),
-                   SV_INT(r->first_ms), SV_INT(r->queue_ms),
-                   SV_STR(body_of(records, r->request, arena)),
-                   SV_STR(body_of(records, r->reply, arena)), SV_INT(r->consent)),
+        " request, reply, consent, served) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        STORE_ARGS(
+            SV_STR(r->id), SV_INT(r->at_ms), SV_STR(r->tenant), SV_STR(r->actor), SV_STR(r->name),
+            SV_STR(r->application), SV_STR(r->address), SV_STR(r->trace), SV_STR(r->door),
+            SV_STR(r->model), SV_STR(r->version), SV_STR(r->target), SV_INT(r->status),
+            SV_STR(r->code), SV_INT(r->stream), SV_INT(r->cached), SV_INT(r->attempts),
+            SV_INT(r->prompt), SV_INT(r->cached_tokens), SV_INT(r->completion), SV_STR(r->source),
+            SV_INT(r->money), SV_INT(r->ms), SV_INT(r->first_ms), SV_INT(r->queue_ms),
+            SV_STR(body_of(records, r->request, arena)), SV_STR(body_of(records, r->reply, arena)),
+            SV_INT(r->consent), SV_STR(r->served)),
         NULL, why);
 }
 
@@ -223,16 +233,32 @@ static void expire(struct records *records)
         records->expired_ns = now;
 }
 
+void records_answered(struct records *records, struct str tenant, struct str served)
+{
+    if (records)
+        answers_add(records->answers, tenant, served, time_now_ms());
+}
+
+static void write_answers(struct records *records, bool now)
+{
+    struct why why = {0};
+    int64_t at = time_mono_ns();
+    if (!now && at - records->answers_ns < (int64_t)ANSWERS_MS * 1000000)
+        return;
+    records->answers_ns = at;
+    if (answers_write(records->answers, &why))
+        LOG_WARN("the counts of answers could not be written", LOG_WHY(&why));
+}
+
 static void *write_log(void *arg)
 {
     struct records *records = arg;
-    static const int64_t for_ever = 60000;
     struct entry *entries[BATCH];
     enum err err = ERR_OK;
     while (err != ERR_CANCELLED) {
         void *item;
         size_t n = 0;
-        err = queue_pop(records->queue, &item, for_ever);
+        err = queue_pop(records->queue, &item, ANSWERS_MS);
         if (err == ERR_OK) {
             entries[n++] = item;
             if (queue_len(records->queue) < BATCH / 2)
@@ -242,6 +268,7 @@ static void *write_log(void *arg)
             entries[n++] = item;
         if (n)
             write_batch(records, entries, n);
+        write_answers(records, err == ERR_CANCELLED);
         expire(records);
     }
     return NULL;
@@ -250,7 +277,9 @@ static void *write_log(void *arg)
 enum err records_open(struct gateway *gateway, struct records **out, struct why *why)
 {
     struct records *records = calloc(1, sizeof *records);
-    if (!records || !(records->queue = queue_new(MOST_QUEUED))) {
+    if (!records || !(records->answers = answers_new(gateway->opts.store)) ||
+        !(records->queue = queue_new(MOST_QUEUED))) {
+        answers_free(records ? records->answers : NULL);
         free(records);
         return err_set(why, ERR_NO_MEMORY, "could not hold the request log");
     }
@@ -264,6 +293,7 @@ enum err records_open(struct gateway *gateway, struct records **out, struct why 
     if (err) {
         privacy_scanner_free(records->scanner);
         queue_free(records->queue);
+        answers_free(records->answers);
         free(records);
         return err;
     }
@@ -279,5 +309,6 @@ void records_close(struct records *records)
     pthread_join(records->thread, NULL);
     privacy_scanner_free(records->scanner);
     queue_free(records->queue);
+    answers_free(records->answers);
     free(records);
 }

@@ -14,7 +14,7 @@
 #define COLUMNS                                                                                    \
     "id, at_ms, tenant_id, actor, name, application, address, trace, door, model, version,"        \
     " target, code, source, status, stream, cached, attempts, prompt_tokens, cached_tokens,"       \
-    " completion_tokens, money, ms, first_ms, queue_ms"
+    " completion_tokens, money, ms, first_ms, queue_ms, served"
 
 static void put_row(const struct store_rows *rows, size_t row, struct json_out *out)
 {
@@ -30,6 +30,7 @@ static void put_row(const struct store_rows *rows, size_t row, struct json_out *
     json_kv_c(out, "at", time_format(store_int(rows, row, 1), time));
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         json_kv_str(out, texts[i], store_str(rows, row, 2 + i));
+    json_kv_str(out, "served", store_str(rows, row, 25));
     json_kv_int(out, "status", store_int(rows, row, 14));
     json_kv_bool(out, "stream", store_int(rows, row, 15) != 0);
     json_kv_bool(out, "cached", store_int(rows, row, 16) != 0);
@@ -54,6 +55,7 @@ static enum err list(struct http_request *req, struct http_response *res, struct
 {
     struct gateway *gateway = http_ctx(req);
     struct str model = http_param(req, "model"), before = http_param(req, "before");
+    struct str served = http_param(req, "served"), trace = http_param(req, "trace");
     size_t limit = http_param_limit(req, 50, MOST_ITEMS);
     bool failed = http_param_bool(req, "failed", false), all;
     struct store_value tenant = whose(http_identity(req), &all);
@@ -64,9 +66,10 @@ static enum err list(struct http_request *req, struct http_response *res, struct
         gateway->opts.store,
         "SELECT " COLUMNS " FROM gateway_requests WHERE (? = 1 OR tenant_id = ?)"
         " AND (? = 0 OR model = ?) AND (? = 0 OR status >= 400) AND (? = 0 OR id < ?)"
-        " ORDER BY id DESC LIMIT ?",
+        " AND (? = 0 OR served = ?) AND (? = 0 OR trace = ? OR id = ?) ORDER BY id DESC LIMIT ?",
         STORE_ARGS(SV_INT(all), tenant, SV_INT(model.len > 0), SV_STR(model), SV_INT(failed),
-                   SV_INT(before.len > 0), SV_STR(before), SV_INT((int64_t)limit)),
+                   SV_INT(before.len > 0), SV_STR(before), SV_INT(served.len > 0), SV_STR(served),
+                   SV_INT(trace.len > 0), SV_STR(trace), SV_STR(trace), SV_INT((int64_t)limit)),
         http_arena(req), &rows, why);
     if (err)
         return err;
@@ -99,8 +102,8 @@ static enum err show(struct http_request *req, struct http_response *res, struct
         return err_set(why, ERR_NOT_FOUND, "there is no such call in the log");
     struct json_out *out = http_json(res);
     put_row(&rows, 0, out);
-    json_kv_str(out, "request", store_str(&rows, 0, 25));
-    json_kv_str(out, "reply", store_str(&rows, 0, 26));
+    json_kv_str(out, "request", store_str(&rows, 0, 26));
+    json_kv_str(out, "reply", store_str(&rows, 0, 27));
     json_end_object(out);
     return ERR_OK;
 }
@@ -160,6 +163,8 @@ enum err gateway_agreed_each(struct gateway *gateway, const struct ops_identity 
 
 static const struct http_param list_params[] = {
     {"model", "string", "calls of this model", false, false},
+    {"served", "string", "answers of this version, as \"model:version\"", false, false},
+    {"trace", "string", "calls of one trace, or the call with this id", false, false},
     {"failed", "boolean", "only calls that did not go well", false, false},
     {"before", "string", "the cursor \"next\" of the page before", false, false},
     {"limit", "integer", "at most so many, 1 to 200", false, false},

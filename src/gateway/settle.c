@@ -111,6 +111,12 @@ void settle_drop(struct exchange *x)
 
 /* ---- the end ---- */
 
+/* Whether words of a model went to the client, if not all of them. */
+static bool answered(const struct exchange *x, int status)
+{
+    return x->served.len && (status < 400 || (x->streaming && x->tokens_delivered > 0));
+}
+
 static void write_record(struct exchange *x, int status)
 {
     const struct models_route *route = x->route;
@@ -134,6 +140,7 @@ static void write_record(struct exchange *x, int status)
         .door = str_c(x->ask.door ? x->ask.door->path : ""),
         .model = x->turn.model,
         .version = route ? route->version : STR(""),
+        .served = answered(x, status) ? x->served : STR(""),
         .target = x->n_tried ? x->tried[x->n_tried - 1] : STR(""),
         .code = str_c(status == 499                    ? "cancelled"
                       : status >= 400 && x->fault.code ? x->fault.code
@@ -179,6 +186,8 @@ void settle_end(struct exchange *x, int status)
     x->stage = STAGE_OVER;
     end_call(x, x->outcome);
     write_record(x, status);
+    if (answered(x, status))
+        records_answered(x->gateway->records, x->who.tenant, x->served);
     count(x, status);
     guards_end(x);
     atomic_fetch_sub(&x->gateway->n_exchanges, 1);
@@ -253,6 +262,7 @@ static bool to_be_counted(const struct exchange *x)
 static void keep_answer(struct exchange *x)
 {
     struct cached value = {.body = x->streaming ? buf_str(&x->kept) : x->reply,
+                           .served = x->served,
                            .prompt = x->usage.prompt,
                            .completion = x->usage.completion,
                            .stream = x->streaming,

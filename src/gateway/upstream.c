@@ -518,6 +518,9 @@ static void remember_target(struct exchange *x)
 {
     if (x->n_tried < MOST_TRIED) /* gateway.attempts is no more */
         x->tried[x->n_tried++] = str_copy(x->arena, x->target->id);
+    struct str served =
+        str_printf(x->arena, "%.*s:%.*s", STR_FMT(x->target->model), STR_FMT(x->target->version));
+    x->served = served.ptr && x->target->model.len ? served : STR("");
 }
 
 void upstream_call(struct exchange *x)

@@ -526,6 +526,88 @@ TEST(rooms_call_models_like_any_client)
     door_close(&d);
 }
 
+/* ---- what models answered ---- */
+
+/* Counts are written behind the calls. */
+static struct gateway_answered answered_of(struct door *d, const struct ops_identity *who,
+                                           const char *model, int64_t wanted)
+{
+    struct gateway_answered found = {.n = -1};
+    for (int i = 0; i < 800 && found.n != wanted; i++) {
+        struct store_tx *tx = NULL;
+        struct why why = {0};
+        if (i)
+            time_sleep_ms(20);
+        CHECK_OK(store_begin(d->store, STORE_READ, &tx, &why), &why);
+        CHECK_OK(gateway_answered(tx, who, str_c(model), d->arena, &found, &why), &why);
+        store_rollback(tx);
+    }
+    return found;
+}
+
+/* The version that answered is counted and logged: not the one that was asked first, nor one that
+ * failed; an answer that was kept counts for who made it. */
+TEST(answers_are_counted_for_the_version_that_gave_them)
+{
+    DOOR(d);
+    struct fake_route *first = add_route("first", d.up.port, (const char *const[]){"s500", NULL});
+    struct fake_route *last = add_route("last", d.up.port, (const char *const[]){"ok", NULL});
+    struct ops_identity who = {.tenant = STR("city"), .permissions = UINT64_MAX};
+    struct gateway_answered *models = NULL;
+    struct store_rows rows;
+    struct why why = {0};
+    size_t n = 0;
+    who.permissions &= ~ops_permission_bit(STR("ops.every_tenant"));
+    first->targets[0].model = STR("qwen");
+    first->targets[0].version = STR("1");
+    last->targets[0].model = STR("qwen");
+    last->targets[0].version = STR("2");
+    first->fallbacks[0] = &last->route;
+    first->route.n_fallbacks = 1;
+    last->route.cache = true;
+    last->route.cache_ttl_ms = 60000;
+    CHECK_EQ(chat(&d, "first", NULL).status, 200);
+    CHECK_EQ(chat(&d, "last", NULL).status, 200);
+    CHECK_STR(header_of(chat(&d, "last", NULL), "x-yicheng-cache"), "hit");
+    CHECK_EQ(chat(&d, "last", STREAM).status, 200);
+    struct said other = call_as(&d, "other", "chat/completions",
+                                "{\"model\":\"last\",\"messages\":[{\"role\":\"user\","
+                                "\"content\":\"say it now\"}]}");
+    CHECK_EQ(other.status, 200);
+    struct gateway_answered found = answered_of(&d, &who, "qwen:2", 4);
+    CHECK_EQ(found.n, 4);
+    CHECK(found.first_ms > 0 && found.first_ms <= found.last_ms);
+    CHECK_EQ(answered_of(&d, &who, "qwen:1", 0).n, 0);
+    struct ops_identity all = ops_system();
+    CHECK_EQ(answered_of(&d, &all, "qwen:2", 5).n, 5);
+
+    /* Back from one answer: by its call or its trace, for its own tenant alone. */
+    CHECK_OK(store_ask(d.store,
+                       "SELECT id, trace, served FROM gateway_requests WHERE tenant_id = 'city'"
+                       " ORDER BY id LIMIT 1",
+                       STORE_NO_ARGS, d.arena, &rows, &why),
+             &why);
+    CHECK_EQ(rows.n_rows, 1);
+    CHECK_STR(store_str(&rows, 0, 2), "qwen:2");
+    for (size_t i = 0; i < 2; i++) {
+        struct str id = store_str(&rows, 0, i);
+        CHECK_OK(gateway_answer_models(d.store, &who, id, d.arena, &models, &n, &why), &why);
+        CHECK_EQ(n, 1);
+        CHECK_STR(models[0].model, "qwen:2");
+        who.tenant = STR("other");
+        CHECK_EQ(gateway_answer_models(d.store, &who, id, d.arena, &models, &n, NULL),
+                 ERR_NOT_FOUND);
+        who.tenant = STR("city");
+    }
+    CHECK_EQ(gateway_answer_models(d.store, &who, STR(""), d.arena, &models, &n, NULL),
+             ERR_NOT_FOUND);
+    who.permissions &= ~ops_permission_bit(STR("gateway.requests"));
+    CHECK_EQ(
+        gateway_answer_models(d.store, &who, store_str(&rows, 0, 0), d.arena, &models, &n, NULL),
+        ERR_FORBIDDEN);
+    door_close(&d);
+}
+
 /* ---- guards ---- */
 
 static atomic_int n_guard_ends;
