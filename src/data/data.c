@@ -43,6 +43,11 @@ void data_close(struct data *data)
     free(data);
 }
 
+void data_set_answers(struct data *data, const struct data_answers *answers)
+{
+    data->answers = answers ? *answers : (struct data_answers){0};
+}
+
 void data_listen(struct data *data, data_withdrawn_fn *withdrawn, void *ctx)
 {
     assert(data->n_listeners < sizeof data->listeners / sizeof data->listeners[0]);

@@ -366,12 +366,17 @@ void data_writer_abandon(struct data_writer *writer);
 /* ---- lineage ---- */
 
 /* Rooms above (release, training) hang what they make behind a version. Kinds: "source",
- * "version", "run", "release", "training", "model". In the caller's transaction. */
+ * "version", "run", "release", "training". In the caller's transaction. */
 ERR_MUST_USE enum err data_edge(struct store_tx *tx, struct str tenant, const char *from_kind,
                                 struct str from, const char *to_kind, struct str to,
                                 struct why *why);
-/* {"nodes": [{"kind", "id", "title", "state"}], "edges": [{"from", "to", "n_records"?}]}: all that
- * is reached from the node, backwards, forwards or both. */
+/*
+ * {"nodes": [{"kind", "id", "title", "state"}], "edges": [{"from", "to", "n_records"?}], "cut"}:
+ * all that is reached from the node, backwards, forwards or both. Models and trainings are what
+ * cards of the registry say. A "model" has one node "answers" for all that it answered, id
+ * "answers:<model>", with {"n", "first_at", "last_at"}. "answer" is one answer: its models lead to
+ * it. What descends from a withdrawn source has the state "withdrawn", answers too.
+ */
 enum data_way { DATA_BACKWARDS = 1, DATA_FORWARDS = 2, DATA_BOTH_WAYS = 3 };
 ERR_MUST_USE enum err data_lineage_json(struct data *data, const struct ops_identity *who,
                                         struct str kind, struct str id, enum data_way way,
@@ -380,11 +385,33 @@ ERR_MUST_USE enum err data_sources_json(struct data *data, const struct ops_iden
                                         struct str find, struct str after, size_t limit,
                                         struct arena *arena, struct json_out *out, struct why *why);
 /* Marks the source and everything that descends from it as withdrawn, with a reason; lists them:
- * {"source", "versions": [{"dataset", "number", "n_records"}], "others": [...]}. `dry`: only lists.
- */
+ * {"source", "versions": [{"dataset", "number", "n_records"}], "others": [{"kind", "id", "n"?,
+ * "first_at"?, "last_at"?}], "n_models", "n_answers"}. `dry`: only lists. */
 ERR_MUST_USE enum err data_withdraw(struct data *data, const struct ops_identity *who,
                                     struct str source, struct str reason, bool dry,
                                     struct arena *arena, struct json_out *out, struct why *why);
+
+/*
+ * What models answered: the room above that knows hands it in, before any thread uses `data`. Both
+ * ask for what `who` may see. Without it the lineage ends at the models.
+ */
+struct data_answered {
+    struct str model; /* "model:version" */
+    int64_t n, first_ms, last_ms;
+};
+struct data_answers {
+    void *ctx;
+    /* of one version, in the transaction `tx` */
+    enum err (*of_model)(void *ctx, struct store_tx *tx, const struct ops_identity *who,
+                         struct str model, struct arena *arena, struct data_answered *out,
+                         struct why *why);
+    /* the versions that took part in the answer `id`; in no transaction of the caller.
+     * ERR_NOT_FOUND, ERR_FORBIDDEN */
+    enum err (*of_answer)(void *ctx, const struct ops_identity *who, struct str id,
+                          struct arena *arena, struct data_answered **out, size_t *n,
+                          struct why *why);
+};
+void data_set_answers(struct data *data, const struct data_answers *answers); /* copied; or NULL */
 
 /* ---- operators ---- */
 

@@ -592,8 +592,10 @@ static const struct http_param pipeline_param[] = {
     {"id", "uuid", "The pipeline", true, true},
 };
 static const struct http_param lineage_params[] = {
-    {"kind", "string", "source, version, run, release, training or model", false, true},
-    {"id", "string", "Its id", false, true},
+    {"kind", "string", "source, version, run, release, training, model, answers or answer", false,
+     true},
+    {"id", "string", "Its id; of an answer its call, its trace or the answer of a base", false,
+     true},
     {"way", "string", "backwards, forwards or both", false, false},
 };
 

@@ -1,6 +1,8 @@
 /*
  * data/lineage_models - the end of the lineage: release -> training run -> model -> model made from
  * it, as the versions of models in the registry say themselves.
+ *
+ * Place in the room: lineage (the graph) -> [lineage_models], lineage_answers (what they answered).
  */
 #ifndef DATA_LINEAGE_MODELS_H
 #define DATA_LINEAGE_MODELS_H

@@ -18,6 +18,7 @@ struct data {
         void *ctx;
     } listeners[4]; /* n_listeners of them */
     size_t n_listeners;
+    struct data_answers answers; /* functions NULL: nothing is known of answers */
 };
 
 /* For %.*s of what came from outside: at most 120 bytes of it. */

@@ -217,6 +217,36 @@ static enum err open_eval(struct center *c, struct why *why)
     return eval_open(&opts, &c->eval, why);
 }
 
+/* What models answered: data stands below the gateway, so main hands it in. */
+static enum err answered_by_model(void *ctx, struct store_tx *tx, const struct ops_identity *who,
+                                  struct str model, struct arena *arena, struct data_answered *out,
+                                  struct why *why)
+{
+    struct gateway_answered found = {0};
+    enum err err = gateway_answered(tx, who, model, arena, &found, why);
+    (void)ctx;
+    *out = (struct data_answered){found.model, found.n, found.first_ms, found.last_ms};
+    return err;
+}
+
+static enum err models_of_answer(void *ctx, const struct ops_identity *who, struct str id,
+                                 struct arena *arena, struct data_answered **out, size_t *n,
+                                 struct why *why)
+{
+    struct center *c = ctx;
+    struct gateway_answered *found = NULL;
+    enum err err = gateway_answer_models(c->store, who, id, arena, &found, n, why);
+    if (err)
+        return err;
+    *out = arena_array(arena, struct data_answered, *n);
+    if (!*out)
+        return err_set(why, ERR_NO_MEMORY, "could not hold the models of an answer");
+    for (size_t i = 0; i < *n; i++)
+        (*out)[i] =
+            (struct data_answered){found[i].model, found[i].n, found[i].first_ms, found[i].last_ms};
+    return ERR_OK;
+}
+
 /* Other rooms call models through the gateway, as clients do. */
 static enum err open_gateway(struct center *c, struct why *why)
 {
@@ -236,6 +266,7 @@ static enum err open_gateway(struct center *c, struct why *why)
     gateway_door(c->gateway, &door);
     models_set_door(c->models, &door);
     knowledge_set_door(c->knowledge, &door);
+    data_set_answers(c->data, &(struct data_answers){c, answered_by_model, models_of_answer});
     return ERR_OK;
 }
 

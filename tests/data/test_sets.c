@@ -525,6 +525,109 @@ TEST(lineage_reaches_the_models_that_were_trained)
     DONE(r);
 }
 
+/* ---- answers ---- */
+
+/* city:1 gave 12,345 answers; the call "call-1" was answered by city:1 and an embedder. */
+static enum err of_model(void *ctx, struct store_tx *tx, const struct ops_identity *who,
+                         struct str model, struct arena *arena, struct data_answered *out,
+                         struct why *why)
+{
+    (void)ctx, (void)tx, (void)who, (void)arena, (void)why;
+    *out = (struct data_answered){.model = model};
+    if (str_eq_c(model, "city:1"))
+        *out = (struct data_answered){model, 12345, 1000, 2000};
+    return ERR_OK;
+}
+
+static enum err of_answer(void *ctx, const struct ops_identity *who, struct str id,
+                          struct arena *arena, struct data_answered **out, size_t *n,
+                          struct why *why)
+{
+    (void)ctx, (void)who;
+    if (!str_eq_c(id, "call-1"))
+        return err_set(why, ERR_NOT_FOUND, "there is no such answer");
+    *out = arena_array(arena, struct data_answered, 2);
+    CHECK(*out != NULL);
+    (*out)[0].model = STR("embedder:1");
+    (*out)[1].model = STR("city:1");
+    *n = 2;
+    return ERR_OK;
+}
+
+static struct str node_text(struct room *r, const char *kind, const char *id, enum data_way way,
+                            const char *wanted)
+{
+    const struct json *graph = NULL;
+    struct str text = STR("");
+    ASK(*r, graph,
+        data_lineage_json(r->data, &r->who, str_c(kind), str_c(id), way, r->arena, &json, &why));
+    const struct json *nodes = json_get(graph, "nodes");
+    for (size_t i = 0; i < json_len(nodes); i++)
+        if (str_eq_c(json_get_str(json_at(nodes, i), "id", STR("")), wanted))
+            CHECK_EQ(json_dump(json_at(nodes, i), r->arena, &text, NULL), ERR_OK);
+    return text;
+}
+
+/* From a source to how many answers descend from it, and from one answer back to its sources. */
+TEST(lineage_reaches_the_answers)
+{
+    FRESH(r);
+    const struct json *sources = NULL, *out = NULL;
+    struct store_tx *tx = NULL;
+    struct str text = STR("");
+    struct why own = {0};
+    struct str version = json_get_str(room_import(&r, three(&r)), "version", STR(""));
+    CHECK_OK(store_begin(r.store, STORE_WRITE, &tx, &own), &own);
+    CHECK_OK(data_edge(tx, STR(OPS_HOME), "version", version, "release", STR("rel-1"), &own), &own);
+    CHECK_OK(store_commit(tx, &own), &own);
+    make_model(&r, "city", "{\"data_releases\":[\"rel-1\"],\"training_runs\":[\"run-7\"]}");
+    make_model(&r, "plain", "{\"data_releases\":[\"rel-1\"]}"); /* never asked: no node */
+    CHECK_EQ(data_lineage_json(r.data, &r.who, STR("answer"), STR("call-1"), DATA_BOTH_WAYS,
+                               r.arena, NULL, NULL),
+             ERR_UNSUPPORTED); /* nobody knows of answers */
+    data_set_answers(r.data, &(struct data_answers){NULL, of_model, of_answer});
+    CHECK_STR(edges_of(&r, "release", "rel-1", DATA_FORWARDS),
+              "rel-1>run-7 rel-1>plain:1 run-7>city:1 city:1>answers:city:1");
+    CHECK_STR(node_text(&r, "release", "rel-1", DATA_FORWARDS, "answers:city:1"),
+              "{\"kind\":\"answers\",\"id\":\"answers:city:1\",\"title\":\"city:1\","
+              "\"state\":\"\",\"n\":12345,\"first_at\":\"1970-01-01T08:00:01.000+08:00\","
+              "\"last_at\":\"1970-01-01T08:00:02.000+08:00\"}");
+    struct str back = edges_of(&r, "answers", "answers:city:1", DATA_BACKWARDS);
+    CHECK(str_starts(back, STR("city:1>answers:city:1 run-7>city:1 rel-1>run-7")));
+    CHECK(str_find(back, version) != STR_NPOS);
+    back = edges_of(&r, "answer", "call-1", DATA_BACKWARDS);
+    CHECK(str_starts(back, STR("embedder:1>call-1 city:1>call-1 run-7>city:1 rel-1>run-7")));
+    CHECK(str_find(back, version) != STR_NPOS);
+    CHECK_EQ(data_lineage_json(r.data, &r.who, STR("answer"), STR("call-2"), DATA_BOTH_WAYS,
+                               r.arena, NULL, NULL),
+             ERR_NOT_FOUND);
+    /* Withdrawing says how many, and marks them: also where the sources are not drawn. */
+    ASK(r, sources, data_sources_json(r.data, &r.who, STR(""), STR(""), 10, r.arena, &json, &why));
+    struct str key = json_get_str(json_at(json_get(sources, "items"), 0), "id", STR(""));
+    ASK(r, out, data_withdraw(r.data, &r.who, key, STR(""), true, r.arena, &json, &why));
+    CHECK_EQ(json_get_int(out, "n_models", 0), 2);
+    CHECK_EQ(json_get_int(out, "n_answers", 0), 12345);
+    CHECK(json_get_str(out, "withdrawn", STR("")).len == 0);
+    CHECK(str_find(node_text(&r, "model", "city:1", DATA_FORWARDS, "city:1"),
+                   STR("\"state\":\"\"")) != STR_NPOS);
+    ASK(r, out, data_withdraw(r.data, &r.who, key, STR("撤回"), false, r.arena, &json, &why));
+    CHECK_OK(json_dump(json_get(out, "others"), r.arena, &text, &own), &own);
+    CHECK(str_find(text, STR("{\"kind\":\"answers\",\"id\":\"answers:city:1\",\"n\":12345,")) !=
+          STR_NPOS);
+    static const char *const marked[][3] = {{"model", "city:1", "city:1"},
+                                            {"model", "city:1", "answers:city:1"},
+                                            {"release", "rel-1", "rel-1"},
+                                            {"release", "rel-1", "run-7"}};
+    for (size_t i = 0; i < sizeof marked / sizeof marked[0]; i++)
+        CHECK(str_find(node_text(&r, marked[i][0], marked[i][1], DATA_FORWARDS, marked[i][2]),
+                       STR("\"state\":\"withdrawn\"")) != STR_NPOS);
+    CHECK(str_find(node_text(&r, "answer", "call-1", DATA_BACKWARDS, "call-1"),
+                   STR("\"state\":\"withdrawn\"")) != STR_NPOS);
+    CHECK(str_find(node_text(&r, "answer", "call-1", DATA_BACKWARDS, "embedder:1"),
+                   STR("\"state\":\"\"")) != STR_NPOS);
+    DONE(r);
+}
+
 TEST(two_versions_are_compared)
 {
     FRESH(r);
