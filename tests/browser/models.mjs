@@ -113,4 +113,51 @@ export function models(world) {
     server.closeAllConnections();
     server.close();
   });
+
+  test('from a release to what its model answered, and from one answer back to the sources', async () => {
+    const steward = await enter('demo-steward');
+    const ask = (page, method, path, body) => page.evaluate(async ([m, p, b]) => {
+      const session = await (await fetch('/api/session')).json();
+      const response = await fetch(p, { method: m, headers: { 'Content-Type': 'application/json', 'X-CSRF-Token': session.csrf_token, 'If-Match': '*' }, ...(b && { body: JSON.stringify(b) }) });
+      return response.json();
+    }, [method, path, body]);
+    const { items: releases } = await ask(steward.page, 'GET', '/api/releases');
+    const walked = releases.find((one) => one.name === 'walk-release');
+    assert.ok(walked, 'data.mjs makes the release "walk-release"');
+    await steward.context.close();
+    const admin = await enter('demo-system_admin');
+    const model = await ask(admin.page, 'GET', '/api/models/walk-two');
+    const changed = await ask(admin.page, 'PATCH', `/api/model_versions/${model.versions[0].id}`, { lineage: { data_releases: [walked.id], training_runs: ['walk-training'] } });
+    assert.deepEqual(changed.lineage?.training_runs, ['walk-training'], JSON.stringify(changed));
+    await admin.context.close();
+
+    const { context, page, faults } = await enter('demo-developer');
+    await page.goto(`${world.url}/console/data_lineage?kind=release&id=${encodeURIComponent(walked.id)}`);
+    const answers = page.locator('g.node-answers');
+    await answers.waitFor({ timeout: 15_000 }); /* counted every five seconds */
+    assert.match(await answers.innerHTML(), /1 次答复/);
+    /* Its source was withdrawn in the walk before: the answers carry the mark. */
+    assert.match(await answers.innerHTML(), /已撤回/);
+    await answers.focus();
+    await page.keyboard.press('Enter');
+    await page.locator('.lineage-side', { hasText: '由模型 walk-two:1 作答' }).waitFor();
+    assert.equal(await overflow(page), 0);
+    if (process.env.LINEAGE_SHOTS) await page.screenshot({ path: `${process.env.LINEAGE_SHOTS}/answers.png` });
+    await page.click('.lineage-side a:has-text("打开")');
+    const row = page.locator('table.list tbody tr', { hasText: 'walk-two:1' });
+    await row.first().waitFor();
+    assert.equal(await overflow(page), 0);
+    await row.first().locator('button:has-text("详情")').click();
+    await page.locator('.el-dialog', { hasText: '我是模型two。' }).waitFor();
+    if (process.env.LINEAGE_SHOTS) await page.screenshot({ path: `${process.env.LINEAGE_SHOTS}/call.png` });
+    await page.click('.el-dialog a:has-text("倒查数据来源")');
+    await page.locator('g.node-answer').waitFor();
+    await page.locator('g.node-source').first().waitFor();
+    const words = (await page.locator('svg').allTextContents()).join(' ');
+    for (const one of ['一次答复', 'walk-two', 'walk-training', '发布', 'walk-labelled', '走查留言']) assert.ok(words.includes(one), `no ${one} in the drawing: ${words}`);
+    if (process.env.LINEAGE_SHOTS) await page.screenshot({ path: `${process.env.LINEAGE_SHOTS}/back.png` });
+    assert.equal(await overflow(page), 0);
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
 }

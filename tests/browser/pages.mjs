@@ -35,6 +35,7 @@ const SHOWS = {
   '/aliases': 'table.list td',
   '/endpoints': 'table.list td',
   '/deployments': 'table.list th',
+  '/model_calls': 'table.list td',
   '/usage': '.figures dd',
   '/bills': 'table.list td',
   '/limits': 'table.list th',

@@ -93,6 +93,33 @@ test('sentences that stand are kept with their places, others are struck out, an
   assert.equal(calls, 1);
 });
 
+test('lineage goes back from the answer to the model that wrote it, and forwards to how many it wrote', async () => {
+  const manager = person('demo-tenant_admin'), steward = person('demo-steward');
+  const answer = await steward('POST', '/api/ask', { kb: 'policy', question: '养犬登记证的有效期是几年，到期怎么办？' });
+  const path = (kind, id) => `/api/data_lineage?kind=${kind}&id=${encodeURIComponent(id)}&way=both`;
+  let back, ahead;
+  for (let i = 0; i < 100 && !(back?.answer.status === 200 && ahead?.body.nodes?.[1]?.n >= 2); i++) {
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+    back = await manager('GET', path('answer', answer.body.id));
+    ahead = await manager('GET', path('model', 'city-writer:1'));
+  }
+  assert.deepEqual(back.body.edges, [{ from: 'city-writer:1', to: answer.body.id }], JSON.stringify(back.body));
+  assert.deepEqual(ahead.body.edges, [{ from: 'city-writer:1', to: 'answers:city-writer:1' }], JSON.stringify(ahead.body));
+  const [, answers] = ahead.body.nodes;
+  assert.equal(answers.kind, 'answers');
+  assert.equal(answers.n, 2);
+  assert.ok(answers.first_at < answers.last_at);
+  const log = await manager('GET', '/api/requests?served=city-writer:1');
+  assert.equal(log.body.items.length, 2);
+  const traced = await manager('GET', `/api/requests?trace=${log.body.items[0].trace}`);
+  assert.deepEqual(traced.body.items.map((one) => one.id), [log.body.items[0].id]);
+  const call = await manager('GET', path('answer', log.body.items[0].id));
+  assert.equal(call.body.edges[0].from, 'city-writer:1');
+  /* Who may not see calls learns of none by lineage; nor does anybody of one that never was. */
+  assert.equal((await steward('GET', path('answer', answer.body.id))).answer.status, 403);
+  assert.equal((await manager('GET', path('answer', 'chatcmpl-none'))).answer.status, 404);
+});
+
 test('a model that is away leaves the quoted answer', async () => {
   const steward = person('demo-steward');
   await new Promise((resolve) => { model.close(resolve); model.closeAllConnections(); });

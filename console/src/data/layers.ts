@@ -6,7 +6,7 @@ export interface Placed extends LineageNode {
   x: number;
   y: number;
   /** Of a heap of sources: how many it stands for; else 1. */
-  n: number;
+  heap: number;
 }
 
 export interface Drawing {
@@ -20,7 +20,7 @@ export const BOX = { width: 216, height: 62, gapX: 48, gapY: 14 };
 const HEAP = 6; /* sources with the same versions behind them are drawn as one from here on */
 
 /** Many sources that feed the same versions become one node; `keep` is drawn by itself. */
-function heaped(graph: LineageGraph, keep: string): { nodes: (LineageNode & { n: number })[]; edges: LineageGraph['edges'] } {
+function heaped(graph: LineageGraph, keep: string): { nodes: (LineageNode & { heap: number })[]; edges: LineageGraph['edges'] } {
   const feeds = new Map<string, string[]>();
   for (const edge of graph.edges) feeds.set(edge.from, [...(feeds.get(edge.from) ?? []), edge.to]);
   const heaps = new Map<string, LineageNode[]>();
@@ -30,15 +30,15 @@ function heaped(graph: LineageGraph, keep: string): { nodes: (LineageNode & { n:
     heaps.set(key, [...(heaps.get(key) ?? []), node]);
   }
   const into = new Map<string, string>();
-  const nodes: (LineageNode & { n: number })[] = [];
+  const nodes: (LineageNode & { heap: number })[] = [];
   for (const [key, members] of heaps) {
     const [first] = members;
     if (!first || members.length < HEAP) continue;
     const id = `heap ${key}`;
     for (const one of members) into.set(one.id, id);
-    nodes.push({ kind: 'source', id, title: '', state: first.state, n: members.length });
+    nodes.push({ kind: 'source', id, title: '', state: first.state, heap: members.length });
   }
-  for (const node of graph.nodes) if (!into.has(node.id)) nodes.push({ ...node, n: 1 });
+  for (const node of graph.nodes) if (!into.has(node.id)) nodes.push({ ...node, heap: 1 });
   const sums = new Map<string, { from: string; to: string; n_records?: number }>();
   for (const edge of graph.edges) {
     const from = into.get(edge.from) ?? edge.from;

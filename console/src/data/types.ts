@@ -258,6 +258,10 @@ export interface LineageNode {
   title: string;
   number?: number;
   state: string;
+  /** Of "answers": how many, and when the first and the last of them. */
+  n?: number;
+  first_at?: string;
+  last_at?: string;
 }
 
 export interface LineageGraph {
@@ -271,7 +275,9 @@ export interface Withdrawal {
   uri: string;
   withdrawn: boolean;
   versions: { id: string; dataset: string; number: number; n_records: number }[];
-  others: { kind: string; id: string }[];
+  others: { kind: string; id: string; n?: number; first_at?: string; last_at?: string }[];
+  n_models: number;
+  n_answers: number;
 }
 
 export interface MixPreview {

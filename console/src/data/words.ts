@@ -81,6 +81,7 @@ export function nodeWords(kind: string): string {
   const words: Record<string, string> = {
     source: tr('来源', 'Source'), version: tr('数据集版本', 'Version'), run: tr('处理任务', 'Run'),
     release: tr('发布', 'Release'), training: tr('训练', 'Training'), model: tr('模型', 'Model'), annotation: tr('标注', 'Annotation'),
+    answers: tr('模型答复', 'Answers'), answer: tr('一次答复', 'An answer'),
   };
   return words[kind] ?? kind;
 }

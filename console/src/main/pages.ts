@@ -61,6 +61,7 @@ export const pages: ConsolePage[] = [
   { path: '/aliases', title: () => tr('模型别名', 'Aliases'), needs: ['model.read'], group: 'models', component: () => import('../models/Aliases.vue') },
   { path: '/endpoints', title: () => tr('外部服务', 'External services'), needs: ['model.read'], group: 'models', component: () => import('../models/Endpoints.vue') },
   { path: '/deployments', title: () => tr('模型部署', 'Deployments'), needs: ['model.read'], group: 'models', component: () => import('../models/Deployments.vue') },
+  { path: '/model_calls', title: () => tr('调用记录', 'Model calls'), needs: ['gateway.requests'], group: 'models', component: () => import('../gateway/Calls.vue') },
   { path: '/usage', title: () => tr('用量', 'Usage'), needs: ['meter.read'], group: 'meter', component: () => import('../meter/Usage.vue') },
   { path: '/bills', title: () => tr('账单', 'Bills'), needs: ['meter.read'], group: 'meter', component: () => import('../meter/Bills.vue') },
   { path: '/limits', title: () => tr('限额', 'Limits'), needs: ['meter.read'], group: 'meter', component: () => import('../meter/Limits.vue') },
