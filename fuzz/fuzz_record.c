@@ -4,6 +4,7 @@
 
 #include "core/arena.h"
 #include "data/record.h"
+#include "data/scan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -26,6 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (buf.failed || record_read(buf_str(&buf), arena, &again, NULL))
             abort();
         if (again.n != record.n)
+            abort();
+        scan_mend(buf.ptr, buf.len);
+        if (record_read(buf_str(&buf), arena, &again, NULL) || again.n > record.n)
             abort();
     }
     arena_free(arena);

@@ -62,6 +62,8 @@ static enum err keep_record(struct import_task *t, const struct record *record, 
     buf_init(&line, t->arena);
     record_write(record, &line);
     enum err err = buf_err(&line, why);
+    if (!err)
+        scan_mend(line.ptr, line.len);
     if (!err && line.len > RECORD_MOST_BYTES)
         err = err_set(why, ERR_TOO_LARGE, "a record of %zu bytes; at most %zu", line.len,
                       RECORD_MOST_BYTES);

@@ -334,6 +334,22 @@ struct str scan_decode(struct str token, struct arena *arena)
     return (struct str){out, n};
 }
 
+void scan_mend(char *text, size_t len)
+{
+    for (size_t i = 0; i + 1 < len;) {
+        char *slash = memchr(text + i, '\\', len - i - 1);
+        if (!slash)
+            return;
+        i = (size_t)(slash - text) + 2;
+        size_t used = 0;
+        if (slash[1] != 'u')
+            continue;
+        if (escaped(slash + 2, len - i, &used) == UTF8_BAD)
+            memcpy(slash + 2, "fffd", 4);
+        i += used;
+    }
+}
+
 static void quote_odd(struct buf *out, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef", from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";

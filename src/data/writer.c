@@ -752,6 +752,8 @@ static enum err keep_line(struct data_writer *w, const struct record *record, st
     buf_init(&line, w->line);
     record_write(record, &line);
     enum err err = buf_err(&line, why);
+    if (!err)
+        scan_mend(line.ptr, line.len);
     if (!err && line.len > RECORD_MOST_BYTES)
         err = err_set(why, ERR_TOO_LARGE, "a record of %zu bytes; at most %zu", line.len,
                       RECORD_MOST_BYTES);

@@ -79,18 +79,24 @@ static enum err put_fd(void *ctx, struct str bytes, struct why *why)
     return file_write_fd(*(const int *)ctx, bytes, why);
 }
 
+static bool is_whole(const struct file_map *map, const struct manifest_file *f)
+{
+    uint8_t digest[HASH_BYTES];
+    char hex[HASH_TEXT];
+    hash_of(HASH_SHA256, (struct str){(const char *)map->ptr, map->len}, digest);
+    return str_eq_c(f->sha256, hex_put(digest, sizeof digest, hex));
+}
+
 static bool is_there(const char *path, const struct manifest_file *f)
 {
     struct file_map map;
-    uint8_t digest[HASH_BYTES];
-    char hex[HASH_TEXT];
     uint64_t n;
     if (!file_exists(path) || file_size(path, &n, NULL) || (int64_t)n != f->n_bytes ||
         file_map(path, &map, NULL))
         return false;
-    hash_of(HASH_SHA256, (struct str){(const char *)map.ptr, map.len}, digest);
+    bool whole = is_whole(&map, f);
     file_unmap(&map);
-    return str_eq_c(f->sha256, hex_put(digest, sizeof digest, hex));
+    return whole;
 }
 
 static enum err one_file(struct carried *c, const char *dir, const struct manifest_file *f,
@@ -280,8 +286,12 @@ static enum err one_shard(struct carried *c, const struct form *form, const stru
     if (err)
         return err;
     struct str lines = {(const char *)map.ptr, map.len};
-    err = strcmp(form->name, "text") == 0 ? put_texts(c->manifest.record_kind, lines, fd, out, why)
-                                          : shape(c, form, lines, fd, out, why);
+    if (!is_whole(&map, f)) /* before its lines are read: damage may look like another record */
+        err = err_set(why, ERR_CORRUPT, "object %.*s is damaged", STR_FMT(f->sha256));
+    else if (strcmp(form->name, "text") == 0)
+        err = put_texts(c->manifest.record_kind, lines, fd, out, why);
+    else
+        err = shape(c, form, lines, fd, out, why);
     *done += f->n_bytes;
     if (!err && c->stop && c->stop(c->ctx, *done, c->manifest.n_bytes))
         err = err_set(why, ERR_CANCELLED, "it was cancelled");

@@ -283,6 +283,7 @@ static enum err keep_capsule(struct exporting *x, const struct sealing *s, struc
     struct act act;
     enum err err =
         objects_put_file(x->release->opts.objects, x->path, UINT64_MAX, object, &bytes, why);
+    (void)unlink(x->path); /* kept as an object, or made anew by the next try */
     if (!err)
         err = release_act_begin(&act, x->release, &x->who, NULL, why);
     if (err)
@@ -303,7 +304,6 @@ static enum err keep_capsule(struct exporting *x, const struct sealing *s, struc
                           detail_of(x->arena, "release", x->row.id, "to", s->head.to, "key",
                                     str_c(id), "object", str_c(object), NULL),
                           why);
-    (void)unlink(x->path);
     return err;
 }
 

@@ -4,6 +4,7 @@
 #include "core/arena.h"
 #include "core/json.h"
 #include "data/record.h"
+#include "data/scan.h"
 
 #define ROOM ((size_t)8 << 20)
 
@@ -212,6 +213,26 @@ TEST(an_id_that_is_no_text_counts_as_missing)
     CHECK_EQ(record_read(STR("{\"x\":5}"), arena, &record, NULL), ERR_OK);
     CHECK_EQ(record.id.len, 0);
     arena_free(arena);
+}
+
+TEST(half_a_pair_is_mended_where_it_stands)
+{
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"{\"a\":\"\\ud800x\\udc00\"}", "{\"a\":\"\\ufffdx\\ufffd\"}"},
+        {"{\"\\uDBFF\":\"\\ud83d\\ude00\\ud83d\"}", "{\"\\ufffd\":\"\\ud83d\\ude00\\ufffd\"}"},
+        {"\"\\ud83d\\ud83d\\ude00\"", "\"\\ufffd\\ud83d\\ude00\""},
+        {"\"\\\\ud800 \\\"\\u0041\\n\"", "\"\\\\ud800 \\\"\\u0041\\n\""}, /* no escapes of halves */
+        {"\"\\uffff\\ue000\"", "\"\\uffff\\ue000\""},
+        {"[]", "[]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[100];
+        (void)snprintf(text, sizeof text, "%s", cases[i].in);
+        scan_mend(text, strlen(text));
+        CHECK_STR(str_c(text), cases[i].out);
+    }
 }
 
 TEST(a_lone_surrogate_becomes_the_replacement_character)

@@ -4,6 +4,8 @@
 #ifndef TESTS_RELEASE_ROOM_H
 #define TESTS_RELEASE_ROOM_H
 
+#include <stdarg.h>
+
 #include "release/release.h"
 
 #define ROOM_MEMBERS                                                                               \
