@@ -165,13 +165,14 @@ static enum err call_failed(struct making_run *r, enum err err, const struct why
     return ERR_OK;
 }
 
-/* One call; a server that takes no schema is asked again without one, and so from then on. */
+/* One call, unless the budget is used up. */
 static enum err call_once(struct making_run *r, struct making *m, size_t i, struct str *body,
                           struct str *reply, struct why *own)
 {
     m->plain = r->plain;
     enum err err = call_body(m, i, r->record, body, own);
-    if (err || over_budget(r, tokens_guess(*body)))
+    r->stopped = !err && over_budget(r, tokens_guess(*body));
+    if (err || r->stopped)
         return err;
     err = models_call(r->synth->opts.models, &r->who, "chat/completions", *body, r->record, reply,
                       own);
@@ -186,6 +187,7 @@ static enum err ask_model(struct making_run *r, struct making *m, size_t i, stru
     int64_t prompt = -1, completion = -1;
     struct why own = {0};
     enum err err = call_once(r, m, i, &body, &reply, &own);
+    /* A server that takes no schema is asked again without one, and so from then on. */
     if (err == ERR_INVALID && !r->plain) {
         struct why again = {0};
         job_log(r->job, "asked again without a schema: %s", why_text(&own, err));
@@ -194,10 +196,8 @@ static enum err ask_model(struct making_run *r, struct making *m, size_t i, stru
         r->plain = !err; /* else it was not the schema */
         own = again;
     }
-    if (!err && !reply.len) {
-        r->stopped = true; /* the budget is used up */
+    if (!err && r->stopped)
         return ERR_OK;
-    }
     if (!err)
         err = call_items(reply, r->record, &items, &prompt, &completion, &own);
     if (err)
