@@ -500,7 +500,9 @@ static enum err keep_page(struct crawl *w, struct reading *r, const struct http_
     if (err)
         return err_set(why, err, "%s", why_text(&own, err));
     r->key = key;
-    return read_body(r, answer, url, why);
+    err = read_body(r, answer, url, why);
+    r->key = NULL; /* it stood on this stack */
+    return err;
 }
 
 static enum err take_page(struct crawl *w, const struct page *page,

@@ -1,5 +1,6 @@
 #include "annotate/labels.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "core/arena.h"
@@ -41,7 +42,7 @@ static bool color_ok(struct str color)
     if (color.len != 7 || color.ptr[0] != '#')
         return false;
     for (size_t i = 1; i < 7; i++)
-        if (!memchr("0123456789abcdefABCDEF", color.ptr[i], 22))
+        if (!isxdigit((unsigned char)color.ptr[i]))
             return false;
     return true;
 }

@@ -1,5 +1,6 @@
 #include "core/map.h"
 
+#include <assert.h>
 #include <pthread.h>
 
 #include "core/arena.h"
@@ -65,6 +66,7 @@ struct map_entry *map_put(struct map *map, struct str key, bool *made)
             return NULL;
         entry = place(map->entries, map->cap, key);
     }
+    assert(entry); /* an empty map has grown */
     entry->key = key;
     entry->value.u = 0;
     map->n++;

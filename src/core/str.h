@@ -54,7 +54,7 @@ static inline struct str str_slice(struct str s, size_t start, size_t end) /* cl
         end = s.len;
     if (start > end)
         start = end;
-    struct str part = {s.ptr ? s.ptr + start : NULL, end - start};
+    struct str part = {s.len ? s.ptr + start : s.ptr, end - start};
     return part;
 }
 

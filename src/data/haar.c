@@ -5,6 +5,7 @@
  */
 #include "data/haar.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -332,6 +333,7 @@ static uint32_t tilted_sum(const struct level *l, int x, int y, int width, int h
 {
     const uint32_t *t = l->tilted;
     size_t stride = (size_t)l->width + 1;
+    assert(t); /* made where the cascade has a tilted feature */
 #define AT(X, Y) t[(size_t)(Y)*stride + (size_t)(X)]
     return AT(x, y) - AT(x - height, y + height) - AT(x + width, y + width) +
            AT(x + width - height, y + width + height);

@@ -48,7 +48,8 @@ static void plan_bands(double threshold, size_t n_functions, struct plan *plan)
 {
     plan->n_rows = 1;
     for (size_t r = 1; r <= n_functions; r++) {
-        double missed = pow(1 - pow(threshold, (double)r), (double)(n_functions / r));
+        size_t n_bands = n_functions / r;
+        double missed = pow(1 - pow(threshold, (double)r), (double)n_bands);
         if (1 - missed >= FOUND)
             plan->n_rows = r;
     }

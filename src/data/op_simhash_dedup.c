@@ -115,7 +115,7 @@ static struct tables plan_tables(int distance, uint64_t n)
     t.n_blocks = distance + t.m;
     for (int i = 0; i < t.n_blocks; i++) {
         int from = 64 * i / t.n_blocks, to = 64 * (i + 1) / t.n_blocks;
-        t.blocks[i] = (to - from == 64 ? ~0ull : (1ull << (to - from)) - 1) << from;
+        t.blocks[i] = ~0ull >> (64 - (to - from)) << from; /* a block has 1 to 64 bits */
     }
     return t;
 }

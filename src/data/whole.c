@@ -1,5 +1,6 @@
 #include "data/whole.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -129,6 +130,7 @@ static enum err line_of(const struct data_whole *whole, uint64_t i, struct str *
     (void)pthread_mutex_unlock(&whole->in->lock);
     if (err)
         return err;
+    assert(l->starts);
     *out =
         (struct str){(const char *)l->map.ptr + l->starts[k], l->starts[k + 1] - l->starts[k] - 1};
     look_at(whole, out->ptr, out->len);

@@ -1,5 +1,6 @@
 #include "gateway/cache.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -81,6 +82,7 @@ static void link_use(struct cache *cache, struct entry *entry)
 static void throw_out(struct cache *cache, struct entry **at)
 {
     struct entry *entry = *at;
+    assert(entry);
     *at = entry->next;
     unlink_use(cache, entry);
     cache->bytes -= size_of(entry);

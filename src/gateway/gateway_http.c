@@ -319,7 +319,7 @@ static const struct http_param model_params[] = {
 #define DOOR(address, words, required)                                                             \
     {                                                                                              \
         .method = "POST", .path = "/v1/" address, .access = HTTP_SESSION, .body_limit = MOST_BODY, \
-        .summary = words,                                                                          \
+        .summary = (words),                                                                        \
         .request_schema =                                                                          \
             "{\"type\":\"object\",\"required\":[" required "],\"additionalProperties\":true}",     \
         .response_schema = "{\"type\":\"object\"}", .handle = call, .here = here                   \

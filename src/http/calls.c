@@ -306,6 +306,6 @@ enum err http_ask(struct http_client *client, const struct http_ask *ask, struct
     atomic_fetch_sub(&client->n_calls, 1);
     metric_add(&calls_now, -1);
     call_unref(asked);
-    call_unref(asked);
+    call_unref(asked); /* NOLINT(clang-analyzer-unix.Malloc): the second of two references */
     return err_set(why, ERR_CANCELLED, "the centre is stopping");
 }

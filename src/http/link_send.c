@@ -1,6 +1,7 @@
 /* Bytes that go: an answer, a file, the parts of a stream. */
 #include "http/link.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -340,6 +341,7 @@ void link_stream_more(struct link *link)
 {
     struct http_stream *stream = link->req->stream;
     struct core *core = link->req->core;
+    assert(stream);
     struct str data = stream_take(stream);
     if (data.len == 0 && !stream->end && !atomic_load(&core->cutting)) {
         link->state = LINK_WORK;

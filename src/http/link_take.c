@@ -296,13 +296,10 @@ bool link_receive(struct link *link)
     ssize_t n = link_read(link, scratch, LOOP_SCRATCH);
     if (n == 0)
         return false;
-    if (n < 0)
+    struct str got = {scratch, n < 0 ? 0 : (size_t)n};
+    if (n < 0 || (link->carry.len > 0 && !carry_add(&link->carry, got)))
         link_close(link);
-    else if (link->carry.len == 0)
-        take(link, (struct str){scratch, (size_t)n});
-    else if (carry_add(&link->carry, (struct str){scratch, (size_t)n}))
-        take(link, (struct str){link->carry.ptr, link->carry.len});
     else
-        link_close(link);
+        take(link, link->carry.len > 0 ? (struct str){link->carry.ptr, link->carry.len} : got);
     return true;
 }

@@ -213,6 +213,7 @@ static bool keep_again(struct index_writer *b, struct str s, struct index_text *
 enum err index_writer_version(struct index_writer *b, const char *version_id, uint32_t *version,
                               struct why *why)
 {
+    assert(b);
     struct index_version_rec rec = {.first = b->header.n_passages};
     size_t len = strlen(version_id);
     if (!len || len >= sizeof rec.id)
@@ -579,7 +580,7 @@ enum err index_writer_commit(struct index_writer *b, struct index_info *out, str
                 {INDEX_PASSAGES, offsetof(struct index_writer, passages)},
                 {INDEX_VECTORS, offsetof(struct index_writer, vectors)},
                 {INDEX_SCALES, offsetof(struct index_writer, scales)}};
-    assert(!b->done);
+    assert(b && !b->done);
     struct index_info info;
     enum err err = put_terms(b, why);
     if (!err)

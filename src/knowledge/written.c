@@ -124,9 +124,7 @@ static struct str plain(struct str words, struct arena *arena)
         bool line = at == 0 || words.ptr[at - 1] == '\n';
         if (mark) {
             at += mark;
-        } else if (line && (words.ptr[at] == '-' || words.ptr[at] == '#' || words.ptr[at] == ' ')) {
-            at++;
-        } else if (words.ptr[at] == '*') {
+        } else if (words.ptr[at] == '*' || (line && memchr("-# ", words.ptr[at], 3))) {
             at++;
         } else {
             size_t start = at;

@@ -89,8 +89,8 @@ static enum err end_batch(struct counted *t, struct why *why)
         tell(c,
              "batch %lld: its lines sum up to %lld micro-units and %lld tokens, not %lld and %lld",
              (long long)want->number, (long long)got->money,
-             (long long)(got->prompt + got->completion), (long long)want->money,
-             (long long)(want->prompt + want->completion));
+             (long long)got->prompt + got->completion, (long long)want->money,
+             (long long)want->prompt + want->completion);
     else if (!t->named && !str_eq_c(want->sha256, sha256))
         tell(c, "batch %lld: its lines do not give its SHA-256", (long long)want->number);
     t->sum = (struct batch_row){0};

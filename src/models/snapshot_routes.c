@@ -1,4 +1,5 @@
 /* The routes of a snapshot: one of each version, each model, each alias. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "core/arena.h"
@@ -24,6 +25,7 @@ static const struct models_arm only_arm = {STR_INIT("a"), 100};
 static void route_of_version(struct models_route *route, const struct card *c,
                              const struct version *v)
 {
+    assert(route);
     route->model = c->name;
     route->version = v->label;
     route->title = c->title;
@@ -114,6 +116,7 @@ static enum err alias_targets(struct snapshot *s, const struct policy *p,
                 route_of_version(route, c, v);
         }
     }
+    assert(route);
     route->arms = arms;
     route->n_arms = p->n_arms;
     route->targets = targets;
@@ -141,8 +144,10 @@ static enum err read_alias(struct snapshot *s, const struct store_rows *r, size_
         return ERR_OK;
     }
     err = put_route(s, name, &o, why);
-    if (!err)
-        err = alias_targets(s, &p, &o->route, why);
+    if (err)
+        return err;
+    assert(o);
+    err = alias_targets(s, &p, &o->route, why);
     if (err)
         return err;
     struct models_route *route = &o->route;
