@@ -117,6 +117,7 @@ static size_t mark_len(struct str text, size_t at)
 /* Without the marks, list dashes and emphasis: plain sentences. */
 static struct str plain(struct str words, struct arena *arena)
 {
+    static const char opens[] = {'-', '#', ' '}; /* a line of a list or a heading */
     struct buf buf;
     buf_init(&buf, arena);
     for (size_t at = 0; at < words.len;) {
@@ -124,7 +125,7 @@ static struct str plain(struct str words, struct arena *arena)
         bool line = at == 0 || words.ptr[at - 1] == '\n';
         if (mark) {
             at += mark;
-        } else if (words.ptr[at] == '*' || (line && memchr("-# ", words.ptr[at], 3))) {
+        } else if (words.ptr[at] == '*' || (line && memchr(opens, words.ptr[at], sizeof opens))) {
             at++;
         } else {
             size_t start = at;

@@ -88,7 +88,8 @@ struct meter_scope *scope_find(struct meter_stripe *stripe, struct str tenant,
 static bool grow(struct meter_stripe *stripe)
 {
     size_t n = stripe->n_buckets ? stripe->n_buckets * 2 : FIRST_BUCKETS;
-    struct meter_scope **buckets = calloc(n, sizeof buckets[0]);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what stands in it */
+    struct meter_scope **buckets = calloc(n, sizeof *buckets);
     if (!buckets)
         return stripe->n_buckets > 0;
     for (size_t i = 0; i < stripe->n_buckets; i++)

@@ -170,7 +170,7 @@ static enum err scan(struct http_request *req, struct http_response *res, struct
         json_put_null(out);
     else
         json_put_str(out, buf_str(&masked));
-    json_kv_real(out, "ms", (double)(ns / 1000) / 1000);
+    json_kv_real(out, "ms", (double)ns / 1e6);
     json_end_object(out);
     return ERR_OK;
 }

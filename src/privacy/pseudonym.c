@@ -97,8 +97,8 @@ static void card(struct stream *s, size_t len, struct buf *out)
     char text[24] = "00";
     len = len < 12 ? 12 : len > 19 ? 19 : len;
     digits(s, text + 2, len - 2);
-    for (char c = '0'; c <= '9'; c++) {
-        text[len - 1] = c;
+    for (int digit = 0; digit < 10; digit++) {
+        text[len - 1] = (char)('0' + digit);
         if (check_luhn(text, len))
             break;
     }

@@ -1,5 +1,6 @@
 #include "support/pg_cluster.h"
 
+#include <fcntl.h>
 #include <glob.h>
 #include <grp.h>
 #include <pwd.h>
@@ -18,6 +19,8 @@ struct pg_cluster {
     char bin[256];       /* folder of the server's programs */
     char dir[64];        /* ours: data and socket */
     struct passwd *user; /* NULL: run as we are */
+    gid_t groups[64];    /* of the user */
+    int n_groups;
     const char *fsync;
     pid_t server;
 };
@@ -36,20 +39,21 @@ static bool find_programs(char *bin, size_t n)
     return there;
 }
 
-/* In the child: becomes the server's user, dies with the test, and is silent. */
-static void become(const struct pg_cluster *cluster)
+/* In the child: becomes the server's user, dies with the test, and is silent. Nothing here may take
+ * memory: another thread of the test may have held the heap's lock at the fork. */
+static void become(const struct pg_cluster *cluster, pid_t parent)
 {
-    pid_t parent = getppid();
-    if (cluster->user && (initgroups(cluster->user->pw_name, cluster->user->pw_gid) != 0 ||
+    if (cluster->user && (setgroups((size_t)cluster->n_groups, cluster->groups) != 0 ||
                           setgid(cluster->user->pw_gid) != 0 || setuid(cluster->user->pw_uid) != 0))
         _exit(126);
     (void)prctl(PR_SET_PDEATHSIG, SIGQUIT);
     if (getppid() != parent)
         _exit(125);
-    char log[128];
-    (void)snprintf(log, sizeof log, "%s/log", cluster->dir);
-    if (!freopen("/dev/null", "r", stdin) || !freopen(log, "a", stdout) ||
-        !freopen(log, "a", stderr) || chdir(cluster->dir) != 0)
+    int nothing = open("/dev/null", O_RDONLY);
+    if (chdir(cluster->dir) != 0)
+        _exit(124);
+    int log = open("log", O_WRONLY | O_APPEND | O_CREAT, 0600);
+    if (nothing < 0 || log < 0 || dup2(nothing, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
         _exit(124);
 }
 
@@ -58,9 +62,9 @@ static pid_t launch(const struct pg_cluster *cluster, const char *program, const
     char path[320];
     (void)snprintf(path, sizeof path, "%s/%s", cluster->bin, program);
     (void)fflush(NULL);
-    pid_t pid = fork();
+    pid_t own = getpid(), pid = fork();
     if (pid == 0) {
-        become(cluster);
+        become(cluster, own);
         (void)execv(path, (char *const *)args);
         _exit(127);
     }
@@ -142,6 +146,12 @@ static bool make(struct pg_cluster *cluster, char *words, size_t n_words)
                                 "trust",  "-E", "UTF8", "--locale=C", "--no-sync", NULL};
     if (geteuid() == 0 && !(cluster->user = getpwnam("postgres"))) {
         (void)snprintf(words, n_words, "PostgreSQL refuses root and there is no user postgres");
+        return false;
+    }
+    cluster->n_groups = sizeof cluster->groups / sizeof cluster->groups[0];
+    if (cluster->user && getgrouplist(cluster->user->pw_name, cluster->user->pw_gid,
+                                      cluster->groups, &cluster->n_groups) < 0) {
+        (void)snprintf(words, n_words, "the user postgres is in too many groups");
         return false;
     }
     (void)snprintf(cluster->dir, sizeof cluster->dir, "/tmp/yicheng-pg-XXXXXX");
