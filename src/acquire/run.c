@@ -481,7 +481,7 @@ static enum err keep(struct collect *c, struct str result, struct why *why)
 static enum err collect_all(struct collect *c, struct why *why)
 {
     struct data_written written;
-    struct str result;
+    struct str result = STR_NONE;
     enum err err = open_writer(c, why);
     if (!err && !data_writer_ended(c->writer, &written)) {
         err = c->def.kind->collect(c, why);

@@ -191,8 +191,9 @@ static size_t merged(const struct agree_span *spans, size_t n, struct agree_span
     size_t kept = 0;
     n = n < AGREE_MOST_SPANS ? n : AGREE_MOST_SPANS;
     struct agree_span sorted[AGREE_MOST_SPANS];
-    if (n)
-        memcpy(sorted, spans, n * sizeof *spans);
+    if (n == 0)
+        return 0;
+    memcpy(sorted, spans, n * sizeof *spans);
     qsort(sorted, n, sizeof *sorted, by_place);
     for (size_t i = 0; i < n; i++) {
         struct agree_span *last = kept ? &out[kept - 1] : NULL;

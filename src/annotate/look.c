@@ -140,7 +140,7 @@ enum err annotate_image(struct annotate *annotate, const struct annotate_ask *as
                         struct str show, struct str *bytes, const char **type, struct why *why)
 {
     struct act act;
-    struct item item;
+    struct item item = {0};
     struct str project;
     const struct json *record = NULL;
     int64_t seq;

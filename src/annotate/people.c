@@ -236,7 +236,7 @@ enum err annotate_handover(struct annotate *annotate, const struct annotate_ask 
 {
     struct act act;
     struct store_rows rows = {0};
-    struct member giver, taker;
+    struct member giver = {0}, taker = {0};
     int64_t n = 0;
     enum err err = change_begin(&act, annotate, ask, "annotate.work.handover", "annotate.manage",
                                 project, why);

@@ -142,7 +142,7 @@ static enum err line_of(struct data *data, struct str object, struct str id, str
     scan_quote(&token, id);
     enum err err = dataset_map(data, object, arena, &map, why);
     struct str text = {(const char *)map.ptr, map.len};
-    while (!err && (all || !out->ptr) &&
+    while (!err && (all || (out && !out->ptr)) &&
            (at = str_find_from(text, buf_str(&token), at)) != STR_NPOS) {
         struct record record;
         size_t start = at, end = at;

@@ -78,7 +78,7 @@ static void add_inline(struct buf *out, struct str line)
     bool stars = count_of(line, '*') >= 2, bars = count_of(line, '_') >= 2;
     for (size_t i = 0; i < line.len;) {
         char c = line.ptr[i];
-        struct str text;
+        struct str text = STR_NONE;
         size_t end = i;
         if (c == '\\' && i + 1 < line.len && strchr("\\`*_{}[]()#+-.!|~>", line.ptr[i + 1])) {
             buf_char(out, line.ptr[i + 1]);

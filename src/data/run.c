@@ -121,7 +121,7 @@ enum err data_read_pipeline(struct data *data, const struct ops_identity *who,
                             struct arena *arena, struct pipeline *out, struct why *why)
 {
     struct pipeline_input *inputs, *names;
-    size_t n_inputs, n;
+    size_t n_inputs, n = 0;
     enum err err = pipeline_inputs(spec, arena, &inputs, &n_inputs, why);
     if (!err)
         err = pipeline_references(spec, arena, &names, &n, why);

@@ -23,8 +23,8 @@ bool scan_each(struct str text, size_t at, size_t *next, struct str *key, size_t
 /* A string token decoded into the arena, or borrowed when nothing is escaped; ptr NULL: no memory,
  * or no string. A lone surrogate becomes U+FFFD. */
 struct str scan_decode(struct str token, struct arena *arena);
-/* In checked text: each escape of half a surrogate pair becomes "\ufffd", in place. What reads lines
- * raw, a page or a trainer, need not know of halves. */
+/* In checked text: each escape of half a surrogate pair becomes "\ufffd", in place. What reads
+ * lines raw, a page or a trainer, need not know of halves. */
 void scan_mend(char *text, size_t len);
 /* The quoted form of valid UTF-8. */
 void scan_quote(struct buf *out, struct str s);

@@ -431,7 +431,7 @@ static enum err find_inputs(struct data_writer *w, struct why *why)
     if (!w->inputs)
         return err_set(why, ERR_NO_MEMORY, "could not hold the inputs");
     for (size_t i = 0; !err && i < w->spec.n_inputs; i++) {
-        struct dataset set;
+        struct dataset set = {0};
         err = dataset_version_by_id(w->data, w->spec.inputs[i], w->arena, &w->inputs[i], why);
         if (!err)
             err = dataset_find(w->data, &w->who, w->inputs[i].set_name, w->arena, &set, why);

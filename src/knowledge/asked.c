@@ -24,6 +24,7 @@ static void read_shipped(void)
 {
     struct why why = {0};
     struct str bytes = {(const char *)asked_shipped_begin,
+                        /* cppcheck-suppress comparePointers */
                         (size_t)(asked_shipped_end - asked_shipped_begin)};
     if (learn_read(bytes, &shipped, &why))
         LOG_WARN("the shipped model of questions cannot be read", LOG_WHY(&why));

@@ -89,7 +89,7 @@ static void hold(struct collecting *c, struct item *item)
 
 static void name_at(struct collecting *c, const char *hex)
 {
-    struct item key;
+    struct item key = {0};
     if (!hex_get((struct str){hex, NAME_LEN}, key.digest, HASH_BYTES))
         return;
     struct item *item = bsearch(&key, c->items, c->n, sizeof *c->items, by_digest);

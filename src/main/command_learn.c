@@ -249,7 +249,7 @@ static enum err train(struct learn_command *c, int argc, char **argv, const stru
 {
     struct learn_options options;
     struct learn_model *model = NULL;
-    struct str bytes;
+    struct str bytes = STR_NONE;
     enum err err = read_options(a, &options, why);
     for (int i = 2; !err && i < argc; i++)
         err = add_file(c, argv[i], false, true, why);

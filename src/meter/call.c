@@ -306,7 +306,7 @@ static enum err admit(struct meter *m, struct meter_stripe *stripe, const struct
 enum err meter_begin(struct meter *m, const struct meter_ask *ask, struct meter_call **out,
                      struct meter_refusal *refusal, struct why *why)
 {
-    struct meter_refusal own;
+    struct meter_refusal own = {0};
     refusal = refusal ? refusal : &own;
     *refusal = (struct meter_refusal){0};
     enum err err = check_ask(ask, why);

@@ -71,7 +71,7 @@ static size_t canonical(const struct meter_line *l, char out[LINE_MOST])
 
 struct str line_text(const struct meter_line *line, struct arena *arena)
 {
-    char bytes[LINE_MOST];
+    char bytes[LINE_MOST] = "";
     return str_copy(arena, (struct str){bytes, canonical(line, bytes)});
 }
 

@@ -70,7 +70,7 @@ enum err meter_paper_of(struct meter *meter, struct str call, struct arena *aren
                         struct meter_paper *out, struct why *why)
 {
     struct store_tx *tx = NULL;
-    struct meter_paper paper;
+    struct meter_paper paper = {0};
     enum err err = store_begin(meter->store, STORE_READ, &tx, why);
     if (!err)
         err = read_paper(tx, call, arena, &paper, why);

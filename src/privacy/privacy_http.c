@@ -145,7 +145,7 @@ static enum err scan(struct http_request *req, struct http_response *res, struct
     const struct privacy_scanner *scanner;
     struct privacy_scanner *own = NULL;
     struct privacy_findings found = {0};
-    struct trial t;
+    struct trial t = {0};
     struct buf masked;
     buf_init(&masked, http_arena(req));
     enum err err = http_body_json(req, &body, why);

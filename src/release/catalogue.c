@@ -381,7 +381,7 @@ static enum err take_sample(struct act *act, const struct release_row *row, stru
         data_reader_open(act->release->opts.data, &own, row->dataset, row->number, &reader, why);
     for (int64_t i = 0; !err && i < N_SAMPLE && i < data_reader_n(reader); i++) {
         struct data_record record;
-        struct data_view view;
+        struct data_view view = {0};
         err =
             data_reader_at(reader, i * data_reader_n(reader) / N_SAMPLE, act->arena, &record, why);
         if (!err)

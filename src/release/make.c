@@ -274,7 +274,7 @@ static enum err insert(struct making *m, struct store_tx *tx, const char *manife
 static enum err publish(struct making *m, struct why *why)
 {
     struct act act;
-    struct str signatures;
+    struct str signatures = STR_NONE;
     char manifest[HASH_TEXT], signature[HASH_TEXT] = "";
     enum err err = objects_put(m->release->opts.objects, m->text, manifest, why);
     if (!err)

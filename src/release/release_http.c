@@ -264,7 +264,7 @@ static void remove_file(void *path)
 static enum err open_capsule(struct http_request *req, struct http_response *res, struct why *why)
 {
     const struct json *body = NULL;
-    struct str purpose;
+    struct str purpose = STR_NONE;
     char uuid[UUID_TEXT], name[64];
     struct arena *arena = http_arena(req);
     struct release *r = room(req);

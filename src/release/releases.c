@@ -158,7 +158,7 @@ enum err release_one_json(struct release *r, const struct ops_identity *who, str
                           struct arena *arena, struct json_out *out, struct why *why)
 {
     struct store_tx *tx = NULL;
-    struct release_row row;
+    struct release_row row = {0};
     enum err err = may_see(who, why);
     if (!err)
         err = store_begin(r->opts.store, STORE_READ, &tx, why);

@@ -173,7 +173,7 @@ static enum err read_whole(struct reporting *p, struct why *why)
 {
     struct data_source_info *infos = NULL;
     size_t n = 0;
-    struct str text;
+    struct str text = STR_NONE;
     const struct json *manifest = NULL;
     char *object = str_z(p->arena, data_reader_version(p->reader)->manifest);
     enum err err = data_reader_sources(p->reader, p->arena, &infos, &n, why);

@@ -150,7 +150,7 @@ static enum err check_pins(const struct str *pems, size_t n,
 enum err release_verify(const char *dir, const struct str *pems, size_t n, struct arena *arena,
                         struct release_proof *out, struct why *why)
 {
-    struct str manifest, signature;
+    struct str manifest = STR_NONE, signature = STR_NONE;
     struct manifest m;
     struct manifest_signature sigs[MANIFEST_SIGNATURES];
     enum err err = read_small(dir, "manifest.json", MANIFEST_MOST, arena, &manifest, why);
