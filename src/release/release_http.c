@@ -401,13 +401,12 @@ static enum err use_it(struct http_request *req, struct http_response *res, stru
     const struct json *body = NULL, *ask = NULL;
     char job[UUID_TEXT];
     enum err err = http_body_json(req, &body, why);
-    struct str text = str_printf(http_arena(req), "{\"subscription\":\"%.*s\"}", SHOW(id_of(req)));
     struct str form = json_get_str(body, "form", STR("")),
                purpose = json_get_str(body, "purpose", STR("")),
                suite = json_get_str(body, "suite", STR(""));
     if (!err) {
-        text = detail_of(http_arena(req), "subscription", id_of(req), "form", form, "purpose",
-                         purpose, "suite", suite, NULL);
+        struct str text = detail_of(http_arena(req), "subscription", id_of(req), "form", form,
+                                    "purpose", purpose, "suite", suite, NULL);
         err = text.ptr ? json_parse(text, http_arena(req), &ask, why)
                        : err_set(why, ERR_NO_MEMORY, "could not read the request");
     }
