@@ -11,6 +11,7 @@
 #define BATCH        200
 #define MARK         5000
 #define MOST_TASKS   1000000
+#define MOST_NAMED   50 /* tasks left out that are named in the job's log */
 #define TASK_MEMORY  ((size_t)256 << 20)
 #define MOST_PICTURE ((uint64_t)32 << 20)
 
@@ -32,6 +33,46 @@ struct import {
 };
 
 /* ---- the file ---- */
+
+/* One task that cannot be read is named and left out; the others come in. */
+static void leave_out(struct import *m, size_t number, const char *what, const struct why *own,
+                      enum err err)
+{
+    m->n_bad++;
+    studio_note(&m->notes, "%s", what);
+    if (m->n_bad <= MOST_NAMED)
+        job_log(m->job, "task %zu: %s", number, why_text(own, err));
+}
+
+static bool task_is_bad(enum err err)
+{
+    return err == ERR_INVALID || err == ERR_TOO_LARGE;
+}
+
+/* Leaves out what is no JSON by itself, such as half of a surrogate pair or a member twice. */
+static enum err sift_tasks(struct import *m, struct why *why)
+{
+    struct arena *scratch = arena_new(TASK_MEMORY);
+    enum err err = scratch ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not read the tasks");
+    size_t n = 0;
+    for (size_t i = 0; !err && i < m->n_tasks; i++) {
+        const struct json *task = NULL;
+        struct why own = {0};
+        arena_reset(scratch);
+        enum err bad = json_parse(m->tasks[i], scratch, &task, &own);
+        if (!bad)
+            m->tasks[n++] = m->tasks[i];
+        else if (task_is_bad(bad))
+            leave_out(m, i + 1, "unreadable task", &own, bad);
+        else
+            err = err_set(why, bad, "%s", why_text(&own, bad));
+    }
+    if (!err && n == 0 && m->n_tasks)
+        err = err_set(why, ERR_INVALID, "none of the %zu tasks can be read", m->n_tasks);
+    m->n_tasks = n;
+    arena_free(scratch);
+    return err;
+}
 
 static enum err list_tasks(struct import *m, bool configured, struct why *why)
 {
@@ -188,8 +229,7 @@ static enum err add_record(struct import *m, struct data_writer *writer, const c
         err_prefix(why, "task %zu", i + 1);
         return err;
     }
-    const struct json *data = json_get(task, "data");
-    err = record_text(m, json_kind(data) == JSON_KIND_OBJECT ? data : task, arena, &text, why);
+    err = record_text(m, studio_task_data(task), arena, &text, why);
     if (!err)
         err = data_writer_add(writer, key, item, text, &bad, why);
     m->n_bad += bad;
@@ -349,6 +389,20 @@ static enum err add_annotations(struct import *m, struct act *act, const struct 
     return item_settle(act, item, why);
 }
 
+/* A task whose annotations cannot be read becomes an item without any. */
+static enum err read_task(struct import *m, size_t number, const struct json *json,
+                          struct arena *arena, struct studio_task *task, struct why *why)
+{
+    struct why own = {0};
+    enum err err = studio_task_read(json, &m->labels, arena, &m->notes, task, &own);
+    if (task_is_bad(err)) {
+        leave_out(m, number, "unreadable annotations", &own, err);
+        *task = (struct studio_task){0};
+        return ERR_OK;
+    }
+    return err ? err_set(why, err, "task %zu: %s", number, why_text(&own, err)) : ERR_OK;
+}
+
 static enum err add_item(struct import *m, struct act *act, const struct data_record *record,
                          int64_t seq, struct why *why)
 {
@@ -363,11 +417,9 @@ static enum err add_item(struct import *m, struct act *act, const struct data_re
         return err_set(why, ERR_CORRUPT, "the version holds a record that is none of the tasks");
     enum err err = json_parse(m->tasks[index - 1], act->arena, &json, why);
     if (!err)
-        err = studio_task_read(json, &m->labels, act->arena, &m->notes, &task, why);
-    if (err) {
-        err_prefix(why, "task %lld", (long long)index);
+        err = read_task(m, (size_t)index, json, act->arena, &task, why);
+    if (err)
         return err;
-    }
     for (size_t i = 0; i < task.n_predictions && !fresh.pre.len; i++)
         if (task.predictions[i].answer.len > 2) { /* not "{}" */
             fresh.pre = task.predictions[i].answer;
@@ -477,6 +529,8 @@ static enum err read_file(struct import *m, struct why *why)
         err = list_tasks(m, config.len > 0, why);
     if (!err && m->n_tasks == 0)
         err = err_set(why, ERR_INVALID, "the file holds no tasks");
+    if (!err)
+        err = sift_tasks(m, why);
     if (!err && !config.len)
         err = guess_labels(m, why);
     return err ? err : own_labels(m, why);

@@ -4,7 +4,9 @@
  * Reading takes what real projects hold: exports with "annotations" or the older "completions",
  * people as numbers, e-mails or objects, results as lists or empty objects, predictions, skipped
  * (was_cancelled) and ground-truth annotations, tasks without a "data" member, the short export
- * (JSON_MIN), one list, one object, or a line each; and the tables CSV and TSV. Types understood:
+ * (JSON_MIN), annotations of a target storage with their task inside, predictions that only an
+ * annotation carries, one list, one object, or one after the other; and the tables CSV and TSV.
+ * Types understood:
  * choices, taxonomy, labels, hypertextlabels (by globalOffsets), rectanglelabels, rectangle +
  * labels, textarea, rating, number, pairwise, ranker. What is not understood is counted and named,
  * never guessed.
@@ -82,6 +84,9 @@ struct studio_task {
     struct studio_annotation *predictions; /* n_predictions */
     size_t n_predictions;
 };
+/* The data of a task: its member "data", that of the task within an annotation of a target storage
+ * (one file an annotation, {"result", "task": {"data"}}), or the task itself. */
+const struct json *studio_task_data(const struct json *task);
 /* `labels` as read from the configuration or guessed: paths are the names of data members. */
 ERR_MUST_USE enum err studio_task_read(const struct json *task, const struct labels *labels,
                                        struct arena *arena, struct studio_notes *notes,

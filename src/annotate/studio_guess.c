@@ -22,6 +22,7 @@ struct studio_guess {
     struct str data[MOST_DATA]; /* names of members that are texts */
     bool picture[MOST_DATA];
     size_t n_data;
+    struct str odd_type, odd_to, odd_data; /* the first result and member that tell nothing */
 };
 
 struct studio_guess *studio_guess_new(struct arena *arena)
@@ -101,8 +102,11 @@ static enum err see_result(struct studio_guess *g, const struct json *result, st
         k++;
     bool region = json_get(value, "start") || json_get(value, "width");
     if (k == sizeof types / sizeof types[0] || !from.len || from.len > LABELS_MOST_NAME ||
-        (types[k].kind == FIELD_CHOICES && region))
+        (types[k].kind == FIELD_CHOICES && region)) {
+        if (!g->odd_type.len)
+            g->odd_type = str_copy(g->arena, type);
         return ERR_OK;
+    }
     bool box = types[k].kind == FIELD_SPANS && json_get(value, "width");
     struct seen_field *f = seen(g, from, box ? FIELD_BOXES : types[k].kind);
     if (!f)
@@ -135,6 +139,9 @@ static void see_data(struct studio_guess *g, const struct json *data)
         size_t i = 0;
         while (i < g->n_data && !str_eq(g->data[i], key))
             i++;
+        bool nested = json_kind(value) == JSON_KIND_ARRAY || json_kind(value) == JSON_KIND_OBJECT;
+        if (nested && !g->odd_data.len)
+            g->odd_data = str_copy(g->arena, key);
         if (json_kind(value) != JSON_KIND_STRING || key.len == 0 || key.len > LABELS_MOST_NAME)
             continue;
         if (i == g->n_data && g->n_data < MOST_DATA)
@@ -147,9 +154,12 @@ static void see_data(struct studio_guess *g, const struct json *data)
 enum err studio_guess_see(struct studio_guess *g, const struct json *task, struct why *why)
 {
     static const char *const lists[] = {"annotations", "completions", "predictions"};
+    const struct json *data = studio_task_data(task), *own = json_get(task, "result");
     enum err err = ERR_OK;
-    if (json_kind(json_get(task, "data")) == JSON_KIND_OBJECT)
-        see_data(g, json_get(task, "data"));
+    if (data != task)
+        see_data(g, data);
+    for (size_t k = 0; !err && data != json_get(task, "data") && k < json_len(own); k++)
+        err = see_result(g, json_at(own, k), why);
     for (size_t l = 0; !err && l < sizeof lists / sizeof lists[0]; l++) {
         const struct json *list = json_get(task, lists[l]);
         for (size_t i = 0; !err && i < json_len(list); i++) {
@@ -227,6 +237,28 @@ static enum err give_labels(const struct studio_guess *g, struct seen_field *s, 
     return ERR_OK;
 }
 
+static enum err tells_nothing(const struct studio_guess *g, struct why *why)
+{
+    enum err err = ERR_INVALID;
+    if (g->odd_to.len && g->odd_data.len)
+        err =
+            err_set(why, err,
+                    "the results are about \"%.*s\", and the data holds \"%.*s\", which is a list "
+                    "or object: repeated parts are not taken",
+                    STR_FMT(g->odd_to), STR_FMT(g->odd_data));
+    else if (g->odd_to.len)
+        err = err_set(why, err, "the results are about \"%.*s\", and no data of a task is a text",
+                      STR_FMT(g->odd_to));
+    else if (g->odd_type.len)
+        err =
+            err_set(why, err, "results of the type \"%.*s\" are not taken, and there are no others",
+                    STR_FMT(g->odd_type));
+    else
+        err = err_set(why, err, "the tasks hold no results that tell a label set");
+    err_hint(why, "give the labelling configuration with it");
+    return err;
+}
+
 enum err studio_guess_labels(struct studio_guess *g, struct labels *out, struct why *why)
 {
     struct labels labels = {.shows = arena_array(g->arena, struct show, LABELS_MOST_SHOWS),
@@ -240,8 +272,10 @@ enum err studio_guess_labels(struct studio_guess *g, struct labels *out, struct 
         int member = member_for(g, s->to, picture);
         if (member < 0 && !picture)
             member = member_for(g, s->to, true);
-        if (member < 0)
+        if (member < 0) {
+            g->odd_to = g->odd_to.len ? g->odd_to : s->to;
             continue;
+        }
         struct str name = g->data[member];
         if (!labels_show(&labels, name))
             labels.shows[labels.n_shows++] =
@@ -255,9 +289,7 @@ enum err studio_guess_labels(struct studio_guess *g, struct labels *out, struct 
         labels.n_fields += !err;
     }
     if (!err && labels.n_fields == 0)
-        err = err_set(why, ERR_INVALID, "the tasks hold no results that tell a label set");
-    if (!err && labels.n_fields == 0)
-        err_hint(why, "give the labelling configuration with it");
+        err = tells_nothing(g, why);
     if (!err)
         err = labels_finish(&labels, g->arena, why);
     if (!err)

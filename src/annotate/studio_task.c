@@ -265,6 +265,10 @@ static void put_boxes(struct taking *t, const struct field *f, const struct json
                       struct json_out *out)
 {
     const struct json *list = labels_in(value);
+    if (json_get(value, "points")) { /* the short export gives no types */
+        studio_note(t->notes, "a polygon");
+        return;
+    }
     double x = json_get_f64(value, "x", NAN), y = json_get_f64(value, "y", NAN);
     double w = json_get_f64(value, "width", NAN), h = json_get_f64(value, "height", NAN);
     if (json_len(list) == 0) {
@@ -448,6 +452,20 @@ static enum err settle(struct taking *t, const struct json *const *const *values
     return err ? err : answer_text(&answer, t->labels, t->arena, out, t->why);
 }
 
+static bool is_number(const struct json *value)
+{
+    return json_kind(value) == JSON_KIND_INT || json_kind(value) == JSON_KIND_REAL;
+}
+
+/* What a result says beside its value and we have no place for. */
+static void note_beside(struct taking *t, const struct json *result)
+{
+    if (is_number(json_get(result, "score")))
+        studio_note(t->notes, "score of a single result");
+    if (json_len(json_get(result, "meta")))
+        studio_note(t->notes, "words on a single result (meta)");
+}
+
 static enum err take_results(struct taking *t, const struct json *list, struct str *out)
 {
     const struct json **values[LABELS_MOST_FIELDS] = {NULL};
@@ -469,6 +487,7 @@ static enum err take_results(struct taking *t, const struct json *list, struct s
             continue;
         size_t at = (size_t)(f - t->labels->fields);
         values[at][n[at]++] = json_get(one, "value");
+        note_beside(t, one);
     }
     return settle(t, (const struct json *const *const *)values, n, out);
 }
@@ -511,7 +530,44 @@ static enum err take_annotation(struct taking *t, const struct json *one, bool p
         .spent_ms = isfinite(lead) && lead > 0 && lead < 1e9 ? (int64_t)(lead * 1000) : 0,
         .created_ms = time_of(json_get(one, "created_at")),
         .score = json_get_f64(one, "score", -1)};
+    if (json_len(json_get(one, "reviews")))
+        studio_note(t->notes, "review of an annotation");
     return take_results(t, json_get(one, "result"), &out->answer);
+}
+
+/* An export names predictions by number and puts the one that somebody began with into his
+ * annotation. Those are taken once each; of the others only the number is known. */
+static enum err take_carried(struct taking *t, const struct json *annotations,
+                             const struct json *predictions, struct studio_task *out)
+{
+    size_t n_named = 0, all = json_kind(annotations) == JSON_KIND_ARRAY ? json_len(annotations) : 0;
+    for (size_t i = 0; i < json_len(predictions); i++)
+        n_named += is_number(json_at(predictions, i));
+    struct studio_annotation *more =
+        arena_array(t->arena, struct studio_annotation, out->n_predictions + all + 1);
+    struct str *ids = arena_array(t->arena, struct str, all + 1);
+    size_t n = 0;
+    enum err err =
+        more && ids ? ERR_OK : err_set(t->why, ERR_NO_MEMORY, "could not hold the predictions");
+    if (!err && out->n_predictions)
+        memcpy(more, out->predictions, out->n_predictions * sizeof *more);
+    for (size_t i = 0; !err && i < all; i++) {
+        const struct json *one = json_get(json_at(annotations, i), "prediction");
+        struct str id = as_text(json_get(one, "id"), t->arena);
+        bool known = json_kind(json_get(one, "result")) != JSON_KIND_ARRAY || !id.len;
+        for (size_t k = 0; k < n; k++)
+            known = known || str_eq(ids[k], id);
+        for (size_t k = 0; k < json_len(predictions); k++)
+            known = known || str_eq(as_text(json_get(json_at(predictions, k), "id"), t->arena), id);
+        if (known)
+            continue;
+        ids[n++] = id;
+        err = take_annotation(t, one, true, &more[out->n_predictions++]);
+    }
+    out->predictions = more;
+    for (size_t i = n; i < n_named; i++)
+        studio_note(t->notes, "prediction given by its number only");
+    return err;
 }
 
 static enum err take_list(struct taking *t, const struct json *list, bool prediction,
@@ -571,27 +627,61 @@ static enum err make_places(struct taking *t, const struct json *data)
     return ERR_OK;
 }
 
+/* One file of a target storage: an annotation with its task inside. */
+static bool is_apart(const struct json *task)
+{
+    return json_kind(json_get(json_get(task, "task"), "data")) == JSON_KIND_OBJECT &&
+           json_kind(json_get(task, "result")) == JSON_KIND_ARRAY;
+}
+
+const struct json *studio_task_data(const struct json *task)
+{
+    const struct json *data = json_get(is_apart(task) ? json_get(task, "task") : task, "data");
+    return json_kind(data) == JSON_KIND_OBJECT ? data : task;
+}
+
+static enum err take_apart(struct taking *t, const struct json *task, struct studio_task *out)
+{
+    out->annotations = arena_one(t->arena, struct studio_annotation);
+    if (!out->annotations)
+        return err_set(t->why, ERR_NO_MEMORY, "could not hold the annotation");
+    out->n_annotations = 1;
+    return take_annotation(t, task, false, out->annotations);
+}
+
+/* The long export. */
+static enum err take_whole(struct taking *t, const struct json *task, struct studio_task *out)
+{
+    const struct json *list = json_get(task, "annotations");
+    const struct json *predictions = json_get(task, "predictions");
+    if (!list)
+        list = json_get(task, "completions");
+    for (size_t i = 0; i < json_len(json_get(task, "drafts")); i++)
+        studio_note(t->notes, "draft");
+    enum err err = take_list(t, list, false, &out->annotations, &out->n_annotations);
+    if (!err)
+        err = take_list(t, predictions, true, &out->predictions, &out->n_predictions);
+    return err ? err : take_carried(t, list, predictions, out);
+}
+
 enum err studio_task_read(const struct json *task, const struct labels *labels, struct arena *arena,
                           struct studio_notes *notes, struct studio_task *out, struct why *why)
 {
     struct taking t = {.labels = labels, .arena = arena, .notes = notes, .why = why};
-    const struct json *data = json_get(task, "data");
-    const struct json *list = json_get(task, "annotations");
     if (json_kind(task) != JSON_KIND_OBJECT)
         return err_set(why, ERR_INVALID, "a task is a JSON object");
-    bool whole = json_kind(data) == JSON_KIND_OBJECT;
-    if (!list)
-        list = json_get(task, "completions");
-    struct studio_task done = {.id = as_text(json_get(task, "id"), arena),
-                               .data = whole ? data : task};
+    bool apart = is_apart(task);
+    struct studio_task done = {
+        .id = as_text(json_get(apart ? json_get(task, "task") : task, "id"), arena),
+        .data = studio_task_data(task)};
     enum err err = make_places(&t, done.data);
-    if (!err && !whole && (json_get(task, "annotation_id") || json_get(task, "annotator")))
+    if (!err && apart)
+        err = take_apart(&t, task, &done);
+    else if (!err && done.data == task &&
+             (json_get(task, "annotation_id") || json_get(task, "annotator")))
         err = take_min(&t, task, &done);
     else if (!err)
-        err = take_list(&t, list, false, &done.annotations, &done.n_annotations);
-    if (!err)
-        err = take_list(&t, json_get(task, "predictions"), true, &done.predictions,
-                        &done.n_predictions);
+        err = take_whole(&t, task, &done);
     if (!err)
         *out = done;
     return err;

@@ -85,16 +85,14 @@ TEST(what_is_final_becomes_a_version_with_papers)
     DESK_DONE(d);
 }
 
-static const struct json *run_import(struct desk *d, const char *file, const char *dataset,
-                                     const char *more)
+static const struct json *run_import_of(struct desk *d, const char *path, const char *dataset,
+                                        const char *more)
 {
     struct desk_call c;
-    char *body =
-        str_z(d->r.arena,
-              str_printf(
-                  d->r.arena,
-                  "{\"path\":\"%s/tests/annotate/studio/%s\",\"title\":\"t\",\"dataset\":\"%s\"%s}",
-                  YICHENG_SOURCE_ROOT, file, dataset, more));
+    char *body = str_z(d->r.arena, str_printf(d->r.arena,
+                                              "{\"path\":\"%s\",\"title\":\"t\",\"dataset\":"
+                                              "\"%s\"%s}",
+                                              path, dataset, more));
     CHECK_OK(desk_took(d, &c,
                        annotate_import(d->annotate, desk_ask(d, &c, &d->manager),
                                        desk_json(d, body), &d->why)),
@@ -104,6 +102,14 @@ static const struct json *run_import(struct desk *d, const char *file, const cha
     (void)snprintf(d->project, sizeof d->project, "%.*s",
                    STR_FMT(json_get_str(result, "project", STR(""))));
     return result;
+}
+
+static const struct json *run_import(struct desk *d, const char *file, const char *dataset,
+                                     const char *more)
+{
+    char *path = str_z(d->r.arena, str_printf(d->r.arena, "%s/tests/annotate/studio/%s",
+                                              YICHENG_SOURCE_ROOT, file));
+    return run_import_of(d, path, dataset, more);
 }
 
 static struct str export_of(struct desk *d, bool config)
@@ -160,6 +166,47 @@ TEST(an_export_of_label_studio_comes_in_and_goes_out_again)
     DESK_DONE(d);
 }
 
+/* Who said what about a task, without ids. */
+static struct str said(struct desk *d, const struct json *task)
+{
+    static const char *const lists[] = {"annotations", "predictions"};
+    struct buf buf;
+    buf_init(&buf, d->r.arena);
+    for (size_t l = 0; l < 2; l++) {
+        const struct json *list = json_get(task, lists[l]);
+        for (size_t i = 0; i < json_len(list); i++) {
+            const struct json *one = json_at(list, i), *who = json_get(one, "completed_by");
+            struct str result = STR("");
+            CHECK_EQ(json_dump(json_get(one, "result"), d->r.arena, &result, NULL), ERR_OK);
+            buf_printf(&buf, "%s %.*s %d: %.*s\n", lists[l],
+                       STR_FMT(json_get_str(who, "email", STR(""))),
+                       json_get_bool(one, "was_cancelled", false), STR_FMT(result));
+        }
+    }
+    return buf.len ? buf_str(&buf) : STR("");
+}
+
+/* What was written, read again and written again, says the same of every task. */
+static void check_round(struct desk *d, struct str written, const char *name)
+{
+    const struct json *before = NULL, *after = NULL;
+    struct buf more;
+    char *path = file_join(d->r.arena, d->r.dir, "round.json");
+    buf_init(&more, d->r.arena);
+    buf_add_c(&more, ",\"config\":");
+    json_quote(&more, export_of(d, true));
+    CHECK_OK(file_write(path, written, 0640, &d->why), &d->why);
+    char *set = str_z(d->r.arena, str_printf(d->r.arena, "%s-round", name));
+    const struct json *result = run_import_of(d, path, set, str_z(d->r.arena, buf_str(&more)));
+    CHECK_EQ(json_get_int(result, "n_bad", 9), 0);
+    CHECK_EQ(json_len(json_get(result, "notes")), 0);
+    CHECK_EQ(json_parse(written, d->r.arena, &before, NULL), ERR_OK);
+    CHECK_EQ(json_parse(export_of(d, false), d->r.arena, &after, NULL), ERR_OK);
+    CHECK_EQ(json_len(after), json_len(before));
+    for (size_t i = 0; i < json_len(before); i++)
+        CHECK_STR(said(d, json_at(after, i)), str_z(d->r.arena, said(d, json_at(before, i))));
+}
+
 TEST(every_variation_of_an_export_comes_in)
 {
     static const struct {
@@ -171,7 +218,10 @@ TEST(every_variation_of_an_export_comes_in)
                  {"table.csv", "sentiment.xml", 2, 2},
                  {"table.tsv", "sentiment.xml", 1, 1},
                  {"all.json", "sentiment.xml", 1, 2},
-                 {"pair.json", NULL, 1, 1}};
+                 {"pair.json", NULL, 1, 1},
+                 {"storage.json", NULL, 2, 2},
+                 {"carried.json", NULL, 1, 3},
+                 {"polygons_min.json", "ocr.xml", 1, 1}};
     DESK(d);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct buf more;
@@ -191,9 +241,96 @@ TEST(every_variation_of_an_export_comes_in)
         CHECK_EQ(json_get_int(result, "n_annotations", 0), cases[i].annotations);
         CHECK_EQ(json_get_int(result, "n_bad", 9), 0);
         CHECK_EQ(desk_count(&d, "n_items"), cases[i].tasks);
-        const struct json *again = NULL;
-        CHECK_EQ(json_parse(export_of(&d, false), d.r.arena, &again, NULL), ERR_OK);
-        CHECK_EQ(json_len(again), cases[i].tasks);
+        const struct json *out = NULL;
+        struct str written = export_of(&d, false);
+        CHECK_EQ(json_parse(written, d.r.arena, &out, NULL), ERR_OK);
+        CHECK_EQ(json_len(out), cases[i].tasks);
+        check_round(&d, written, name);
+    }
+    DESK_DONE(d);
+}
+
+/* ---- poisoned files ---- */
+
+static const char *import_text(struct desk *d, struct str text)
+{
+    char *path = file_join(d->r.arena, d->r.dir, "poison.json");
+    CHECK_OK(file_write(path, text, 0640, &d->why), &d->why);
+    return path;
+}
+
+/* A task that cannot be read is left out, counted and named; the others come in. */
+TEST(poisoned_tasks_do_not_end_an_import)
+{
+    DESK(d);
+    struct buf text;
+    buf_init(&text, d.r.arena);
+    buf_add_c(
+        &text,
+        "[{\"data\":{\"text\":\"路灯坏了\"},\"annotations\":[{\"result\":[{\"from_name\":\"k\","
+        "\"to_name\":\"text\",\"type\":\"choices\",\"value\":{\"choices\":[\"报修\"]}}]}]},");
+    buf_add_c(&text,
+              "{\"data\":{\"text\":\"half \\ud800\"}},{\"data\":1,\"data\":2},{\"data\":{\"text\":"
+              "\"\\u0000\\u001b[2J\"}},{\"data\":{\"text\":\"深\",\"x\":");
+    for (int i = 0; i < 3000; i++)
+        buf_add_c(&text, "[");
+    for (int i = 0; i < 3000; i++)
+        buf_add_c(&text, "]");
+    buf_add_c(&text, "}},{\"data\":{\"text\":\"多\"},\"annotations\":[");
+    for (int i = 0; i < STUDIO_MOST_PEOPLE + 5; i++)
+        buf_printf(&text, "%s{\"result\":[]}", i ? "," : "");
+    buf_add_c(&text, "]},{},{\"data\":{}},{\"data\":{\"text\":7}},{\"data\":{\"text\":\"长");
+    for (int i = 0; i < 300000; i++)
+        buf_add_c(&text, "一");
+    buf_add_c(&text, "\"},\"annotations\":\"no list\",\"predictions\":{\"a\":[]}}]");
+    const struct json *result = run_import_of(&d, import_text(&d, buf_str(&text)), "poison", "");
+    const struct json *notes = json_get(result, "notes");
+    CHECK_EQ(json_get_int(notes, "unreadable task", 0), 3);
+    CHECK_EQ(json_get_int(notes, "unreadable annotations", 0), 1);
+    CHECK(json_get_int(result, "n_bad", 0) >= 4);
+    CHECK_EQ(json_get_int(result, "n_annotations", 0), 1);
+    CHECK(desk_count(&d, "n_items") >= 3);
+    CHECK_STR(json_get_str(desk_show(&d), "state", STR("")), "open");
+    struct str written = export_of(&d, false);
+    const struct json *out = NULL;
+    CHECK_OK(json_parse(written, d.r.arena, &out, &d.why), &d.why);
+    DESK_DONE(d);
+}
+
+/* What is no list of tasks at all is refused with words, and leaves neither set nor project. */
+TEST(files_that_hold_no_tasks_are_refused_with_words)
+{
+    static const struct str bad[] = {STR_INIT(""),
+                                     STR_INIT("[]"),
+                                     STR_INIT("[{\"data\":{\"text\":\"\xC0\xAF\"}}]"),
+                                     STR_INIT("[{\"data\":{\"text\":\"a\"}}"),
+                                     STR_INIT("[{\"data\":{\"text\":\"\\ud800\"}}]"),
+                                     STR_INIT("<html></html>"),
+                                     STR_INIT("\0\0\0\0"),
+                                     STR_INIT("PK\3\4\x14\0\0\0"),
+                                     STR_INIT("{\"images\":[],\"categories\":[]}")};
+    DESK(d);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct desk_call c;
+        struct store_rows rows;
+        char *body =
+            str_z(d.r.arena, str_printf(d.r.arena, "{\"path\":\"%s\",\"dataset\":\"none\"}",
+                                        import_text(&d, bad[i])));
+        CHECK_OK(desk_took(&d, &c,
+                           annotate_import(d.annotate, desk_ask(&d, &c, &d.manager),
+                                           desk_json(&d, body), &d.why)),
+                 &d.why);
+        struct why why = {0};
+        enum err err =
+            job_run(d.r.compute, str_z(d.r.arena, json_get_str(d.json, "job", STR(""))), &why);
+        CHECK_EQ(err, ERR_INVALID);
+        CHECK(why.text[0] != '\0');
+        CHECK_OK(store_ask(d.r.store,
+                           "SELECT (SELECT COUNT(*) FROM annotate_projects), (SELECT COUNT(*) FROM "
+                           "data_sets)",
+                           STORE_NO_ARGS, d.r.arena, &rows, &d.why),
+                 &d.why);
+        CHECK_EQ(store_int(&rows, 0, 0) + store_int(&rows, 0, 1), 0);
     }
     DESK_DONE(d);
 }

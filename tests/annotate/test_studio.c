@@ -236,6 +236,83 @@ TEST(nothing_of_an_export_is_lost_without_a_word)
     arena_free(r.arena);
 }
 
+/* Shapes of exports that lie in public repositories; what is in the files is ours. */
+
+/* One file an annotation, with its task inside: what a target storage (local files, S3) gets, one
+ * after the other. As in bluephysi01/labelstudio-duckdb-dbt-test, data/export. */
+TEST(annotations_of_a_target_storage_are_read)
+{
+    struct reading r = begin(NULL);
+    struct studio_task t[3];
+    guess(&r, "storage.json");
+    CHECK_EQ(tasks(&r, "storage.json", t, 3), 2);
+    CHECK_STR(t[0].id, "195");
+    CHECK_STR(json_get_str(t[0].data, "image", STR("")), "/data/local-files/?d=streets/1.jpg");
+    CHECK_EQ(t[0].n_annotations, 1);
+    CHECK_STR(t[0].annotations[0].who, "lin@yunting.example");
+    CHECK_EQ(t[0].annotations[0].spent_ms, 6227);
+    CHECK_STR(t[0].annotations[0].answer,
+              "{\"label\":[{\"x\":10,\"y\":20,\"width\":30,\"height\":40,\"label\":\"井盖\"}]}");
+    CHECK_STR(t[1].annotations[0].who, "wu@yunting.example");
+    CHECK_EQ(noted(&r, "score of a single result"), 1);
+    arena_free(r.arena);
+}
+
+/* Predictions by number, the one that was begun with within the annotation, once for all of them;
+ * reviews, drafts, scores and words on results. As in smakam/labelstudio-examples (images-qc,
+ * bengali-audio-ml-integ), ChristophAlt/labelstudio_converter and label-studio-converter. */
+TEST(predictions_that_annotations_carry_are_taken_once)
+{
+    struct reading r = begin(NULL);
+    struct studio_task t[1];
+    guess(&r, "carried.json");
+    CHECK_EQ(tasks(&r, "carried.json", t, 1), 1);
+    CHECK_EQ(t[0].n_annotations, 3);
+    CHECK_EQ(t[0].n_predictions, 1);
+    CHECK_STR(t[0].predictions[0].who, "ner-v1");
+    CHECK_STR(t[0].predictions[0].answer, "{\"ner\":[{\"start\":0,\"end\":4,\"label\":\"地点\"}]}");
+    CHECK(t[0].predictions[0].score > 0.74 && t[0].predictions[0].score < 0.76);
+    CHECK_EQ(noted(&r, "prediction given by its number only"), 1);
+    CHECK_EQ(noted(&r, "score of a single result"), 1);
+    CHECK_EQ(noted(&r, "words on a single result (meta)"), 1);
+    CHECK_EQ(noted(&r, "review of an annotation"), 1);
+    CHECK_EQ(noted(&r, "relation"), 1);
+    CHECK_EQ(noted(&r, "draft"), 1);
+    arena_free(r.arena);
+}
+
+/* Parts that repeat over a list in the data: refused, by name. As in
+ * HumanSignal/label-studio-converter, tests/data/test_export_json_min/data_repeater.json. */
+TEST(repeated_parts_are_refused_by_name)
+{
+    struct reading r = begin(NULL);
+    struct studio_scan scan = {.text = file(&r, "repeater.json")};
+    struct studio_guess *g = studio_guess_new(r.arena);
+    const struct json *json = NULL;
+    struct str text;
+    CHECK_OK(studio_next(&scan, &text, &r.why), &r.why);
+    CHECK_OK(json_parse(text, r.arena, &json, &r.why), &r.why);
+    CHECK_OK(studio_guess_see(g, json, &r.why), &r.why);
+    CHECK_EQ(studio_guess_labels(g, &r.labels, &r.why), ERR_INVALID);
+    CHECK(strstr(r.why.text, "\"page_0\"") && strstr(r.why.text, "\"images\""));
+    arena_free(r.arena);
+}
+
+/* The short export of text in pictures: boxes come in, polygons and words of regions are counted.
+ * As in DuckyMomo20012/label-studio-converter, test/fixtures/label_studio_min_all.json. */
+TEST(polygons_of_a_short_export_are_counted)
+{
+    struct reading r = begin("ocr.xml");
+    struct studio_task t[1];
+    CHECK_EQ(tasks(&r, "polygons_min.json", t, 1), 1);
+    CHECK_STR(t[0].annotations[0].answer,
+              "{\"label\":[{\"x\":27,\"y\":58,\"width\":42,\"height\":5,\"label\":\"印刷\"}]}");
+    CHECK_EQ(noted(&r, "a polygon"), 1);
+    CHECK_EQ(noted(&r, "<Polygon>"), 1);
+    CHECK_EQ(noted(&r, "<TextArea perRegion>"), 1);
+    arena_free(r.arena);
+}
+
 TEST(without_a_configuration_the_results_tell_it)
 {
     struct reading r = begin(NULL);
