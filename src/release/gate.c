@@ -606,6 +606,8 @@ enum err gate_put(struct store_tx *tx, struct release *r, const struct gate_row 
     judge_rules(&j, out, passed, &open_rules, &lost_rules);
     json_kv_bool(out, "would_pass", *passed);
     err = put_judges(tx, r, g->id, arena, out, why);
+    if (!err)
+        err = gate_put_scope(tx, g->id, j.found, arena, out, why);
     /* A hit that nobody looked at may decide: then it is still open. What failed for good needs no
      * further judging. */
     if (lost_rules)

@@ -142,6 +142,10 @@ ERR_MUST_USE enum err gate_find(struct store_tx *tx, const struct ops_identity *
 ERR_MUST_USE enum err gate_put(struct store_tx *tx, struct release *release,
                                const struct gate_row *gate, struct arena *arena,
                                struct json_out *out, int64_t *open, bool *passed, struct why *why);
+/* Into its object: "risk_groups" (what judges named, by the five kinds of risk) and "not_checked"
+ * (what a gate does not look for, beyond.def). `found` NULL: its job has not ended. */
+ERR_MUST_USE enum err gate_put_scope(struct store_tx *tx, struct str gate, const struct json *found,
+                                     struct arena *arena, struct json_out *out, struct why *why);
 
 /* ---- rows beside jobs (moved.c) ---- */
 

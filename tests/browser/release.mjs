@@ -137,6 +137,8 @@ export function release(world) {
     await page.click('button:has-text("下结论")');
     await page.click('.el-message-box button:has-text("确定")');
     await page.waitForSelector('.badge:has-text("已通过")');
+    await page.waitForSelector('.release-scope tr:has-text("A.5")');
+    await page.waitForSelector('.release-beyond li:has-text("标准要求不少于 10000 个")');
     await picture(page, 'gate-passed');
     await page.click('.page-actions button:has-text("发布")');
     await page.fill('[name=release-name]', 'water-2026');

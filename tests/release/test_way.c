@@ -77,6 +77,44 @@ TEST(just_below_the_rate_the_gate_fails_and_names_the_rule)
     DONE(r);
 }
 
+/* The report counts what judges named by the five kinds of risk, says what a gate does not look
+ * for, and goes out with the release. */
+TEST(a_gate_says_what_it_found_by_kind_and_what_it_did_not_check)
+{
+    FRESH(r);
+    static const char *const groups[] = {"A1", "A2", "A3", "A4", "A5"};
+    static const int64_t n[] = {0, 1, 0, 0, 0};
+    bool passed = false;
+    struct why why = {0};
+    char dir[128];
+    struct str text = STR("");
+    room_set(&r, "a", lines_of(&r, 100, PLAIN), "text", PAPERS);
+    const char *id = gate_begin(&r, "a", "");
+    judge_all(&r, id, "manual", 1, "A2d");
+    const struct json *gate = gate_of(&r, id), *list = json_get(gate, "risk_groups");
+    CHECK_EQ(json_len(list), 5);
+    for (size_t i = 0; i < 5; i++) {
+        CHECK_STR(json_get_str(json_at(list, i), "group", STR("")), groups[i]);
+        CHECK_EQ(json_get_int(json_at(list, i), "n", -1), n[i]);
+        CHECK(json_get_str(json_at(list, i), "title", STR("")).len > 0);
+    }
+    list = json_get(gate, "not_checked");
+    CHECK(json_len(list) >= 9);
+    /* the program's own list is short, and that is the first thing said */
+    CHECK(str_find(json_get_str(json_at(list, 0), "words", STR("")), STR("10000")) != STR_NPOS);
+    for (size_t i = 0; i < json_len(list); i++)
+        CHECK(json_get_str(json_at(list, i), "words", STR("")).len > 0 &&
+              json_get_str(json_at(list, i), "words_en", STR("")).len > 0);
+    CHECK_OK(release_gate_decide(r.release, &r.who, str_c(id), &passed, &why), &why);
+    CHECK(passed);
+    const char *made = release_of(&r, id, "a");
+    (void)snprintf(dir, sizeof dir, "%s/out", r.dir);
+    CHECK_OK(release_export_to(r.release, &r.who, str_c(made), dir, &why), &why);
+    CHECK_OK(file_read(file_join(r.arena, dir, "gate.json"), 1 << 20, r.arena, &text, &why), &why);
+    CHECK(str_find(text, STR("\"not_checked\":[{")) != STR_NPOS);
+    DONE(r);
+}
+
 TEST(a_source_with_more_than_a_twentieth_of_harm_is_refused)
 {
     FRESH(r);

@@ -120,6 +120,9 @@ export interface Gate extends GateHead {
   open: number;
   would_pass: boolean;
   judges: { judge: string; name: string; n: number; bad: number }[];
+  /** What judges named, by the five kinds of risk of the standard's annex. */
+  risk_groups: { group: string; title: string; title_en: string; n: number }[];
+  not_checked: { clause: string; words: string; words_en: string }[];
 }
 
 export interface Sample {
