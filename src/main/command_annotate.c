@@ -8,38 +8,27 @@
 #include "core/file.h"
 #include "main/verb.h"
 
-#define ROOM      ((size_t)1 << 30)
 #define FILE_MOST ((size_t)2 << 20)
 
-struct annotate_command {
-    struct center *center;
-    struct arena *arena;
-    struct buf buf;
-    struct json_out out;
-    struct annotate_ask ask;
-    char **argv; /* what follows the verb */
+struct annotate_options {
+    struct annotate_ask ask; /* see asking() */
     const char *title, *labels, *config, *guidelines, *overlap, *review, *dataset, *images, *limit,
         *licence;
     bool work, reviewer, xml;
 };
 
-static enum err print_json(struct annotate_command *c, struct why *why)
+/* As the centre itself, with the answer into c->out. */
+static struct annotate_ask *asking(struct command_work *c)
 {
-    enum err err = buf_err(&c->buf, why);
-    if (!err)
-        printf("%.*s\n", STR_FMT(buf_str(&c->buf)));
-    return err;
-}
-
-static void begin_again(struct annotate_command *c)
-{
-    buf_init(&c->buf, c->arena);
-    json_out_init(&c->out, &c->buf);
+    struct annotate_options *o = c->own;
+    o->ask = (struct annotate_ask){
+        .who = &c->center->system, .arena = c->arena, .out = &c->out, .if_match = -1};
+    return &o->ask;
 }
 
 /* Runs the job of the last answer here; when a server has taken it already, waits for it. Prints
  * what came of it. */
-static enum err finish_job(struct annotate_command *c, struct why *why)
+static enum err finish_job(struct command_work *c, struct why *why)
 {
     const struct json *answer;
     struct job_info info;
@@ -68,8 +57,8 @@ static enum err number_of(const char *name, const char *text, struct json_out *o
 }
 
 /* A member that is a file's text; of JSON the value. */
-static enum err file_member(struct annotate_command *c, const char *name, const char *path,
-                            bool json, struct json_out *out, struct why *why)
+static enum err file_member(struct command_work *c, const char *name, const char *path, bool json,
+                            struct json_out *out, struct why *why)
 {
     struct str text;
     const struct json *value;
@@ -88,9 +77,10 @@ static enum err file_member(struct annotate_command *c, const char *name, const 
     return ERR_OK;
 }
 
-static enum err body_of(struct annotate_command *c, const char *config, const char *dataset,
+static enum err body_of(struct command_work *c, const char *config, const char *dataset,
                         const char *path, const struct json **body, struct why *why)
 {
+    const struct annotate_options *o = c->own;
     struct buf buf;
     struct json_out out;
     char *real = path ? realpath(path, NULL) : NULL;
@@ -100,29 +90,29 @@ static enum err body_of(struct annotate_command *c, const char *config, const ch
     json_out_init(&out, &buf);
     json_begin_object(&out);
     json_kv_c(&out, "dataset", dataset);
-    json_kv_c(&out, "title", c->title ? c->title : dataset);
+    json_kv_c(&out, "title", o->title ? o->title : dataset);
     if (real)
         json_kv_c(&out, "path", real);
     free(real);
-    if (c->images)
-        json_kv_c(&out, "images", c->images);
-    if (c->licence) {
+    if (o->images)
+        json_kv_c(&out, "images", o->images);
+    if (o->licence) {
         json_key(&out, "collection");
         json_begin_object(&out);
-        json_kv_c(&out, "licence", c->licence);
+        json_kv_c(&out, "licence", o->licence);
         json_end_object(&out);
     }
-    enum err err = number_of("overlap", c->overlap, &out, why);
+    enum err err = number_of("overlap", o->overlap, &out, why);
     if (!err)
-        err = number_of("review", c->review, &out, why);
+        err = number_of("review", o->review, &out, why);
     if (!err)
-        err = number_of("limit", c->limit, &out, why);
+        err = number_of("limit", o->limit, &out, why);
     if (!err)
-        err = file_member(c, "labels", c->labels, true, &out, why);
+        err = file_member(c, "labels", o->labels, true, &out, why);
     if (!err)
-        err = file_member(c, config, c->config, false, &out, why);
+        err = file_member(c, config, o->config, false, &out, why);
     if (!err)
-        err = file_member(c, "guidelines", c->guidelines, false, &out, why);
+        err = file_member(c, "guidelines", o->guidelines, false, &out, why);
     json_end_object(&out);
     if (!err)
         err = buf_err(&buf, why);
@@ -131,12 +121,12 @@ static enum err body_of(struct annotate_command *c, const char *config, const ch
 
 /* ---- verbs ---- */
 
-static enum err do_list(struct annotate_command *c, struct why *why)
+static enum err do_list(struct command_work *c, struct why *why)
 {
     const struct json *doc;
-    enum err err = annotate_list(c->center->annotate, &c->ask, STR(""), 200, why);
+    enum err err = annotate_list(c->center->annotate, asking(c), STR(""), 200, why);
     if (err || c->center->opts->json)
-        return err ? err : print_json(c, why);
+        return err ? err : command_print(c, why);
     err = json_parse(buf_str(&c->buf), c->arena, &doc, why);
     const struct json *items = err ? NULL : json_get(doc, "items");
     for (size_t i = 0; i < json_len(items); i++) {
@@ -151,38 +141,40 @@ static enum err do_list(struct annotate_command *c, struct why *why)
     return err;
 }
 
-static enum err do_create(struct annotate_command *c, struct why *why)
+static enum err do_create(struct command_work *c, struct why *why)
 {
+    const struct annotate_options *o = c->own;
     const struct json *body;
     enum err err = body_of(c, "studio_config", c->argv[0], NULL, &body, why);
-    if (!err && !c->labels && !c->config)
+    if (!err && !o->labels && !o->config)
         err =
             err_set(why, ERR_INVALID, "give --labels FILE (JSON) or --config FILE (Label Studio)");
     if (!err)
-        err = annotate_create(c->center->annotate, &c->ask, body, why);
+        err = annotate_create(c->center->annotate, asking(c), body, why);
     return err ? err : finish_job(c, why);
 }
 
-static enum err do_show(struct annotate_command *c, struct why *why)
+static enum err do_show(struct command_work *c, struct why *why)
 {
-    enum err err = annotate_show(c->center->annotate, &c->ask, str_c(c->argv[0]), why);
-    return err ? err : print_json(c, why);
+    enum err err = annotate_show(c->center->annotate, asking(c), str_c(c->argv[0]), why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_member(struct annotate_command *c, struct why *why)
+static enum err do_member(struct command_work *c, struct why *why)
 {
+    const struct annotate_options *o = c->own;
     const struct json *body = NULL;
     struct str text = str_printf(c->arena, "{\"work\":%s,\"review\":%s}",
-                                 c->work ? "true" : "false", c->reviewer ? "true" : "false");
+                                 o->work ? "true" : "false", o->reviewer ? "true" : "false");
     enum err err = json_parse(text, c->arena, &body, why);
     if (!err)
-        err = annotate_member(c->center->annotate, &c->ask, str_c(c->argv[0]), str_c(c->argv[1]),
+        err = annotate_member(c->center->annotate, asking(c), str_c(c->argv[0]), str_c(c->argv[1]),
                               body, why);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
 /* "0.743", or "-" for what is not defined; as a share in percent. */
-static const char *figure(struct annotate_command *c, const struct json *value, const char *name,
+static const char *figure(struct command_work *c, const struct json *value, const char *name,
                           double times, const char *unit)
 {
     const struct json *number = json_get(value, name);
@@ -193,12 +185,12 @@ static const char *figure(struct annotate_command *c, const struct json *value, 
     return text ? text : "";
 }
 
-static enum err do_stats(struct annotate_command *c, struct why *why)
+static enum err do_stats(struct command_work *c, struct why *why)
 {
     const struct json *doc;
-    enum err err = annotate_statistics(c->center->annotate, &c->ask, str_c(c->argv[0]), why);
+    enum err err = annotate_statistics(c->center->annotate, asking(c), str_c(c->argv[0]), why);
     if (err || c->center->opts->json)
-        return err ? err : print_json(c, why);
+        return err ? err : command_print(c, why);
     err = json_parse(buf_str(&c->buf), c->arena, &doc, why);
     const struct json *agreement = err ? NULL : json_get(doc, "agreement"),
                       *fields = json_get(agreement, "fields"), *people = json_get(doc, "people");
@@ -218,94 +210,65 @@ static enum err do_stats(struct annotate_command *c, struct why *why)
     return err;
 }
 
-static enum err do_import(struct annotate_command *c, struct why *why)
+static enum err do_import(struct command_work *c, struct why *why)
 {
+    const struct annotate_options *o = c->own;
     const struct json *body;
-    if (!c->dataset)
+    if (!o->dataset)
         return err_set(why, ERR_INVALID, "--dataset names the data set that is made");
-    enum err err = body_of(c, "config", c->dataset, c->argv[0], &body, why);
+    enum err err = body_of(c, "config", o->dataset, c->argv[0], &body, why);
     if (!err)
-        err = annotate_import(c->center->annotate, &c->ask, body, why);
+        err = annotate_import(c->center->annotate, asking(c), body, why);
     return err ? err : finish_job(c, why);
 }
 
-static enum err do_export(struct annotate_command *c, struct why *why)
+static enum err do_export(struct command_work *c, struct why *why)
 {
-    return annotate_export(c->center->annotate, &c->ask, str_c(c->argv[0]), c->xml, STDOUT_FILENO,
+    const struct annotate_options *o = c->own;
+    return annotate_export(c->center->annotate, asking(c), str_c(c->argv[0]), o->xml, STDOUT_FILENO,
                            why);
 }
 
-static enum err do_result(struct annotate_command *c, struct why *why)
+static enum err do_result(struct command_work *c, struct why *why)
 {
+    const struct annotate_options *o = c->own;
     const struct json *body;
-    if (!c->dataset)
+    if (!o->dataset)
         return err_set(why, ERR_INVALID, "--dataset names the data set that is made");
-    enum err err = body_of(c, "config", c->dataset, NULL, &body, why);
+    enum err err = body_of(c, "config", o->dataset, NULL, &body, why);
     if (!err)
-        err = annotate_result(c->center->annotate, &c->ask, str_c(c->argv[0]), body, why);
+        err = annotate_result(c->center->annotate, asking(c), str_c(c->argv[0]), body, why);
     return err ? err : finish_job(c, why);
 }
 
-static const struct verb {
-    const char *name;
-    int n; /* arguments behind it */
-    enum err (*run)(struct annotate_command *c, struct why *why);
-} verbs[] = {
-    {"list", 0, do_list},     {"create", 1, do_create}, {"show", 1, do_show},
-    {"member", 2, do_member}, {"stats", 1, do_stats},   {"import", 1, do_import},
-    {"export", 1, do_export}, {"result", 1, do_result},
+static const struct command_verb verbs[] = {
+    {"list", 0, do_list, 0},     {"create", 1, do_create, 0}, {"show", 1, do_show, 0},
+    {"member", 2, do_member, 0}, {"stats", 1, do_stats, 0},   {"import", 1, do_import, 0},
+    {"export", 1, do_export, 0}, {"result", 1, do_result, 0},
 };
 
-static const struct verb *verb_of(int argc, char **argv)
+static void take_options(struct annotate_options *o, int *argc, char **argv)
 {
-    for (size_t i = 0; argc >= 2 && i < sizeof verbs / sizeof verbs[0]; i++)
-        if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 == verbs[i].n)
-            return &verbs[i];
-    return NULL;
-}
-
-static void take_options(struct annotate_command *c, int *argc, char **argv)
-{
-    c->title = command_option(argc, argv, "--title");
-    c->labels = command_option(argc, argv, "--labels");
-    c->config = command_option(argc, argv, "--config");
-    c->guidelines = command_option(argc, argv, "--guidelines");
-    c->overlap = command_option(argc, argv, "--overlap");
-    c->review = command_option(argc, argv, "--review-percent");
-    c->dataset = command_option(argc, argv, "--dataset");
-    c->images = command_option(argc, argv, "--images");
-    c->limit = command_option(argc, argv, "--limit");
-    c->licence = command_option(argc, argv, "--licence");
-    c->work = command_flag(argc, argv, "--work");
-    c->reviewer = command_flag(argc, argv, "--review");
-    c->xml = command_flag(argc, argv, "--xml");
+    const struct {
+        const char *name, **to;
+    } options[] = {{"--title", &o->title},     {"--labels", &o->labels},
+                   {"--config", &o->config},   {"--guidelines", &o->guidelines},
+                   {"--overlap", &o->overlap}, {"--review-percent", &o->review},
+                   {"--dataset", &o->dataset}, {"--images", &o->images},
+                   {"--limit", &o->limit},     {"--licence", &o->licence}};
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        *options[i].to = command_option(argc, argv, options[i].name);
+    o->work = command_flag(argc, argv, "--work");
+    o->reviewer = command_flag(argc, argv, "--review");
+    o->xml = command_flag(argc, argv, "--xml");
 }
 
 static int run(const struct center_opts *opts, int argc, char **argv)
 {
-    struct why why = {0};
-    struct center center;
-    struct annotate_command c = {.center = &center};
-    take_options(&c, &argc, argv);
-    const struct verb *verb = verb_of(argc, argv);
-    if (!verb || command_rest(argc, argv, 1, 1 << 20, &why))
-        return command_usage(&command_annotate);
-    enum err err = center_open(opts, CENTER_ALL, &center, &why);
-    if (err)
-        return command_fail("annotate", err, &why);
-    c.arena = arena_new(ROOM);
-    c.argv = argv + 2;
-    if (c.arena) {
-        begin_again(&c);
-        c.ask = (struct annotate_ask){
-            .who = &center.system, .arena = c.arena, .out = &c.out, .if_match = -1};
-        err = verb->run(&c, &why);
-    } else {
-        err = err_set(&why, ERR_NO_MEMORY, "could not begin");
-    }
-    arena_free(c.arena);
-    center_close(&center);
-    return err ? command_fail("annotate", err, &why) : 0;
+    struct annotate_options own = {.title = NULL};
+    take_options(&own, &argc, argv);
+    return command_verbs(&command_annotate, verbs, sizeof verbs / sizeof verbs[0], &own, opts, argc,
+                         argv);
 }
 
 const struct command command_annotate = {

@@ -9,28 +9,13 @@
 #include "core/time.h"
 #include "main/verb.h"
 
-#define ROOM      ((size_t)1 << 30)
 #define SPEC_MOST ((size_t)1 << 20)
 
-struct data_command {
-    struct center *center;
-    struct arena *arena;
-    struct buf buf;
-    struct json_out out;
-    int argc; /* what follows the verb */
-    char **argv;
+struct data_options {
     const char *title, *kind, *licence, *authority, *owner, *sample, *find, *field, *from, *number,
         *reason, *map, *way, *id;
     bool append, dry, markdown;
 };
-
-static enum err print_json(struct data_command *c, struct why *why)
-{
-    enum err err = buf_err(&c->buf, why);
-    if (!err)
-        printf("%.*s\n", STR_FMT(buf_str(&c->buf)));
-    return err;
-}
 
 static void print_steps(const struct json *result)
 {
@@ -51,7 +36,7 @@ static void print_steps(const struct json *result)
                       STR_FMT(json_get_str(json_at(failures, i), "why", STR(""))));
 }
 
-static enum err finish_job(struct data_command *c, const char *id, int64_t start, struct why *why)
+static enum err finish_job(struct command_work *c, const char *id, int64_t start, struct why *why)
 {
     struct job_info info;
     const struct json *result = NULL;
@@ -78,21 +63,22 @@ static enum err finish_job(struct data_command *c, const char *id, int64_t start
     return ERR_OK;
 }
 
-static enum err do_import(struct data_command *c, struct why *why)
+static enum err do_import(struct command_work *c, struct why *why)
 {
+    const struct data_options *o = c->own;
     char id[UUID_TEXT], real[4096];
     int64_t start = time_mono_ns();
     json_begin_object(&c->out);
     json_kv_c(&c->out, "dataset", c->argv[0]);
-    if (c->title)
-        json_kv_c(&c->out, "title", c->title);
-    if (c->kind)
-        json_kv_c(&c->out, "kind", c->kind);
-    if (c->map) {
+    if (o->title)
+        json_kv_c(&c->out, "title", o->title);
+    if (o->kind)
+        json_kv_c(&c->out, "kind", o->kind);
+    if (o->map) {
         json_key(&c->out, "map");
-        json_put_raw(&c->out, str_c(c->map));
+        json_put_raw(&c->out, str_c(o->map));
     }
-    json_kv_bool(&c->out, "append", c->append);
+    json_kv_bool(&c->out, "append", o->append);
     json_key(&c->out, "paths");
     json_begin_array(&c->out);
     for (int i = 1; i < c->argc; i++) {
@@ -103,9 +89,9 @@ static enum err do_import(struct data_command *c, struct why *why)
     json_end_array(&c->out);
     json_key(&c->out, "collection");
     json_begin_object(&c->out);
-    json_kv_c(&c->out, "licence", c->licence ? c->licence : "");
-    json_kv_c(&c->out, "authority", c->authority ? c->authority : "");
-    json_kv_c(&c->out, "owner", c->owner ? c->owner : "");
+    json_kv_c(&c->out, "licence", o->licence ? o->licence : "");
+    json_kv_c(&c->out, "authority", o->authority ? o->authority : "");
+    json_kv_c(&c->out, "owner", o->owner ? o->owner : "");
     json_end_object(&c->out);
     json_end_object(&c->out);
     enum err err = buf_err(&c->buf, why);
@@ -114,18 +100,19 @@ static enum err do_import(struct data_command *c, struct why *why)
     return err ? err : finish_job(c, id, start, why);
 }
 
-static enum err do_run(struct data_command *c, struct why *why)
+static enum err do_run(struct command_work *c, struct why *why)
 {
+    const struct data_options *o = c->own;
     char id[UUID_TEXT];
     struct str spec;
     int64_t start = time_mono_ns(), n = 200;
     enum err err = file_read(c->argv[0], SPEC_MOST, c->arena, &spec, why);
-    if (!err && c->dry) {
-        if (c->sample && !str_to_i64(str_c(c->sample), &n))
+    if (!err && o->dry) {
+        if (o->sample && !str_to_i64(str_c(o->sample), &n))
             return err_set(why, ERR_INVALID, "--sample is a number of records");
         err = data_dry_run_json(c->center->data, &c->center->system, spec, (size_t)(n > 0 ? n : 0),
                                 c->arena, &c->out, why);
-        return err ? err : print_json(c, why);
+        return err ? err : command_print(c, why);
     }
     if (!err)
         err = data_run(c->center->data, &c->center->system, spec, id, why);
@@ -134,12 +121,12 @@ static enum err do_run(struct data_command *c, struct why *why)
 
 /* ---- looking ---- */
 
-static enum err do_list(struct data_command *c, struct why *why)
+static enum err do_list(struct command_work *c, struct why *why)
 {
     const struct json *doc;
     enum err err = data_sets_json(c->center->data, &c->center->system, c->arena, &c->out, why);
     if (err || c->center->opts->json)
-        return err ? err : print_json(c, why);
+        return err ? err : command_print(c, why);
     err = json_parse(buf_str(&c->buf), c->arena, &doc, why);
     const struct json *items = err ? NULL : json_get(doc, "items");
     for (size_t i = 0; i < json_len(items); i++) {
@@ -161,38 +148,40 @@ static enum err number_of(const char *text, int64_t *out, struct why *why)
     return ERR_OK;
 }
 
-static enum err do_show(struct data_command *c, struct why *why)
+static enum err do_show(struct command_work *c, struct why *why)
 {
+    const struct data_options *o = c->own;
     int64_t number;
     struct data *data = c->center->data;
     struct str name = str_c(c->argv[0]);
-    enum err err = number_of(c->number, &number, why);
-    if (!err && c->id)
-        err = data_record_json(data, &c->center->system, name, number, str_c(c->id), c->arena,
+    enum err err = number_of(o->number, &number, why);
+    if (!err && o->id)
+        err = data_record_json(data, &c->center->system, name, number, str_c(o->id), c->arena,
                                &c->out, why);
-    else if (!err && c->number)
+    else if (!err && o->number)
         err = data_version_json(data, &c->center->system, name, number, c->arena, &c->out, why);
     else if (!err)
         err = data_set_json(data, &c->center->system, name, c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_sample(struct data_command *c, struct why *why)
+static enum err do_sample(struct command_work *c, struct why *why)
 {
-    struct data_look look = {.spread = !c->find && !c->from, .find = str_c(c->find ? c->find : "")};
+    const struct data_options *o = c->own;
+    struct data_look look = {.spread = !o->find && !o->from, .find = str_c(o->find ? o->find : "")};
     int64_t n = 10;
-    enum err err = number_of(c->number, &look.version, why);
-    if (!err && ((c->sample && !str_to_i64(str_c(c->sample), &n)) ||
-                 (c->from && !str_to_i64(str_c(c->from), &look.from)) || n < 1))
+    enum err err = number_of(o->number, &look.version, why);
+    if (!err && ((o->sample && !str_to_i64(str_c(o->sample), &n)) ||
+                 (o->from && !str_to_i64(str_c(o->from), &look.from)) || n < 1))
         err = err_set(why, ERR_INVALID, "--sample and --from are numbers of records");
     look.n = (size_t)n;
     if (!err)
         err = data_records_json(c->center->data, &c->center->system, str_c(c->argv[0]), &look,
                                 c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_diff(struct data_command *c, struct why *why)
+static enum err do_diff(struct command_work *c, struct why *why)
 {
     int64_t a, b;
     enum err err = number_of(c->argv[1], &a, why);
@@ -201,24 +190,26 @@ static enum err do_diff(struct data_command *c, struct why *why)
     if (!err)
         err = data_diff_json(c->center->data, &c->center->system, str_c(c->argv[0]), a, b, c->arena,
                              &c->out, why);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_clusters(struct data_command *c, struct why *why)
+static enum err do_clusters(struct command_work *c, struct why *why)
 {
+    const struct data_options *o = c->own;
     int64_t number;
-    enum err err = number_of(c->number, &number, why);
+    enum err err = number_of(o->number, &number, why);
     if (!err)
         err = data_clusters_json(c->center->data, &c->center->system, str_c(c->argv[0]), number,
-                                 c->field ? str_c(c->field) : STR("duplicates"), 0, 20, c->arena,
+                                 o->field ? str_c(o->field) : STR("duplicates"), 0, 20, c->arena,
                                  &c->out, why);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_export(struct data_command *c, struct why *why)
+static enum err do_export(struct command_work *c, struct why *why)
 {
+    const struct data_options *o = c->own;
     int64_t number;
-    enum err err = number_of(c->number, &number, why);
+    enum err err = number_of(o->number, &number, why);
     return err ? err
                : data_export(c->center->data, &c->center->system, str_c(c->argv[0]), number,
                              STDOUT_FILENO, why);
@@ -226,113 +217,95 @@ static enum err do_export(struct data_command *c, struct why *why)
 
 /* ---- lineage ---- */
 
-static enum err do_lineage(struct data_command *c, struct why *why)
+static enum err do_lineage(struct command_work *c, struct why *why)
 {
+    const struct data_options *o = c->own;
     enum data_way way = DATA_BOTH_WAYS;
-    if (c->way && !strcmp(c->way, "backwards"))
+    if (o->way && !strcmp(o->way, "backwards"))
         way = DATA_BACKWARDS;
-    else if (c->way && !strcmp(c->way, "forwards"))
+    else if (o->way && !strcmp(o->way, "forwards"))
         way = DATA_FORWARDS;
-    else if (c->way && strcmp(c->way, "both") != 0)
+    else if (o->way && strcmp(o->way, "both") != 0)
         return err_set(why, ERR_INVALID, "--way is backwards, forwards or both");
     enum err err = data_lineage_json(c->center->data, &c->center->system, str_c(c->argv[0]),
                                      str_c(c->argv[1]), way, c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_sources(struct data_command *c, struct why *why)
+static enum err do_sources(struct command_work *c, struct why *why)
 {
+    const struct data_options *o = c->own;
     enum err err =
-        data_sources_json(c->center->data, &c->center->system, str_c(c->find ? c->find : ""),
-                          str_c(c->from ? c->from : ""), 1000, c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+        data_sources_json(c->center->data, &c->center->system, str_c(o->find ? o->find : ""),
+                          str_c(o->from ? o->from : ""), 1000, c->arena, &c->out, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_withdraw(struct data_command *c, struct why *why)
+static enum err do_withdraw(struct command_work *c, struct why *why)
 {
+    const struct data_options *o = c->own;
     enum err err = data_withdraw(c->center->data, &c->center->system, str_c(c->argv[0]),
-                                 str_c(c->reason ? c->reason : ""), c->dry, c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+                                 str_c(o->reason ? o->reason : ""), o->dry, c->arena, &c->out, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_ops(struct data_command *c, struct why *why)
+static enum err do_ops(struct command_work *c, struct why *why)
 {
+    const struct data_options *o = c->own;
     enum err err = ERR_OK;
-    if (c->markdown)
+    if (o->markdown)
         err = data_ops_reference(&c->buf, why);
     else
         data_ops_json(&c->out);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
-static const struct verb {
-    const char *name;
-    int least, most; /* arguments behind it */
-    enum err (*run)(struct data_command *c, struct why *why);
-} verbs[] = {
-    {"import", 2, 1 << 20, do_import}, {"list", 0, 0, do_list},
-    {"show", 1, 1, do_show},           {"run", 1, 1, do_run},
-    {"diff", 3, 3, do_diff},           {"clusters", 1, 1, do_clusters},
-    {"sample", 1, 1, do_sample},       {"export", 1, 1, do_export},
-    {"lineage", 2, 2, do_lineage},     {"sources", 0, 0, do_sources},
-    {"withdraw", 1, 1, do_withdraw},   {"ops", 0, 0, do_ops},
+static const struct command_verb verbs[] = {
+    {"import", 2, do_import, COMMAND_ANY_NUMBER},
+    {"list", 0, do_list, 0},
+    {"show", 1, do_show, 0},
+    {"run", 1, do_run, 0},
+    {"diff", 3, do_diff, 0},
+    {"clusters", 1, do_clusters, 0},
+    {"sample", 1, do_sample, 0},
+    {"export", 1, do_export, 0},
+    {"lineage", 2, do_lineage, 0},
+    {"sources", 0, do_sources, 0},
+    {"withdraw", 1, do_withdraw, 0},
+    {"ops", 0, do_ops, 0},
 };
 
-static const struct verb *verb_of(int argc, char **argv)
+static void take_options(struct data_options *o, int *argc, char **argv)
 {
-    for (size_t i = 0; argc >= 2 && i < sizeof verbs / sizeof verbs[0]; i++)
-        if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].least &&
-            argc - 2 <= verbs[i].most)
-            return &verbs[i];
-    return NULL;
-}
-
-static void take_options(struct data_command *c, int *argc, char **argv)
-{
-    c->title = command_option(argc, argv, "--title");
-    c->kind = command_option(argc, argv, "--kind");
-    c->map = command_option(argc, argv, "--map");
-    c->licence = command_option(argc, argv, "--licence");
-    c->authority = command_option(argc, argv, "--authority");
-    c->owner = command_option(argc, argv, "--owner");
-    c->sample = command_option(argc, argv, "--sample");
-    c->find = command_option(argc, argv, "--find");
-    c->field = command_option(argc, argv, "--field");
-    c->from = command_option(argc, argv, "--from");
-    c->number = command_option(argc, argv, "--number");
-    c->id = command_option(argc, argv, "--record");
-    c->reason = command_option(argc, argv, "--reason");
-    c->way = command_option(argc, argv, "--way");
-    c->append = command_flag(argc, argv, "--append");
-    c->dry = command_flag(argc, argv, "--dry-run");
-    c->markdown = command_flag(argc, argv, "--markdown");
+    const struct {
+        const char *name, **to;
+    } options[] = {{"--title", &o->title},
+                   {"--kind", &o->kind},
+                   {"--map", &o->map},
+                   {"--licence", &o->licence},
+                   {"--authority", &o->authority},
+                   {"--owner", &o->owner},
+                   {"--sample", &o->sample},
+                   {"--find", &o->find},
+                   {"--field", &o->field},
+                   {"--from", &o->from},
+                   {"--number", &o->number},
+                   {"--record", &o->id},
+                   {"--reason", &o->reason},
+                   {"--way", &o->way}};
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        *options[i].to = command_option(argc, argv, options[i].name);
+    o->append = command_flag(argc, argv, "--append");
+    o->dry = command_flag(argc, argv, "--dry-run");
+    o->markdown = command_flag(argc, argv, "--markdown");
 }
 
 static int run(const struct center_opts *opts, int argc, char **argv)
 {
-    struct why why = {0};
-    struct center center;
-    struct data_command c = {.center = &center};
-    take_options(&c, &argc, argv);
-    const struct verb *verb = verb_of(argc, argv);
-    if (!verb || command_rest(argc, argv, 1, 1 << 20, &why))
-        return command_usage(&command_data);
-    enum err err = center_open(opts, CENTER_ALL, &center, &why);
-    if (err)
-        return command_fail("data", err, &why);
-    c.arena = arena_new(ROOM);
-    c.argc = argc - 2;
-    c.argv = argv + 2;
-    if (c.arena) {
-        buf_init(&c.buf, c.arena);
-        json_out_init(&c.out, &c.buf);
-        err = verb->run(&c, &why);
-    } else {
-        err = err_set(&why, ERR_NO_MEMORY, "could not begin");
-    }
-    arena_free(c.arena);
-    center_close(&center);
-    return err ? command_fail("data", err, &why) : 0;
+    struct data_options own = {0};
+    take_options(&own, &argc, argv);
+    return command_verbs(&command_data, verbs, sizeof verbs / sizeof verbs[0], &own, opts, argc,
+                         argv);
 }
 
 const struct command command_data = {

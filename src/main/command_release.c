@@ -9,32 +9,18 @@
 #include "core/file.h"
 #include "main/verb.h"
 
-#define ROOM      ((size_t)1 << 30)
+#define PROOF     ((size_t)1 << 30)
 #define MOST_PEM  ((size_t)64 << 10)
 #define MOST_KEYS 8
 
-struct release_command {
-    struct center *center;
+struct release_options {
     const struct ops_identity *who;
-    struct arena *arena;
-    struct buf buf;
-    struct json_out out;
-    int argc;
-    char **argv;
     const char *number, *purpose, *name, *title, *to, *form, *uses, *ends, *suite, *file, *sample,
         *verdict, *comment;
 };
 
-static enum err print_json(struct release_command *c, struct why *why)
-{
-    enum err err = buf_err(&c->buf, why);
-    if (!err)
-        printf("%.*s\n", STR_FMT(buf_str(&c->buf)));
-    return err;
-}
-
 /* A JSON object out of texts; what is NULL is left out. */
-static enum err ask_of(struct release_command *c, const struct json **out, struct why *why, ...)
+static enum err ask_of(struct command_work *c, const struct json **out, struct why *why, ...)
 {
     struct buf buf;
     struct json_out json;
@@ -61,7 +47,7 @@ static enum err ask_of(struct release_command *c, const struct json **out, struc
 }
 
 /* Runs it here; when a server has taken it already, waits for it. Prints its result. */
-static enum err finish_job(struct release_command *c, const char *id, struct why *why)
+static enum err finish_job(struct command_work *c, const char *id, struct why *why)
 {
     struct job_info info;
     enum err err = command_follow(c->center, id, c->arena, &info, why);
@@ -70,82 +56,89 @@ static enum err finish_job(struct release_command *c, const char *id, struct why
     return err;
 }
 
-static enum err do_report(struct release_command *c, struct why *why)
+static enum err do_report(struct command_work *c, struct why *why)
 {
+    const struct release_options *o = c->own;
     char id[UUID_TEXT], job[UUID_TEXT];
     const struct json *ask = NULL;
-    enum err err = ask_of(c, &ask, why, "dataset", c->argv[0], "version", c->number, "sample",
-                          c->sample, NULL);
+    enum err err = ask_of(c, &ask, why, "dataset", c->argv[0], "version", o->number, "sample",
+                          o->sample, NULL);
     if (!err)
-        err = release_report_make(c->center->release, c->who, ask, id, job, why);
+        err = release_report_make(c->center->release, o->who, ask, id, job, why);
     if (!err)
         err = finish_job(c, job, why);
     if (!err)
-        err = release_report_json(c->center->release, c->who, str_c(id), c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+        err = release_report_json(c->center->release, o->who, str_c(id), c->arena, &c->out, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_gate(struct release_command *c, struct why *why)
+static enum err do_gate(struct command_work *c, struct why *why)
 {
+    const struct release_options *o = c->own;
     char id[UUID_TEXT], job[UUID_TEXT];
     const struct json *ask = NULL;
-    enum err err = ask_of(c, &ask, why, "dataset", c->argv[0], "version", c->number, "purpose",
-                          c->purpose ? c->purpose : "sharing", "sample", c->sample, NULL);
+    enum err err = ask_of(c, &ask, why, "dataset", c->argv[0], "version", o->number, "purpose",
+                          o->purpose ? o->purpose : "sharing", "sample", o->sample, NULL);
     if (!err)
-        err = release_gate_make(c->center->release, c->who, ask, id, job, why);
+        err = release_gate_make(c->center->release, o->who, ask, id, job, why);
     return err ? err : finish_job(c, job, why);
 }
 
-static enum err do_gates(struct release_command *c, struct why *why)
+static enum err do_gates(struct command_work *c, struct why *why)
 {
-    enum err err = c->argc ? release_gate_json(c->center->release, c->who, str_c(c->argv[0]),
+    const struct release_options *o = c->own;
+    enum err err = c->argc ? release_gate_json(c->center->release, o->who, str_c(c->argv[0]),
                                                c->arena, &c->out, why)
-                           : release_gates_json(c->center->release, c->who, STR(""), STR(""),
+                           : release_gates_json(c->center->release, o->who, STR(""), STR(""),
                                                 c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_judge(struct release_command *c, struct why *why)
+static enum err do_judge(struct command_work *c, struct why *why)
 {
+    const struct release_options *o = c->own;
     const struct json *ask = NULL;
     enum err err =
-        ask_of(c, &ask, why, "verdict", c->verdict ? c->verdict : "", "comment", c->comment, NULL);
+        ask_of(c, &ask, why, "verdict", o->verdict ? o->verdict : "", "comment", o->comment, NULL);
     return err ? err
-               : release_sample_judge(c->center->release, c->who, str_c(c->argv[0]), ask, why);
+               : release_sample_judge(c->center->release, o->who, str_c(c->argv[0]), ask, why);
 }
 
-static enum err do_decide(struct release_command *c, struct why *why)
+static enum err do_decide(struct command_work *c, struct why *why)
 {
+    const struct release_options *o = c->own;
     bool passed = false;
-    enum err err = release_gate_decide(c->center->release, c->who, str_c(c->argv[0]), &passed, why);
+    enum err err = release_gate_decide(c->center->release, o->who, str_c(c->argv[0]), &passed, why);
     if (!err)
-        err = release_gate_json(c->center->release, c->who, str_c(c->argv[0]), c->arena, &c->out,
+        err = release_gate_json(c->center->release, o->who, str_c(c->argv[0]), c->arena, &c->out,
                                 why);
     if (!err)
-        err = print_json(c, why);
+        err = command_print(c, why);
     return err || passed ? err : err_set(why, ERR_CONFLICT, "the gate was failed");
 }
 
-static enum err do_make(struct release_command *c, struct why *why)
+static enum err do_make(struct command_work *c, struct why *why)
 {
+    const struct release_options *o = c->own;
     char id[UUID_TEXT], job[UUID_TEXT];
     const struct json *ask = NULL;
-    enum err err = ask_of(c, &ask, why, "gate", c->argv[0], "name", c->name ? c->name : "", "title",
-                          c->title, NULL);
+    enum err err = ask_of(c, &ask, why, "gate", c->argv[0], "name", o->name ? o->name : "", "title",
+                          o->title, NULL);
     if (!err)
-        err = release_make(c->center->release, c->who, ask, id, job, why);
+        err = release_make(c->center->release, o->who, ask, id, job, why);
     return err ? err : finish_job(c, job, why);
 }
 
-static enum err do_list(struct release_command *c, struct why *why)
+static enum err do_list(struct command_work *c, struct why *why)
 {
+    const struct release_options *o = c->own;
     const struct json *doc = NULL;
     enum err err =
-        c->argc ? release_one_json(c->center->release, c->who, str_c(c->argv[0]), c->arena, &c->out,
+        c->argc ? release_one_json(c->center->release, o->who, str_c(c->argv[0]), c->arena, &c->out,
                                    why)
-                : release_list_json(c->center->release, c->who, STR(""), c->arena, &c->out, why);
+                : release_list_json(c->center->release, o->who, STR(""), c->arena, &c->out, why);
     if (err || c->argc || c->center->opts->json)
-        return err ? err : print_json(c, why);
+        return err ? err : command_print(c, why);
     err = json_parse(buf_str(&c->buf), c->arena, &doc, why);
     const struct json *items = json_get(doc, "items");
     for (size_t i = 0; i < json_len(items); i++) {
@@ -159,47 +152,51 @@ static enum err do_list(struct release_command *c, struct why *why)
     return err;
 }
 
-static enum err do_export(struct release_command *c, struct why *why)
+static enum err do_export(struct command_work *c, struct why *why)
 {
+    const struct release_options *o = c->own;
     char job[UUID_TEXT];
     const struct json *ask = NULL;
-    const char *form = c->form ? c->form : "directory";
+    const char *form = o->form ? o->form : "directory";
     if (strcmp(form, "directory") == 0 && c->argc == 2)
-        return release_export_to(c->center->release, c->who, str_c(c->argv[0]), c->argv[1], why);
-    enum err err = ask_of(c, &ask, why, "release", c->argv[0], "form", form, "to", c->to, "uses",
-                          c->uses, "ends_at", c->ends, "suite", c->suite, NULL);
+        return release_export_to(c->center->release, o->who, str_c(c->argv[0]), c->argv[1], why);
+    enum err err = ask_of(c, &ask, why, "release", c->argv[0], "form", form, "to", o->to, "uses",
+                          o->uses, "ends_at", o->ends, "suite", o->suite, NULL);
     if (!err)
-        err = release_export(c->center->release, c->who, ask, job, why);
+        err = release_export(c->center->release, o->who, ask, job, why);
     if (!err)
         err = finish_job(c, job, why);
     if (err || strcmp(form, "capsule") == 0)
         return err;
     const char *path = NULL;
     struct str name;
-    err = release_export_path(c->center->release, c->who, str_c(job), c->arena, &path, &name, why);
+    err = release_export_path(c->center->release, o->who, str_c(job), c->arena, &path, &name, why);
     if (!err)
         printf("%s\n", path);
     return err;
 }
 
-static enum err do_capsules(struct release_command *c, struct why *why)
+static enum err do_capsules(struct command_work *c, struct why *why)
 {
-    enum err err = release_capsules_json(c->center->release, c->who, c->arena, &c->out, why);
-    return err ? err : print_json(c, why);
+    const struct release_options *o = c->own;
+    enum err err = release_capsules_json(c->center->release, o->who, c->arena, &c->out, why);
+    return err ? err : command_print(c, why);
 }
 
-static enum err do_open(struct release_command *c, struct why *why)
+static enum err do_open(struct command_work *c, struct why *why)
 {
-    return release_capsule_open(c->center->release, c->who, str_c(c->argv[0]), c->file,
-                                str_c(c->purpose ? c->purpose : ""), c->argv[1], why);
+    const struct release_options *o = c->own;
+    return release_capsule_open(c->center->release, o->who, str_c(c->argv[0]), o->file,
+                                str_c(o->purpose ? o->purpose : ""), c->argv[1], why);
 }
 
-static enum err do_keys(struct release_command *c, struct why *why)
+static enum err do_keys(struct command_work *c, struct why *why)
 {
+    const struct release_options *o = c->own;
     const struct json *doc = NULL;
-    enum err err = release_keys_json(c->center->release, c->who, c->arena, &c->out, why);
+    enum err err = release_keys_json(c->center->release, o->who, c->arena, &c->out, why);
     if (err || c->center->opts->json)
-        return err ? err : print_json(c, why);
+        return err ? err : command_print(c, why);
     err = json_parse(buf_str(&c->buf), c->arena, &doc, why);
     const struct json *items = json_get(doc, "items");
     for (size_t i = 0; i < json_len(items); i++) {
@@ -211,15 +208,11 @@ static enum err do_keys(struct release_command *c, struct why *why)
     return err;
 }
 
-static const struct verb {
-    const char *name;
-    int least, most;
-    enum err (*run)(struct release_command *c, struct why *why);
-} verbs[] = {
-    {"report", 1, 1, do_report}, {"gate", 1, 1, do_gate},     {"gates", 0, 1, do_gates},
-    {"judge", 1, 1, do_judge},   {"decide", 1, 1, do_decide}, {"make", 1, 1, do_make},
-    {"list", 0, 1, do_list},     {"export", 1, 2, do_export}, {"capsules", 0, 0, do_capsules},
-    {"open", 2, 2, do_open},     {"keys", 0, 0, do_keys},
+static const struct command_verb verbs[] = {
+    {"report", 1, do_report, 0}, {"gate", 1, do_gate, 0},     {"gates", 0, do_gates, 1},
+    {"judge", 1, do_judge, 0},   {"decide", 1, do_decide, 0}, {"make", 1, do_make, 0},
+    {"list", 0, do_list, 1},     {"export", 1, do_export, 2}, {"capsules", 0, do_capsules, 0},
+    {"open", 2, do_open, 0},     {"keys", 0, do_keys, 0},
 };
 
 /* ---- verify: without a data directory ---- */
@@ -230,7 +223,7 @@ static int verify(const struct center_opts *opts, int argc, char **argv)
     struct release_proof p;
     struct str pems[MOST_KEYS];
     size_t n = 0;
-    struct arena *arena = arena_new(ROOM);
+    struct arena *arena = arena_new(PROOF);
     enum err err = arena ? ERR_OK : err_set(&why, ERR_NO_MEMORY, "could not begin");
     for (const char *key; !err && n < MOST_KEYS && (key = command_option(&argc, argv, "--key"));)
         err = file_read(key, MOST_PEM, arena, &pems[n++], &why);
@@ -262,60 +255,32 @@ static int verify(const struct center_opts *opts, int argc, char **argv)
 
 /* ---- the command ---- */
 
-static const struct verb *verb_of(int argc, char **argv)
-{
-    for (size_t i = 0; argc >= 2 && i < sizeof verbs / sizeof verbs[0]; i++)
-        if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].least &&
-            argc - 2 <= verbs[i].most)
-            return &verbs[i];
-    return NULL;
-}
-
-static void take_options(struct release_command *c, int *argc, char **argv)
+static void take_options(struct release_options *o, int *argc, char **argv)
 {
     const struct {
         const char *name, **to;
     } options[] = {
-        {"--number", &c->number},  {"--purpose", &c->purpose}, {"--name", &c->name},
-        {"--title", &c->title},    {"--to", &c->to},           {"--form", &c->form},
-        {"--uses", &c->uses},      {"--ends", &c->ends},       {"--suite", &c->suite},
-        {"--file", &c->file},      {"--sample", &c->sample},   {"--verdict", &c->verdict},
-        {"--comment", &c->comment}};
+        {"--number", &o->number},  {"--purpose", &o->purpose}, {"--name", &o->name},
+        {"--title", &o->title},    {"--to", &o->to},           {"--form", &o->form},
+        {"--uses", &o->uses},      {"--ends", &o->ends},       {"--suite", &o->suite},
+        {"--file", &o->file},      {"--sample", &o->sample},   {"--verdict", &o->verdict},
+        {"--comment", &o->comment}};
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         *options[i].to = command_option(argc, argv, options[i].name);
 }
 
 static int run(const struct center_opts *opts, int argc, char **argv)
 {
-    struct why why = {0};
-    struct center center;
     struct ops_identity who = ops_system();
-    struct release_command c = {.center = &center, .who = &who};
+    struct release_options own = {.who = &who};
     if (argc >= 2 && strcmp(argv[1], "verify") == 0)
         return verify(opts, argc, argv);
     const char *tenant = command_option(&argc, argv, "--tenant");
-    take_options(&c, &argc, argv);
-    const struct verb *verb = verb_of(argc, argv);
-    if (!verb || command_rest(argc, argv, 1, 1 << 20, &why))
-        return command_usage(&command_release);
-    enum err err = center_open(opts, CENTER_ALL, &center, &why);
-    if (err)
-        return command_fail("release", err, &why);
     if (tenant)
         who.tenant = str_c(tenant);
-    c.arena = arena_new(ROOM);
-    c.argc = argc - 2;
-    c.argv = argv + 2;
-    if (c.arena) {
-        buf_init(&c.buf, c.arena);
-        json_out_init(&c.out, &c.buf);
-        err = verb->run(&c, &why);
-    } else {
-        err = err_set(&why, ERR_NO_MEMORY, "could not begin");
-    }
-    arena_free(c.arena);
-    center_close(&center);
-    return err ? command_fail("release", err, &why) : 0;
+    take_options(&own, &argc, argv);
+    return command_verbs(&command_release, verbs, sizeof verbs / sizeof verbs[0], &own, opts, argc,
+                         argv);
 }
 
 const struct command command_release = {

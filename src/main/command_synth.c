@@ -71,7 +71,8 @@ static const struct command_verb verbs[] = {
 
 static int run(const struct center_opts *opts, int argc, char **argv)
 {
-    return command_verbs(&command_synth, verbs, sizeof verbs / sizeof verbs[0], opts, argc, argv);
+    return command_verbs(&command_synth, verbs, sizeof verbs / sizeof verbs[0], NULL, opts, argc,
+                         argv);
 }
 
 const struct command command_synth = {

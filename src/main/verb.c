@@ -6,7 +6,13 @@
 #include "core/arena.h"
 #include "core/time.h"
 
-#define ROOM ((size_t)256 << 20)
+#define ROOM ((size_t)1 << 30)
+
+void command_begin(struct command_work *c)
+{
+    buf_init(&c->buf, c->arena);
+    json_out_init(&c->out, &c->buf);
+}
 
 enum err command_print(struct command_work *c, struct why *why)
 {
@@ -42,27 +48,28 @@ static const struct command_verb *verb_of(const struct command_verb *verbs, size
                                           char **argv)
 {
     for (size_t i = 0; argc >= 2 && i < n; i++)
-        if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 == verbs[i].n)
+        if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].n &&
+            argc - 2 <= (verbs[i].most ? verbs[i].most : verbs[i].n))
             return &verbs[i];
     return NULL;
 }
 
 int command_verbs(const struct command *command, const struct command_verb *verbs, size_t n,
-                  const struct center_opts *opts, int argc, char **argv)
+                  void *own, const struct center_opts *opts, int argc, char **argv)
 {
     struct why why = {0};
     struct center center;
-    struct command_work c = {.center = &center, .argv = argv + 2, .json = opts->json};
+    struct command_work c = {
+        .center = &center, .argc = argc - 2, .argv = argv + 2, .json = opts->json, .own = own};
     const struct command_verb *verb = verb_of(verbs, n, argc, argv);
-    if (!verb || command_rest(argc, argv, 1, 1 + verb->n, &why))
+    if (!verb || command_rest(argc, argv, 1, argc, &why))
         return command_usage(command);
     enum err err = center_open(opts, CENTER_ALL, &center, &why);
     if (err)
         return command_fail(command->name, err, &why);
     c.arena = arena_new(ROOM);
     if (c.arena) {
-        buf_init(&c.buf, c.arena);
-        json_out_init(&c.out, &c.buf);
+        command_begin(&c);
         err = verb->run(&c, &why);
     } else {
         err = err_set(&why, ERR_NO_MEMORY, "could not begin");

@@ -15,20 +15,26 @@ struct command_work {
     struct arena *arena;
     struct buf buf;
     struct json_out out; /* into buf */
-    char **argv;         /* what follows the verb */
+    int argc;
+    char **argv; /* argc arguments: what follows the verb */
     bool json;
+    void *own; /* the command's options, already taken */
 };
 
 struct command_verb {
     const char *name;
-    int n; /* arguments behind it */
+    int n; /* arguments behind it, at least */
     enum err (*run)(struct command_work *c, struct why *why);
+    int most; /* of them at most; 0: n and no more */
 };
+#define COMMAND_ANY_NUMBER (1 << 20)
 
-/* The exit code. */
+/* The exit code. `own` may be NULL. */
 int command_verbs(const struct command *command, const struct command_verb *verbs, size_t n,
-                  const struct center_opts *opts, int argc, char **argv);
+                  void *own, const struct center_opts *opts, int argc, char **argv);
 
+/* c->buf and c->out are empty again. */
+void command_begin(struct command_work *c);
 /* Prints what stands in c->buf. */
 ERR_MUST_USE enum err command_print(struct command_work *c, struct why *why);
 
