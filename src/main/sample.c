@@ -145,7 +145,29 @@ static enum err load_base(struct loader *l, const struct json *base, struct why 
     return err;
 }
 
-/* ---- data sets and pipelines: queued as anybody would, and run here and now ---- */
+/* ---- data sets and pipelines: queued as anybody would, and run here and now; what a loading that
+ * was cut short has made, or a restored backup holds, is taken as it is ---- */
+
+/* Whether the data set has a version. */
+static enum err is_made(struct loader *l, struct str name, bool *made, struct why *why)
+{
+    struct buf buf;
+    struct json_out out;
+    const struct json *sets = NULL;
+    buf_init(&buf, l->arena);
+    json_out_init(&out, &buf);
+    enum err err = data_sets_json(l->c->data, &l->c->system, l->arena, &out, why);
+    if (!err)
+        err = buf_err(&buf, why);
+    if (!err)
+        err = json_parse(buf_str(&buf), l->arena, &sets, why);
+    const struct json *items = json_get(sets, "items");
+    *made = false;
+    for (size_t i = 0; !err && i < json_len(items); i++)
+        if (str_eq(json_get_str(json_at(items, i), "name", STR("")), name))
+            *made = json_get_int(json_at(items, i), "latest", 0) > 0;
+    return err;
+}
 
 static enum err run_job(struct loader *l, const char *id, enum err err, struct why *why)
 {
@@ -186,28 +208,51 @@ static enum err import_spec(struct loader *l, const struct json *set, struct str
 static enum err load_set(struct loader *l, const struct json *set, struct why *why)
 {
     char job[UUID_TEXT];
-    struct str spec;
-    enum err err = import_spec(l, set, &spec, why);
-    if (!err)
-        err = data_import(l->c->data, &l->c->system, spec, job, why);
-    err = run_job(l, job, err, why);
+    struct str spec, name = json_get_str(set, "dataset", STR(""));
+    bool made = false;
+    enum err err = is_made(l, name, &made, why);
+    if (!err && !made) {
+        err = import_spec(l, set, &spec, why);
+        if (!err)
+            err = data_import(l->c->data, &l->c->system, spec, job, why);
+        err = run_job(l, job, err, why);
+    }
     if (err)
-        err_prefix(why, "sample data set \"%.*s\"", STR_FMT(json_get_str(set, "dataset", STR(""))));
+        err_prefix(why, "sample data set \"%.*s\"", STR_FMT(name));
     return err;
+}
+
+static enum err save_pipeline(struct loader *l, const struct json *pipeline, struct why *why)
+{
+    struct str id;
+    struct why taken = {0};
+    enum err err =
+        data_pipeline_save(l->c->data, &l->c->system, STR(""), pipeline, -1, l->arena, &id, &taken);
+    if (err == ERR_CONFLICT) /* it is there, perhaps changed since */
+        return ERR_OK;
+    return err ? err_set(why, err, "%s", why_text(&taken, err)) : ERR_OK;
+}
+
+static enum err run_pipeline(struct loader *l, const struct json *spec, struct why *why)
+{
+    char job[UUID_TEXT];
+    struct str text;
+    bool made = false;
+    enum err err =
+        is_made(l, json_get_str(json_get(spec, "output"), "dataset", STR("")), &made, why);
+    if (err || made)
+        return err;
+    err = json_dump(spec, l->arena, &text, why);
+    if (!err)
+        err = data_run(l->c->data, &l->c->system, text, job, why);
+    return run_job(l, job, err, why);
 }
 
 static enum err load_pipeline(struct loader *l, const struct json *pipeline, struct why *why)
 {
-    char job[UUID_TEXT];
-    struct str id, spec;
-    enum err err =
-        data_pipeline_save(l->c->data, &l->c->system, STR(""), pipeline, -1, l->arena, &id, why);
-    if (!err && json_get_bool(pipeline, "run", false)) {
-        err = json_dump(json_get(pipeline, "spec"), l->arena, &spec, why);
-        if (!err)
-            err = data_run(l->c->data, &l->c->system, spec, job, why);
-        err = run_job(l, job, err, why);
-    }
+    enum err err = save_pipeline(l, pipeline, why);
+    if (!err && json_get_bool(pipeline, "run", false))
+        err = run_pipeline(l, json_get(pipeline, "spec"), why);
     if (err)
         err_prefix(why, "sample pipeline \"%.*s\"",
                    STR_FMT(json_get_str(pipeline, "name", STR(""))));

@@ -7,8 +7,10 @@
 
 #include "main/center.h"
 
-/* Makes the departments, the bases and their documents. A base that has documents already is left
- * alone, so that a second start costs nothing. Tells on stderr what it does. */
+/* Makes the departments, the bases with their documents, the data sets and the pipelines, once: a
+ * mark in the data directory says that all was loaded. Without it (a loading that was cut short, a
+ * restored backup) what exists is taken as it is and what is missing is added. Tells on stderr what
+ * it does. */
 ERR_MUST_USE enum err sample_load(struct center *center, const char *folder, struct why *why);
 
 #endif

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEMO_PASSWORD, signIn } from '../support/gateway.mjs';
-import { Skip, equal, main, ok, run, scratch, serve, test } from '../support/tap.mjs';
+import { Skip, equal, freePort, main, ok, run, scratch, serve, test } from '../support/tap.mjs';
 
 const yicheng = process.argv[2];
 const on = (data, ...args) => run(yicheng, ['--data', data, ...args]);
@@ -190,6 +190,39 @@ test('keys are kept apart from the backup, and the vault opens again with them a
   const third = join(scratch(), 'third');
   json(on(third, 'keys', 'load', kept, '--passphrase-file', pass, '--json'));
   equal(json(on(third, 'restore', folder, '--json')).without_keys.length, 0, 'nothing is missing');
+});
+
+test('the sample city is whole after loadings that were killed, and over a restored backup', async () => {
+  const once = scratch(), killed = scratch(), folder = join(scratch(), 'backup'), back = join(scratch(), 'restored');
+  const folderOf = new URL('../../sample', import.meta.url).pathname;
+  const load = async (at) => (await serve(yicheng, at, { global: ['--set', 'ops.demo=true'], serve: ['--sample', folderOf] })).stop();
+  const counts = (at) => [
+    json(on(at, 'kb', 'list', '--json')).items.map((b) => [b.name, b.n_documents, b.n_passages]),
+    json(on(at, 'data', 'list', '--json')).items.map((d) => [d.name, d.latest, d.n_records]),
+  ];
+  const start = Date.now();
+  await load(once);
+  const took = Date.now() - start, whole = counts(once);
+  ok(whole[0].length >= 5 && whole[1].length >= 5, JSON.stringify(whole));
+  let cut = 0;
+  for (let i = 1; i <= 6 && !existsSync(join(killed, 'sample.loaded')); i++) {
+    const child = spawn(yicheng, ['--data', killed, '--set', 'ops.demo=true', '--set', `http.port=${await freePort()}`, 'serve', '--sample', folderOf],
+      { stdio: 'ignore' });
+    await new Promise((r) => setTimeout(r, took * (0.15 + 0.12 * i)));
+    cut += !existsSync(join(killed, 'sample.loaded'));
+    child.kill('SIGKILL');
+    await new Promise((r) => child.on('exit', r));
+  }
+  ok(cut > 0, 'no loading was cut short');
+  await load(killed);
+  equal(counts(killed), whole, 'what is there after killed loadings');
+  /* Nothing but the mark is missing: everything exists, and nothing is made twice. */
+  json(on(killed, 'backup', folder, '--json'));
+  json(on(back, 'restore', folder, '--json'));
+  ok(!existsSync(join(back, 'sample.loaded')), 'the mark is no part of a backup');
+  await load(back);
+  equal(counts(back), whole, 'what is there over a restored backup');
+  equal(on(back, 'check').status, 0, 'everything fits');
 });
 
 test('an import killed with -9 at twenty moments loses and doubles nothing', async () => {
