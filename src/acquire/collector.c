@@ -396,7 +396,7 @@ void collector_json(struct acquire *a, const struct collector *c, struct arena *
     json_kv_str(out, "owner", c->owner);
     json_kv_str(out, "owner_name", ops_actor_name(a->opts.ops, c->owner, arena));
     json_kv_time(out, "next_at", c->enabled ? c->next_ms : 0);
-    json_kv_str(out, "why", c->why);
+    json_kv_said(out, "why", c->why);
     put_raw(out, "state", c->state);
     json_kv_int(out, "revision", c->revision);
     json_kv_time(out, "created_at", c->created_ms);

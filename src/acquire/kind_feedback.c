@@ -52,7 +52,7 @@ static enum err take(void *ctx, const struct knowledge_said *said, struct why *w
     if (collect_enough(r->c))
         return err_set(why, ERR_CANCELLED, "enough");
     memcpy(r->last, said->id.ptr, said->id.len < UUID_TEXT ? said->id.len : 0);
-    collect_progress(r->c, 0, "feedback");
+    collect_progress(r->c, 0, "reading answers");
     if (!str_trim_space(said->correction).len || !str_trim_space(said->question).len)
         return ERR_OK; /* an opinion without words */
     struct arena *arena = arena_new((size_t)16 << 20);

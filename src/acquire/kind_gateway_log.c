@@ -95,7 +95,7 @@ static enum err take(void *ctx, const struct gateway_agreed *call, struct why *w
     if (collect_enough(r->c))
         return err_set(why, ERR_CANCELLED, "enough");
     memcpy(r->last, call->id.ptr, call->id.len < UUID_TEXT ? call->id.len : 0);
-    collect_progress(r->c, 0, "calls");
+    collect_progress(r->c, 0, "reading calls");
     if (!wanted(r, call))
         return ERR_OK;
     struct arena *arena = arena_new((size_t)32 << 20);

@@ -266,7 +266,7 @@ static enum err collect(struct collect *c, struct why *why)
             err = mark(&w, why);
         }
         arena_reset(c->item);
-        collect_progress(c, 0, "pages");
+        collect_progress(c, 0, "reading pages");
     }
     return err || collect_enough(c) ? err : keep(&w, why);
 }

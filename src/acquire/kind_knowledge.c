@@ -77,7 +77,7 @@ static enum err take(void *ctx, const struct knowledge_given *g, struct why *why
     enum err err = uri.ptr ? collect_source(c, uri, g->text_sha256, (int64_t)g->text.len, key, &own)
                            : err_set(&own, ERR_NO_MEMORY, "could not name a source");
     arena_reset(c->item);
-    collect_progress(c, 0, "documents");
+    collect_progress(c, 0, "reading documents");
     if (err == ERR_CONFLICT) { /* withdrawn: the others go on */
         job_log(c->job, "%s", own.text);
         return ERR_OK;

@@ -233,7 +233,7 @@ static enum err read_robots(struct crawl *w, struct origin *origin, struct why *
         return err_set(why, err, "%s", why_text(&own, err));
     origin->closed = err != ERR_OK && err != ERR_TOO_LARGE;
     if (origin->closed)
-        job_log(w->c->job, "%.*s: robots.txt could not be had (%s): nothing is fetched there",
+        job_log(w->c->job, "%.*s: robots.txt could not be had (%s), nothing is fetched there",
                 STR_FMT(origin->text), why_text(&own, err));
     if (err || answer.status != 200)
         return ERR_OK;
@@ -676,7 +676,7 @@ static enum err collect(struct collect *c, struct why *why)
         if (!err && any)
             err = one_page(w, &page, why);
         w->n_done += any;
-        collect_progress(c, w->n_queued, "pages");
+        collect_progress(c, w->n_queued, "reading pages");
     }
     arena_reset(c->item);
     if (w && w->n_refused)

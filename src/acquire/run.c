@@ -162,8 +162,8 @@ static void put_run(struct acquire *a, const struct store_rows *rows, size_t i, 
     json_kv_str(out, "by", by);
     json_kv_str(out, "by_name", ops_actor_name(a->opts.ops, by, arena));
     json_kv_c(out, "state", job_state_name(info.state));
-    json_kv_str(out, "why", info.why);
-    json_kv_str(out, "phase", info.phase);
+    json_kv_said(out, "why", info.why);
+    json_kv_said(out, "phase", info.phase);
     json_kv_int(out, "done", info.done);
     json_kv_int(out, "total", info.total);
     json_kv_time(out, "queued_at", store_int(rows, i, 4));
@@ -497,10 +497,13 @@ static enum err collect_all(struct collect *c, struct why *why)
     if (err)
         return err;
     job_result(c->job, result);
-    job_log(c->job, "%lld new, %lld changed, %lld as before, %lld gone, %lld quarantined: %s %lld",
+    job_log(c->job, "%lld new, %lld changed, %lld as before, %lld gone, %lld quarantined",
             (long long)written.n_new, (long long)written.n_changed, (long long)written.n_same,
-            (long long)written.n_dropped, (long long)written.n_bad,
-            written.made ? "version" : "nothing new; the newest is", (long long)written.number);
+            (long long)written.n_dropped, (long long)written.n_bad);
+    if (written.made)
+        job_log(c->job, "version %lld", (long long)written.number);
+    else
+        job_log(c->job, "nothing new, the newest version is %lld", (long long)written.number);
     return ERR_OK;
 }
 

@@ -135,7 +135,7 @@ enum err sql_row(struct sql_rows *r, struct str json, const struct str *names, s
     if (!err && r->n % SQL_MARK_EVERY == 0 && r->has_cursor && r->cursor.len)
         err = collect_mark(r->c, r->cursor, why);
     if (r->n % 100 == 0)
-        job_progress(r->c->job, r->n, 0, "rows");
+        job_progress(r->c->job, r->n, 0, "reading rows");
     return err;
 }
 

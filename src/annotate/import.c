@@ -259,7 +259,7 @@ static enum err write_records(struct import *m, struct data_writer *writer,
         (void)snprintf(mark, sizeof mark, "%zu", i + 1);
         if (!err && (i + 1) % MARK == 0)
             err = data_writer_mark(writer, str_c(mark), why);
-        job_progress(m->job, (int64_t)i, (int64_t)m->n_tasks * 2, "records");
+        job_progress(m->job, (int64_t)i, (int64_t)m->n_tasks * 2, "writing records");
     }
     arena_free(scratch);
     return err ? err : data_writer_commit(writer, written, why);
@@ -485,7 +485,8 @@ static enum err fill_project(struct import *m, struct why *why)
                                &reader, why);
     while (!err && more) {
         err = job_cancelled(m->job) ? ERR_CANCELLED : add_items(m, reader, &seq, &more, why);
-        job_progress(m->job, (int64_t)m->n_tasks + seq, (int64_t)m->n_tasks * 2, "annotations");
+        job_progress(m->job, (int64_t)m->n_tasks + seq, (int64_t)m->n_tasks * 2,
+                     "taking over labels");
     }
     data_reader_close(reader);
     return err ? err

@@ -496,7 +496,7 @@ enum err prelabel_run(struct annotate *annotate, struct job *job, const struct p
         err = make_rules(r.field, spec, job_arena(job), &r.rules, why);
     while (!err && more) {
         err = one_batch(&r, &after, &more, why);
-        job_progress(job, r.n_seen, project->n_items, "prelabel");
+        job_progress(job, r.n_seen, project->n_items, "labelling");
         (void)snprintf(saved, sizeof saved, "{\"prelabel\":%lld,\"given\":%lld}", (long long)after,
                        (long long)r.n_given);
         enum err kept = job_save(job, str_c(saved), err ? NULL : why);

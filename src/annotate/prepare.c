@@ -216,7 +216,7 @@ static enum err make_items(struct prepare *p, struct why *why)
         if (job_cancelled(p->job))
             return ERR_CANCELLED;
         err = add_batch(p, &at, &more, why);
-        job_progress(p->job, at, n_looked_at(p), "items");
+        job_progress(p->job, at, n_looked_at(p), "making items");
     }
     if (!err && p->seq == 0)
         err = err_set(why, ERR_INVALID, "no record of the version is asked about");

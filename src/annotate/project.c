@@ -238,7 +238,7 @@ static void put_project(const struct project *p, struct annotate *annotate, stru
     json_kv_str(out, "dataset", p->dataset);
     json_kv_int(out, "version", p->number);
     json_kv_str(out, "state", p->state);
-    json_kv_str(out, "why", p->why);
+    json_kv_said(out, "why", p->why);
     json_kv_int(out, "overlap", p->overlap);
     json_kv_int(out, "review", p->review);
     json_kv_int(out, "lease_minutes", p->lease_ms / 60000);

@@ -371,7 +371,7 @@ static enum err write_all(struct result *r, struct data_written *written, struct
             return ERR_CANCELLED;
         err = add_batch(r, &more, why);
         job_progress(r->job, r->n, r->project.n_final + r->project.n_gold + r->project.n_exam,
-                     "records");
+                     "writing records");
     }
     if (!err && r->n == 0)
         err = err_set(why, ERR_CONFLICT, "nothing of the project is final yet");

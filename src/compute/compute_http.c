@@ -15,7 +15,46 @@ static const struct ops_identity *caller(struct http_request *req)
     return http_identity(req);
 }
 
-static void put_job(struct json_out *out, const struct job_info *job, struct str actor_name)
+/* What failed in a job stands in its result as words too, in members called "why". */
+static void put_part(struct json_out *out, const struct json *value)
+{
+    void *iter = NULL;
+    struct str key;
+    const struct json *member;
+    if (json_kind(value) == JSON_KIND_ARRAY) {
+        json_begin_array(out);
+        for (size_t i = 0; i < json_len(value); i++)
+            put_part(out, json_at(value, i));
+        json_end_array(out);
+    } else if (json_kind(value) == JSON_KIND_OBJECT) {
+        json_begin_object(out);
+        while (json_each(value, &iter, &key, &member)) {
+            json_key(out, key.ptr);
+            if (str_eq_c(key, "why") && json_kind(member) == JSON_KIND_STRING)
+                json_put_said(out, json_str(member, STR("")));
+            else
+                put_part(out, member);
+        }
+        json_end_object(out);
+    } else {
+        json_put_value(out, value);
+    }
+}
+
+static void put_result(struct json_out *out, struct str result, struct arena *arena)
+{
+    const struct json *value;
+    if (out->say && str_find(result, STR("\"why\"")) != STR_NPOS &&
+        json_parse(result, arena, &value, NULL) == ERR_OK) {
+        json_key(out, "result");
+        put_part(out, value);
+    } else {
+        json_kv_raw(out, "result", result);
+    }
+}
+
+static void put_job(struct json_out *out, const struct job_info *job, struct str actor_name,
+                    struct arena *arena)
 {
     json_begin_object(out);
     json_kv_str(out, "id", job->id);
@@ -23,7 +62,7 @@ static void put_job(struct json_out *out, const struct job_info *job, struct str
     json_kv_str(out, "title", job->title);
     json_kv_c(out, "state", job_state_name(job->state));
     json_kv_bool(out, "cancelling", job->cancelling);
-    json_kv_str(out, "phase", job->phase);
+    json_kv_said(out, "phase", job->phase);
     json_kv_int(out, "done", job->done);
     json_kv_int(out, "total", job->total);
     json_kv_int(out, "attempt", job->attempt);
@@ -32,8 +71,8 @@ static void put_job(struct json_out *out, const struct job_info *job, struct str
     json_kv_time(out, "created_at", job->created_ms);
     json_kv_time(out, "started_at", job->started_ms);
     json_kv_time(out, "ended_at", job->ended_ms);
-    json_kv_str(out, "why", job->why);
-    json_kv_raw(out, "result", job->result);
+    json_kv_said(out, "why", job->why);
+    put_result(out, job->result, arena);
     json_kv_str(out, "actor", job->actor);
     if (actor_name.len)
         json_kv_str(out, "actor_name", actor_name);
@@ -87,7 +126,7 @@ static enum err list(struct http_request *req, struct http_response *res, struct
     struct json_out *out = http_json(res);
     json_begin_items(out);
     for (size_t i = 0; i < n; i++)
-        put_job(out, &items[i], ops_actor_name(compute->ops, items[i].actor, arena));
+        put_job(out, &items[i], ops_actor_name(compute->ops, items[i].actor, arena), arena);
     json_end_items(out, n == limit ? items[n - 1].id : STR(""));
     return ERR_OK;
 }
@@ -98,7 +137,8 @@ static enum err answer_job(struct http_request *req, struct http_response *res, 
     struct job_info job;
     enum err err = find(req, &job, why);
     if (!err)
-        put_job(http_json(res), &job, ops_actor_name(compute->ops, job.actor, http_arena(req)));
+        put_job(http_json(res), &job, ops_actor_name(compute->ops, job.actor, http_arena(req)),
+                http_arena(req));
     return err;
 }
 
@@ -116,6 +156,33 @@ static enum err retry(struct http_request *req, struct http_response *res, struc
     return err ? err : answer_job(req, res, why);
 }
 
+/* Each line is an instant, a space and words; what a program beside the job wrote has no line in
+ * words_zh*.def and stays. */
+static enum err send_log(struct http_request *req, struct http_response *res, struct str text,
+                         struct why *why)
+{
+    const char *language = http_words_language(req);
+    struct str rest = text, line;
+    struct buf out;
+    if (strcmp(language, "en") != 0) {
+        buf_init(&out, http_arena(req));
+        while (str_next(&rest, '\n', &line)) {
+            size_t words = str_find_char(line, ' ');
+            words = words == STR_NPOS ? 0 : words + 1;
+            buf_add(&out, str_slice(line, 0, words));
+            http_words(language, str_from(line, words), &out);
+            if (rest.ptr)
+                buf_char(&out, '\n');
+        }
+        enum err err = buf_err(&out, why);
+        if (err)
+            return err;
+        text = buf_str(&out);
+    }
+    http_send(res, "text/plain; charset=utf-8", text);
+    return ERR_OK;
+}
+
 static enum err show_log(struct http_request *req, struct http_response *res, struct why *why)
 {
     struct job_info job;
@@ -131,8 +198,7 @@ static enum err show_log(struct http_request *req, struct http_response *res, st
         return err;
     (void)snprintf(number, sizeof number, "%lld", (long long)next);
     http_set_header(res, "X-Log-Next", number);
-    http_send(res, "text/plain; charset=utf-8", text);
-    return ERR_OK;
+    return send_log(req, res, text, why);
 }
 
 /* ---- events ---- */
@@ -141,6 +207,7 @@ struct follower {
     struct compute *compute;
     struct arena *scratch;
     char id[UUID_TEXT];
+    const char *language;
     enum job_state state;
     bool cancelling, told;
     int64_t done, total, told_ms;
@@ -160,7 +227,8 @@ static void tell(struct follower *f, const char *event, const struct job_info *j
     struct json_out json;
     buf_init(&text, f->scratch);
     json_out_init(&json, &text);
-    put_job(&json, job, STR(""));
+    http_say(&json, f->language);
+    put_job(&json, job, STR(""), f->scratch);
     if (!text.failed)
         http_event(out, event, buf_str(&text));
 }
@@ -209,6 +277,9 @@ static enum err events(struct http_request *req, struct http_response *res, stru
         return err_set(why, ERR_NO_MEMORY, "could not follow the job");
     }
     f->compute = http_ctx(req);
+    f->language = http_words_language(req);
+    if (http_param(req, "language").len)
+        f->language = str_eq_c(http_param(req, "language"), "zh") ? "zh" : "en";
     (void)snprintf(f->id, sizeof f->id, "%.*s", STR_FMT(job.id));
     http_stream(res, follow, stop_following, f);
     return ERR_OK;
@@ -220,6 +291,9 @@ static const struct http_param by_id[] = {{"id", "uuid", "Job", true, true}};
 static const struct http_param by_log[] = {
     {"id", "uuid", "Job", true, true},
     {"from", "integer", "Byte to begin at: X-Log-Next of the answer before", false, false}};
+static const struct http_param by_events[] = {
+    {"id", "uuid", "Job", true, true},
+    {"language", "string", "zh or en; the header Accept-Language when missing", false, false}};
 static const struct http_param by_list[] = {
     {"state", "string", "queued, running, done, failed or cancelled", false, false},
     {"after", "string", "Cursor: the next of the page before", false, false},
@@ -240,7 +314,7 @@ static const struct http_route routes[] = {
      show_log},
     {"GET", "/api/jobs/{id}/events", READ, 0,
      "Server-sent events \"state\" and \"progress\", each with the job; ends with it", NULL, NULL,
-     N(by_id), events},
+     N(by_events), events},
 };
 
 const struct http_table *compute_routes(struct compute *compute)

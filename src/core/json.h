@@ -61,6 +61,9 @@ struct json_out {
     uint64_t filled; /* bit d: something stands in the container at depth d */
     uint8_t depth;
     bool after_key;
+    /* Says the words of an error in the reader's language: appends them, or false and nothing.
+     * NULL: as they are. Asked by json_put_said() alone. */
+    bool (*say)(struct str words, struct buf *said);
 };
 
 void json_out_init(struct json_out *out, struct buf *buf);
@@ -71,6 +74,7 @@ void json_end_array(struct json_out *out);
 void json_key(struct json_out *out, const char *key);
 void json_put_str(struct json_out *out, struct str s); /* bytes that are not UTF-8 become U+FFFD */
 void json_put_c(struct json_out *out, const char *s);  /* NULL writes null */
+void json_put_said(struct json_out *out, struct str words);
 void json_put_int(struct json_out *out, int64_t value);
 void json_put_real(struct json_out *out, double value); /* not finite: null */
 void json_put_bool(struct json_out *out, bool value);
@@ -81,6 +85,7 @@ void json_put_value(struct json_out *out, const struct json *value);
 /* key and value together */
 void json_kv_str(struct json_out *out, const char *key, struct str s);
 void json_kv_c(struct json_out *out, const char *key, const char *s);
+void json_kv_said(struct json_out *out, const char *key, struct str words);
 void json_kv_int(struct json_out *out, const char *key, int64_t value);
 void json_kv_real(struct json_out *out, const char *key, double value);
 void json_kv_bool(struct json_out *out, const char *key, bool value);

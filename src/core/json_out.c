@@ -176,6 +176,20 @@ void json_kv_c(struct json_out *out, const char *key, const char *s)
     json_put_c(out, s);
 }
 
+void json_put_said(struct json_out *out, struct str words)
+{
+    struct buf said;
+    buf_init(&said, out->buf->arena);
+    bool known = out->say && words.len && out->say(words, &said) && !said.failed;
+    json_put_str(out, known ? buf_str(&said) : words);
+}
+
+void json_kv_said(struct json_out *out, const char *key, struct str words)
+{
+    json_key(out, key);
+    json_put_said(out, words);
+}
+
 void json_kv_int(struct json_out *out, const char *key, int64_t value)
 {
     json_key(out, key);

@@ -173,7 +173,7 @@ static enum err each_task(void *ctx, size_t i, struct why *why)
     if (!file_exists(done))
         err = do_task(im, i, done, why);
     if (!err)
-        job_progress(im->job, ++im->done, (int64_t)im->plan.n_tasks, "files");
+        job_progress(im->job, ++im->done, (int64_t)im->plan.n_tasks, "reading files");
     return err;
 }
 

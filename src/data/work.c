@@ -345,7 +345,7 @@ static enum err range_task(void *ctx, size_t i, struct why *why)
     int64_t done = ++r->done;
     if (!err && w->progress)
         w->progress(w->ctx, (int64_t)(r->stage * w->n_shards) + done,
-                    (int64_t)(work_n_stages(w->pipeline) * w->n_shards), "records");
+                    (int64_t)(work_n_stages(w->pipeline) * w->n_shards), "working on records");
     return err;
 }
 
@@ -397,7 +397,7 @@ static void decide_went(void *ctx, uint64_t done, uint64_t total)
 {
     const struct work *w = ctx;
     if (w->progress)
-        w->progress(w->ctx, (int64_t)done, (int64_t)total, "decide");
+        w->progress(w->ctx, (int64_t)done, (int64_t)total, "looking at all records");
 }
 
 enum err work_decide(const struct work *w, size_t stage, struct why *why)

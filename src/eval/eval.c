@@ -51,7 +51,7 @@ struct watch {
 static bool progress(void *ctx, size_t done, size_t total)
 {
     struct watch *watch = ctx;
-    job_progress(watch->job, (int64_t)done, (int64_t)total, "asking");
+    job_progress(watch->job, (int64_t)done, (int64_t)total, "asking the questions");
     return !job_cancelled(watch->job);
 }
 
@@ -180,13 +180,13 @@ enum err eval_start(struct eval *eval, const struct ops_identity *who, struct st
         return err;
     uuid7(id);
     struct str spec = str_printf(arena, "{\"run\":{\"id\":\"%s\"}}", id);
-    struct str title = str_printf(arena, "评测 %.*s：%zu 题", STR_FMT(kb), n);
+    char *title = str_z(arena, kb);
     struct str actor = ops_actor(who, arena);
-    if (!spec.ptr || !title.ptr || !actor.ptr)
+    if (!spec.ptr || !title || !actor.ptr)
         return err_set(why, ERR_NO_MEMORY, "could not hold the evaluation");
     err = store_begin(eval->opts.store, STORE_WRITE, &tx, why);
     if (!err)
-        err = job_submit(tx, eval->opts.compute, who, eval_job.name, title.ptr, spec, "", job, why);
+        err = job_submit(tx, eval->opts.compute, who, eval_job.name, title, spec, "", job, why);
     if (!err)
         err = store_exec(
             tx,

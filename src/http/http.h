@@ -114,7 +114,9 @@ http_trace_id(struct http_request *req); /* 32 hex digits, from traceparent or m
 const char *
 http_address(struct http_request *req); /* client address (behind a trusted proxy: the real one) */
 const char *http_language(struct http_request *req); /* "zh" or "en" */
-bool http_secure(struct http_request *req);          /* over TLS, here or at the trusted proxy */
+/* The same for words that programs keep (errors, logs): "en" to who does not name a language. */
+const char *http_words_language(struct http_request *req);
+bool http_secure(struct http_request *req); /* over TLS, here or at the trusted proxy */
 
 /* What the authorizer found out; NULL when nobody is signed in. Owned by the request's arena. */
 void *http_identity(struct http_request *req);
@@ -135,7 +137,8 @@ void http_set_cookie(struct http_response *res, const char *name, const char *va
                      int64_t max_age_s, bool secure);
 /* A body that lives in the request's arena or is static. */
 void http_send(struct http_response *res, const char *content_type, struct str body);
-/* Begins a JSON body; what is written to the returned writer is sent when the handler returns. */
+/* Begins a JSON body; what is written to the returned writer is sent when the handler returns.
+ * What it says (json_kv_said) is in the caller's language. */
 struct json_out *http_json(struct http_response *res);
 /* What a POST that made something answers: 201 {"id":"..."}. */
 void http_created(struct http_response *res, struct str id);
@@ -167,6 +170,14 @@ void http_stream_here(struct http_response *res);
  */
 void http_wake(struct http_request *req);
 void http_event(struct buf *out, const char *event, struct str data); /* event NULL: "data:" only */
+
+/*
+ * Words of this program that were kept (the `why` of a job, a line of its log, what it does now) in
+ * `language`, by the lines of words_zh*.def; as they are where none fits. http_say() has a writer
+ * of one's own say them so, for events.
+ */
+void http_words(const char *language, struct str words, struct buf *out);
+void http_say(struct json_out *out, const char *language);
 
 /* ---- answers that come later ---- */
 
@@ -245,9 +256,10 @@ ERR_MUST_USE enum err http_reload(struct http_server *server, struct why *why);
  * that runs is always waited for. Frees the server; NULL is fine. */
 void http_stop(struct http_server *server, int64_t wait_ms);
 
-/* The OpenAPI 3.1 description of the tables. Also served at /api/openapi.json. */
-ERR_MUST_USE enum err http_openapi(const struct http_table *tables, size_t n, struct buf *out,
-                                   struct why *why);
+/* The OpenAPI 3.1 description of the tables, its summaries in `language`. Also served at
+ * /api/openapi.json. */
+ERR_MUST_USE enum err http_openapi(const struct http_table *tables, size_t n, const char *language,
+                                   struct buf *out, struct why *why);
 
 /* ---- the client that waits ---- */
 

@@ -153,7 +153,7 @@ struct core {
     struct tls *tls;      /* NULL: none */
     atomic_bool draining; /* no new work; streams that have nothing to say end */
     atomic_bool cutting;  /* nothing waits any longer */
-    struct str openapi;
+    struct str openapi, openapi_zh;
     _Atomic int64_t body_bytes; /* held by all requests, against limits.body_memory */
 };
 
@@ -247,7 +247,7 @@ void problem_write(struct json_out *out, const struct http_problem *problem, con
                    bool said);
 /* Adds an error's words in the language ("zh": by words_zh.def), or as they are; false for Chinese
  * when no line of words_zh.def fits. */
-bool words_in(const char *language, const char *text, struct buf *out);
+bool words_in(const char *language, struct str text, struct buf *out);
 
 /* Runs the request to its answer; nothing but the arena and the handler is needed. Quick routes,
  * assets, OPTIONS and errors need no worker: request_dispatch_quick() answers them and returns

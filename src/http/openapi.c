@@ -47,7 +47,7 @@ static void put_param(struct json_out *out, struct str name, const struct http_p
     json_kv_c(out, "in", in_path ? "path" : "query");
     json_kv_bool(out, "required", in_path || (param && param->required));
     if (param && param->summary)
-        json_kv_c(out, "description", param->summary);
+        json_kv_said(out, "description", str_c(param->summary));
     put_kind(out, param && param->kind ? param->kind : "string");
     json_end_object(out);
 }
@@ -174,7 +174,7 @@ static enum err put_operation(struct json_out *out, const struct http_table *tab
     json_key(out, method);
     json_begin_object(out);
     put_operation_id(out, route, arena);
-    json_kv_c(out, "summary", route->summary ? route->summary : "");
+    json_kv_said(out, "summary", str_c(route->summary ? route->summary : ""));
     json_key(out, "tags");
     json_begin_array(out);
     json_put_c(out, table->room);
@@ -247,13 +247,35 @@ static void put_components(struct json_out *out)
             "\"#/components/schemas/Problem\"}}}}}}"));
 }
 
-enum err http_openapi(const struct http_table *tables, size_t n, struct buf *out, struct why *why)
+/* The summaries of routes and parameters in Chinese: whole lines, so that no error looks like one.
+ */
+static const struct {
+    struct str said, zh;
+} summaries[] = {
+#define WORDS(said, zh) {STR_INIT(said), STR_INIT(zh)},
+#include "http/words_zh_api.def"
+#undef WORDS
+};
+
+static bool say_in_chinese(struct str words, struct buf *said)
+{
+    for (size_t i = 0; i < sizeof summaries / sizeof summaries[0]; i++)
+        if (str_eq(words, summaries[i].said)) {
+            buf_add(said, summaries[i].zh);
+            return true;
+        }
+    return false;
+}
+
+enum err http_openapi(const struct http_table *tables, size_t n, const char *language,
+                      struct buf *out, struct why *why)
 {
     struct json_out json;
     struct arena *arena = arena_new((size_t)64 << 20);
     if (!arena)
         return err_set(why, ERR_NO_MEMORY, "could not hold the description of the API");
     json_out_init(&json, out);
+    json.say = strcmp(language, "zh") == 0 ? say_in_chinese : NULL;
     json_begin_object(&json);
     json_kv_c(&json, "openapi", "3.1.0");
     json_key(&json, "info");

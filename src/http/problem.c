@@ -48,7 +48,7 @@ static void put_words(struct json_out *out, const char *key, const char *text, e
 {
     struct buf words;
     buf_init(&words, out->buf->arena);
-    bool known = words_in(language, text, &words);
+    bool known = words_in(language, str_c(text), &words);
     if (words.failed || (!known && err_http(err) >= 500))
         json_kv_c(out, key, words.failed ? text : title(err, language));
     else

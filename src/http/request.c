@@ -561,6 +561,11 @@ const char *http_language(struct http_request *req)
     return language;
 }
 
+const char *http_words_language(struct http_request *req)
+{
+    return http_header(req, "Accept-Language").len ? http_language(req) : "en";
+}
+
 bool http_secure(struct http_request *req)
 {
     return req->secure;

@@ -159,6 +159,7 @@ struct json_out *http_json(struct http_response *res)
     res->json = true;
     buf_init(&res->body_buf, res->req->arena);
     json_out_init(&res->out, &res->body_buf);
+    http_say(&res->out, http_words_language(res->req));
     return &res->out;
 }
 

@@ -173,7 +173,9 @@ static enum err listen_on(struct http_server *server, const char *address, int p
 static enum err send_openapi(struct http_request *req, struct http_response *res, struct why *why)
 {
     (void)why;
-    http_send(res, "application/json; charset=utf-8", req->core->openapi);
+    http_send(res, "application/json; charset=utf-8",
+              strcmp(http_words_language(req), "zh") == 0 ? req->core->openapi_zh
+                                                          : req->core->openapi);
     return ERR_OK;
 }
 
@@ -193,7 +195,7 @@ static enum err set_routes(struct http_server *server, const struct http_opts *o
     struct core *core = &server->core;
     struct http_table *tables = arena_array(server->arena, struct http_table, opts->n_tables + 1);
     struct router *router;
-    struct buf text;
+    struct buf text, zh;
     if (!tables)
         return err_set(why, ERR_NO_MEMORY, "could not hold the routes");
     if (opts->n_tables)
@@ -201,11 +203,15 @@ static enum err set_routes(struct http_server *server, const struct http_opts *o
     tables[opts->n_tables] = (struct http_table){
         .room = "http", .routes = own_routes, .n = sizeof own_routes / sizeof own_routes[0]};
     buf_init(&text, server->arena);
+    buf_init(&zh, server->arena);
     enum err err = router_new(tables, opts->n_tables + 1, server->arena, &router, why);
     if (!err)
-        err = http_openapi(tables, opts->n_tables + 1, &text, why);
+        err = http_openapi(tables, opts->n_tables + 1, "en", &text, why);
+    if (!err)
+        err = http_openapi(tables, opts->n_tables + 1, "zh", &zh, why);
     core->router = err ? NULL : router;
     core->openapi = buf_str(&text);
+    core->openapi_zh = buf_str(&zh);
     return err;
 }
 

@@ -107,10 +107,25 @@ static bool translate(struct str text, struct buf *out, int deep)
     return translate_with(text, false, out, deep) || translate_behind(text, out, deep);
 }
 
-bool words_in(const char *language, const char *text, struct buf *out)
+bool words_in(const char *language, struct str text, struct buf *out)
 {
-    bool known = strcmp(language, "zh") != 0 || translate(str_c(text), out, 0);
+    bool known = strcmp(language, "zh") != 0 || translate(text, out, 0);
     if (!known || strcmp(language, "zh") != 0)
-        buf_add_c(out, text);
+        buf_add(out, text);
     return known;
+}
+
+void http_words(const char *language, struct str words, struct buf *out)
+{
+    (void)words_in(language, words, out);
+}
+
+static bool say_in_chinese(struct str words, struct buf *said)
+{
+    return translate(words, said, 0);
+}
+
+void http_say(struct json_out *out, const char *language)
+{
+    out->say = strcmp(language, "zh") == 0 ? say_in_chinese : NULL;
 }

@@ -49,7 +49,7 @@ static enum err flush(struct embedding *e, struct why *why)
     e->n_new += err ? 0 : (int64_t)e->n;
     e->n = 0;
     arena_reset(e->batch);
-    if (!err && e->progress && !e->progress(e->ctx, e->done, e->total, "embedding"))
+    if (!err && e->progress && !e->progress(e->ctx, e->done, e->total, "making vectors"))
         err = err_set(why, ERR_CANCELLED, "the embedding was stopped");
     return err;
 }

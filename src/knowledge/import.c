@@ -177,7 +177,7 @@ static void progress(struct import *im, const char *phase)
 /* Between batches, where nothing is half done. */
 static enum err go_on(struct import *im, struct why *why)
 {
-    progress(im, "reading");
+    progress(im, "reading files");
     return im->cancelled ? err_set(why, ERR_CANCELLED, "the import was cancelled") : ERR_OK;
 }
 
@@ -326,7 +326,7 @@ static enum err read_archive(struct batch *b, size_t file, struct why *why)
     free_results(b->results, 1);
     b->n = 0;
     b->im->n_done++;
-    progress(b->im, "reading");
+    progress(b->im, "reading files");
     return err;
 }
 
@@ -416,7 +416,7 @@ enum err import_run(struct knowledge *k, const struct ops_identity *who,
         err = retire(&im, why);
     if (!err)
         err = learn_all(&im, why);
-    progress(&im, "reading");
+    progress(&im, "reading files");
     if (!err)
         err = read_all(&im, why);
     if (!err) {

@@ -5,7 +5,7 @@
 #include "main/command.h"
 #include "main/root_http.h"
 
-static enum err write_out(struct center *c, bool matrix, struct why *why)
+static enum err write_out(struct center *c, bool matrix, const char *language, struct why *why)
 {
     struct http_table tables[CENTER_MOST_TABLES];
     struct buf out;
@@ -13,7 +13,7 @@ static enum err write_out(struct center *c, bool matrix, struct why *why)
     size_t n = center_routes(c, tables);
     tables[n] = *root_routes(c);
     n++;
-    enum err err = matrix ? ops_matrix(&out, why) : http_openapi(tables, n, &out, why);
+    enum err err = matrix ? ops_matrix(&out, why) : http_openapi(tables, n, language, &out, why);
     if (!err)
         printf("%.*s\n", STR_FMT(buf_str(&out)));
     return err;
@@ -24,11 +24,12 @@ static int run(const struct center_opts *opts, int argc, char **argv)
     struct why why = {0};
     struct center center;
     bool matrix = command_flag(&argc, argv, "--permissions");
+    const char *language = command_option(&argc, argv, "--language");
     if (command_rest(argc, argv, 0, 0, &why))
         return command_usage(&command_openapi);
     enum err err = center_open(opts, CENTER_ALL, &center, &why);
     if (!err) {
-        err = write_out(&center, matrix, &why);
+        err = write_out(&center, matrix, language ? language : "en", &why);
         center_close(&center);
     }
     return err ? command_fail("openapi", err, &why) : 0;
@@ -36,7 +37,7 @@ static int run(const struct center_opts *opts, int argc, char **argv)
 
 const struct command command_openapi = {
     .name = "openapi",
-    .usage = "[--permissions]",
+    .usage = "[--language zh|en] [--permissions]",
     .summary = "Print the OpenAPI description of the API, or the permission matrix of the roles",
     .run = run,
 };

@@ -76,7 +76,7 @@ static void put_version(struct json_out *out, const struct store_rows *r, size_t
     models_put_stored(out, "lineage", store_str(r, i, 19), "{}");
     json_kv_str(out, "notes", store_str(r, i, 20));
     json_kv_str(out, "state", store_str(r, i, 21));
-    json_kv_str(out, "why", store_str(r, i, 22));
+    json_kv_said(out, "why", store_str(r, i, 22));
     json_kv_time(out, "verified_at", store_int(r, i, 23));
     json_kv_time(out, "created_at", store_int(r, i, 24));
     json_kv_int(out, "revision", store_int(r, i, 25));

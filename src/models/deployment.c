@@ -80,7 +80,7 @@ static enum err put_replicas(struct models *models, struct store_tx *tx,
         json_kv_c(out, "id", id);
         json_kv_int(out, "number", store_int(&r, i, 1));
         json_kv_str(out, "state", store_str(&r, i, 2));
-        json_kv_str(out, "why", store_str(&r, i, 3));
+        json_kv_said(out, "why", store_str(&r, i, 3));
         json_kv_int(out, "pid", store_int(&r, i, 4));
         json_kv_int(out, "port", store_int(&r, i, 5));
         json_kv_int(out, "threads", store_int(&r, i, 6));
@@ -125,7 +125,7 @@ static enum err put(struct models *models, struct store_tx *tx, const struct mod
     }
     json_kv_str(out, "wanted", store_str(r, i, 14));
     json_kv_str(out, "state", store_str(r, i, 15));
-    json_kv_str(out, "why", store_str(r, i, 16));
+    json_kv_said(out, "why", store_str(r, i, 16));
     json_kv_bool(out, "here", str_eq_c(store_str(r, i, 17), models->place));
     json_kv_time(out, "created_at", store_int(r, i, 18));
     json_kv_time(out, "changed_at", store_int(r, i, 19));

@@ -324,7 +324,7 @@ enum err models_verify(struct models *m, const struct models_ask *ask, struct st
 
 static bool tell(void *ctx, int64_t done, int64_t total)
 {
-    job_progress(ctx, done, total, "校验与摘要 hashing");
+    job_progress(ctx, done, total, "hashing the file");
     return !job_cancelled(ctx);
 }
 

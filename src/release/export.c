@@ -180,7 +180,7 @@ struct exporting {
 static bool stop(void *ctx, int64_t done, int64_t total)
 {
     struct exporting *x = ctx;
-    job_progress(x->job, done, total, "导出");
+    job_progress(x->job, done, total, "exporting");
     return job_cancelled(x->job);
 }
 

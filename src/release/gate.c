@@ -569,7 +569,7 @@ static void put_head(struct release *r, const struct gate_row *g, struct arena *
     json_kv_raw(out, "spec", g->spec);
     json_kv_str(out, "state", g->state);
     json_kv_str(out, "job", g->job);
-    json_kv_str(out, "why", g->why);
+    json_kv_said(out, "why", g->why);
     json_kv_str(out, "maker", g->maker);
     json_kv_str(out, "maker_name", ops_actor_name(r->opts.ops, g->maker, arena));
     kv_actor(out, r, g->actor, arena);

@@ -175,7 +175,7 @@ static enum err pass_records(struct pass *p, struct why *why)
         arena ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not look through the records");
     for (struct data_record record; !err; n++) {
         if (n % ASK_EVERY == 0) {
-            job_progress(p->job, n, all, "抽样检查");
+            job_progress(p->job, n, all, "checking the sample");
             if (job_cancelled(p->job))
                 err = err_set(why, ERR_CANCELLED, "it was cancelled");
         }

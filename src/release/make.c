@@ -70,7 +70,7 @@ static enum err add_shards(struct making *m, const struct json *shards, struct w
     for (size_t i = 0, number = 0; !err && i < json_len(shards); i++) {
         const struct json *s = json_at(shards, i);
         struct str object = json_get_str(s, "object", STR(""));
-        job_progress(m->job, (int64_t)i, (int64_t)json_len(shards), "计算指纹");
+        job_progress(m->job, (int64_t)i, (int64_t)json_len(shards), "hashing the files");
         if (job_cancelled(m->job))
             return err_set(why, ERR_CANCELLED, "it was cancelled");
         if (!object.len)

@@ -153,7 +153,7 @@ static enum err pass_records(struct reporting *p, int64_t take, struct why *why)
     picker_init(&picker, all, take, 1);
     for (struct data_record record; !err; n++) {
         if (n % ASK_EVERY == 0) {
-            job_progress(p->job, n, all, "逐条检查");
+            job_progress(p->job, n, all, "checking every record");
             if (job_cancelled(p->job))
                 err = err_set(why, ERR_CANCELLED, "it was cancelled");
         }
@@ -366,7 +366,7 @@ enum err release_reports_json(struct release *r, const struct ops_identity *who,
         json_kv_real(out, "score", ready ? store_real(&rows, i, 5) : NAN);
         kv_actor(out, r, store_str(&rows, i, 6), arena);
         json_kv_time(out, "created_at", store_int(&rows, i, 7));
-        json_kv_str(out, "why", store_str(&rows, i, 9));
+        json_kv_said(out, "why", store_str(&rows, i, 9));
         json_end_object(out);
     }
     json_end_items(out, STR(""));
@@ -400,7 +400,7 @@ enum err release_report_json(struct release *r, const struct ops_identity *who, 
     json_kv_str(out, "object", store_str(&rows, 0, 4));
     kv_actor(out, r, store_str(&rows, 0, 5), arena);
     json_kv_time(out, "created_at", store_int(&rows, 0, 6));
-    json_kv_str(out, "why", store_str(&rows, 0, 8));
+    json_kv_said(out, "why", store_str(&rows, 0, 8));
     json_kv_raw(out, "report", text);
     json_end_object(out);
     return ERR_OK;

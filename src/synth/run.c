@@ -530,7 +530,7 @@ static enum err make_all(struct making_run *r, struct why *why)
         if (err || r->stopped)
             break;
         r->counts.next++;
-        job_progress(r->job, r->counts.next, n, "records");
+        job_progress(r->job, r->counts.next, n, "writing records");
         if (r->spec.model.len || ++since == MARK_EVERY) {
             since = 0;
             err = mark(r, why);

@@ -104,6 +104,8 @@ static enum err run_fail(void *ctx, struct job *job, struct why *why)
         _exit(7);
     if (json_get_bool(job_spec(job), "passing", false))
         return err_set(why, ERR_UNAVAILABLE, "the other side is away");
+    if (json_get_bool(job_spec(job), "missing", false))
+        return err_set(why, ERR_NOT_FOUND, "there is no user \"x\"");
     return err_set(why, ERR_INVALID, "row 7 is not a number: \"x\"");
 }
 

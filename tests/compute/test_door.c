@@ -168,6 +168,30 @@ TEST(the_log_is_read_on_and_events_end_with_the_job)
     room_close(&r);
 }
 
+/* In the language that the caller names; who names none reads what the programs keep. */
+TEST(why_a_job_failed_and_its_log_are_told_in_the_callers_language)
+{
+    ROOM(r);
+    struct visitor v = enter(&r, "zhou");
+    struct why why = {0};
+    CHECK_OK(compute_start(r.compute, &why), &why);
+    submit(&r, &r.steward, "test.fail", "{\"missing\":true}");
+    (void)at(&r, &v, "GET", "/events");
+    CHECK_STR(json_get_str(at(&r, &v, "GET", "").json, "why", STR("")), "there is no user \"x\"");
+    CHECK(str_find(at(&r, &v, "GET", "/log").body, STR(" not_found: there is no user \"x\"\n")) !=
+          STR_NPOS);
+    CHECK(str_find(at(&r, &v, "GET", "/events?language=zh").body, STR("没有用户")) != STR_NPOS);
+    v.language = "zh-CN,zh;q=0.9";
+    CHECK_STR(json_get_str(at(&r, &v, "GET", "").json, "why", STR("")), "没有用户“x”");
+    CHECK(str_find(at(&r, &v, "GET", "/log").body, STR(" 没有找到：没有用户“x”\n")) != STR_NPOS);
+    CHECK(str_find(at(&r, &v, "GET", "/events").body, STR("没有用户")) != STR_NPOS);
+    CHECK(str_find(at(&r, &v, "GET", "/events?language=en").body, STR("there is no user")) !=
+          STR_NPOS);
+    v.language = "en";
+    CHECK_STR(json_get_str(at(&r, &v, "GET", "").json, "why", STR("")), "there is no user \"x\"");
+    room_close(&r);
+}
+
 TEST(each_role_passes_the_doors_it_should_and_no_other)
 {
     static const struct {

@@ -119,6 +119,37 @@ TEST(writes_what_it_reads)
     arena_free(arena);
 }
 
+static bool shout(struct str words, struct buf *said)
+{
+    if (str_eq(words, STR("quiet")))
+        return false;
+    buf_printf(said, "%.*s!", STR_FMT(words));
+    return true;
+}
+
+/* Only what is put as said goes through the translator, and stays when that knows no words. */
+TEST(says_words_by_the_translator_that_it_was_given)
+{
+    struct arena *arena = arena_new(1 << 20);
+    struct buf buf;
+    struct json_out out;
+    buf_init(&buf, arena);
+    json_out_init(&out, &buf);
+    json_begin_array(&out);
+    json_put_said(&out, STR("hey"));
+    out.say = shout;
+    json_put_said(&out, STR("hey"));
+    json_put_said(&out, STR("quiet"));
+    json_put_said(&out, STR(""));
+    json_put_str(&out, STR("hey"));
+    json_begin_object(&out);
+    json_kv_said(&out, "why", STR("he\"y"));
+    json_end_object(&out);
+    json_end_array(&out);
+    CHECK_STR(buf_str(&buf), "[\"hey\",\"hey!\",\"quiet\",\"\",\"hey\",{\"why\":\"he\\\"y!\"}]");
+    arena_free(arena);
+}
+
 /* A value that memory is too small for leaves a writer that can be ended, and a buf that failed. */
 TEST(stays_whole_when_a_value_does_not_fit)
 {

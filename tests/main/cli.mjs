@@ -340,6 +340,18 @@ test('wrong words on the command line and in the configuration get the right one
   ok(nobody.status === 1 && nobody.err.includes('nothing'), nobody.err);
 });
 
+test('the description of the API has every summary in both languages', () => {
+  const words = (language) => {
+    const { paths } = json(on(scratch(), 'openapi', '--language', language));
+    const routes = Object.values(paths).flatMap((one) => Object.values(one));
+    return routes.flatMap((one) => [one.summary, ...one.parameters.map((p) => p.description ?? '')]).filter((one) => one);
+  };
+  const [zh, en] = [words('zh'), words('en')];
+  ok(zh.length > 400 && zh.length === en.length, `${zh.length} and ${en.length} summaries`);
+  equal(zh.filter((one) => !/[\u4e00-\u9fff]/.test(one)), [], 'no line in src/http/words_zh_api.def');
+  equal(en.filter((one) => /[\u4e00-\u9fff]/.test(one)), [], 'English summaries');
+});
+
 test('an older program refuses newer data and changes nothing', () => {
   if (run('sqlite3', ['--version']).status !== 0) throw new Skip('sqlite3 is not installed');
   const data = scratch();

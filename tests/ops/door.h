@@ -39,8 +39,9 @@ struct visitor {
     struct arena *arena;
     char cookie[128]; /* "yicheng_session=..." */
     char csrf[80];
-    char key[96]; /* bearer */
-    bool no_csrf; /* does not send the token */
+    char key[96];         /* bearer */
+    bool no_csrf;         /* does not send the token */
+    const char *language; /* Accept-Language; NULL: none */
 };
 
 struct answer {
@@ -62,6 +63,8 @@ UNUSED static struct answer visit_as(struct visitor *v, const char *method, cons
         buf_printf(&buf, "Cookie: other=1; %s\r\n", v->cookie);
     if (v->csrf[0] && !v->no_csrf)
         buf_printf(&buf, "X-CSRF-Token: %s\r\n", v->csrf);
+    if (v->language)
+        buf_printf(&buf, "Accept-Language: %s\r\n", v->language);
     if (v->key[0])
         buf_printf(&buf, "Authorization: Bearer %s\r\n", v->key);
     if (body.len || strcmp(method, "GET") != 0)
