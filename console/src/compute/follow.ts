@@ -2,6 +2,7 @@
 import { onUnmounted, shallowRef, watch, type ShallowRef } from 'vue';
 import type { Job } from '../shared/api';
 import { get } from '../shared/http';
+import { language } from '../shared/language';
 
 export function ended(job: Job | null): boolean {
   return job !== null && ['done', 'failed', 'cancelled'].includes(job.state);
@@ -39,7 +40,7 @@ export function useJob(id: string, first: Job | null, whenEnded: () => void): Fo
   };
   const listen = () => {
     if (events) return;
-    events = new EventSource(`${path}/events`);
+    events = new EventSource(`${path}/events?language=${language()}`);
     events.addEventListener('progress', take);
     events.addEventListener('state', take);
     events.onerror = () => {

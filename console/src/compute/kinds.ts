@@ -1,6 +1,7 @@
 /** What a job does, by its kind. */
 import type { Job } from '../shared/api';
 import { tr } from '../shared/language';
+import { baseTitle, setTitle } from '../shared/titles';
 
 export function kindWords(kind: string): string {
   const words: Record<string, string> = {
@@ -26,9 +27,29 @@ export function kindWords(kind: string): string {
   return words[kind] ?? kind;
 }
 
-/** The job's own title, unless that only repeats its kind in another language. */
+/** What a job is about: its title names a data set or a knowledge base for some kinds, with a version for others. */
 export function titleOf(job: Job): string {
-  return !job.title || /^annotation (items|result|import|pre-labels)$/.test(job.title) ? kindWords(job.kind) : job.title;
+  const [name = '', number] = job.title.split(' ');
+  switch (job.kind) {
+    case 'data.import':
+    case 'data.run':
+    case 'synth.run':
+      return setTitle(job.title);
+    case 'eval.retrieval':
+    case 'knowledge.embed':
+      return baseTitle(job.title);
+    case 'release.gate':
+    case 'release.report':
+      return number ? `${setTitle(name)} ${tr(`第 ${number} 版`, `version ${number}`)}` : setTitle(name);
+    case 'acquire.try':
+    case 'annotate.import':
+    case 'annotate.prelabel':
+    case 'annotate.prepare':
+    case 'annotate.result':
+      return kindWords(job.kind);
+    default:
+      return job.title || kindWords(job.kind);
+  }
 }
 
 /** "2026-11-22T16:08:24.666+08:00 words" as "16:08:24 words". */
