@@ -20,7 +20,7 @@ struct member {
 struct cluster {
     struct str id;
     int64_t size;
-    struct member members[MOST_MEMBERS];
+    struct member *members; /* n of at most c->most, in the order of the data */
     size_t n;
 };
 
@@ -28,6 +28,7 @@ struct clusters {
     struct arena *arena;
     struct cluster *top; /* the largest first, n of them; of equals the first in the data */
     size_t n, limit;
+    size_t most, skip; /* members of each that are shown, and before them of the first */
     int64_t n_clusters, n_members, sizes[MOST_SIZES];
 };
 
@@ -87,10 +88,21 @@ static enum err show(struct clusters *c, const struct record *record, const stru
     size_t n, n_paths;
     struct cluster *to = NULL;
     for (size_t i = 0; i < c->n && !to; i++)
-        if (str_eq(c->top[i].id, mark->cluster) && c->top[i].n < MOST_MEMBERS)
+        if (str_eq(c->top[i].id, mark->cluster))
             to = &c->top[i];
     if (!to)
         return ERR_OK;
+    to->size = mark->size;
+    if (c->skip > 0) {
+        c->skip--;
+        return ERR_OK;
+    }
+    if (to->n == c->most)
+        return ERR_OK;
+    if (!to->members)
+        to->members = arena_array(c->arena, struct member, c->most);
+    if (!to->members)
+        return err_set(why, ERR_NO_MEMORY, "could not hold the clusters");
     const struct str *paths = record_paths(record_kind_guess(record), &n_paths);
     enum err err = record_texts(record, paths, n_paths, &texts, &n, why);
     if (err)
@@ -170,32 +182,55 @@ static void put_top(const struct clusters *c, struct json_out *out)
     json_end_array(out);
 }
 
+static enum err largest(struct clusters *c, struct data_reader *reader,
+                        const struct data_clusters_ask *ask, struct why *why)
+{
+    c->limit = ask->from + ask->limit;
+    c->most = MOST_MEMBERS;
+    c->top = arena_array(c->arena, struct cluster, c->limit + 1);
+    if (!c->top)
+        return err_set(why, ERR_NO_MEMORY, "could not hold the clusters");
+    enum err err = look(reader, ask->field, c, count, why);
+    size_t from = ask->from < c->n ? ask->from : c->n; /* those before were shown */
+    c->top += from;
+    c->n -= from;
+    return err || !c->n ? err : look(reader, ask->field, c, show, why);
+}
+
+static enum err one_of_them(struct clusters *c, struct data_reader *reader,
+                            const struct data_clusters_ask *ask, struct why *why)
+{
+    c->n = 1;
+    c->most = ask->limit;
+    c->skip = ask->from;
+    c->top = arena_one(c->arena, struct cluster);
+    if (!c->top)
+        return err_set(why, ERR_NO_MEMORY, "could not hold the cluster");
+    *c->top = (struct cluster){.id = ask->cluster};
+    enum err err = look(reader, ask->field, c, show, why);
+    if (!err && !c->top->size)
+        err = err_set(why, ERR_NOT_FOUND, "there is no cluster \"%.*s\"", STR_FMT(ask->cluster));
+    return err;
+}
+
 enum err data_clusters_json(struct data *data, const struct ops_identity *who, struct str name,
-                            int64_t number, struct str field, size_t from, size_t limit,
+                            int64_t number, const struct data_clusters_ask *ask,
                             struct arena *arena, struct json_out *out, struct why *why)
 {
     struct data_reader *reader = NULL;
-    struct clusters c = {.arena = arena, .limit = from + limit};
-    if (limit < 1 || limit > MOST_SHOWN)
+    struct clusters c = {.arena = arena};
+    if (ask->limit < 1 || ask->limit > MOST_SHOWN)
         return err_set(why, ERR_INVALID, "1 to %d clusters are shown", MOST_SHOWN);
-    if (from > MOST_FROM)
+    if (!ask->cluster.len && ask->from > MOST_FROM)
         return err_set(why, ERR_INVALID, "the %d largest clusters can be looked at", MOST_FROM);
-    enum err err = record_path_check(field, why);
+    enum err err = record_path_check(ask->field, why);
     if (!err)
         err = data_reader_open(data, who, name, number, &reader, why);
-    c.top = err ? NULL : arena_array(arena, struct cluster, from + limit + 1);
-    if (!err && !c.top)
-        err = err_set(why, ERR_NO_MEMORY, "could not hold the clusters");
     if (!err)
-        err = look(reader, field, &c, count, why);
-    from = from < c.n ? from : c.n; /* those before were shown */
-    c.top += from;
-    c.n -= from;
-    if (!err && c.n)
-        err = look(reader, field, &c, show, why);
+        err = (ask->cluster.len ? one_of_them : largest)(&c, reader, ask, why);
     if (!err) {
         json_begin_object(out);
-        json_kv_str(out, "field", field);
+        json_kv_str(out, "field", ask->field);
         json_kv_int(out, "version", data_reader_version(reader)->number);
         json_kv_int(out, "n_records", data_reader_n(reader));
         json_kv_int(out, "n_clusters", c.n_clusters);

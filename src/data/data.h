@@ -152,15 +152,21 @@ ERR_MUST_USE enum err data_record_json(struct data *data, const struct ops_ident
 ERR_MUST_USE enum err data_diff_json(struct data *data, const struct ops_identity *who,
                                      struct str name, int64_t a, int64_t b, struct arena *arena,
                                      struct json_out *out, struct why *why);
+struct data_clusters_ask {
+    struct str field;   /* where the mark stands */
+    size_t from, limit; /* clusters, the largest first: 1 to 100 behind the first 0 to 1000 */
+    struct str
+        cluster; /* its records instead, from and limit counting them in their order; or "" */
+};
 /* What minhash_dedup and simhash_dedup with mode "mark" wrote into `field` ("duplicates"): how many
- * clusters of which size, and the `limit` largest (1 to 100) behind the first `from` (0 to 1000),
- * with eight of their records each, 1,200 bytes of the text:
+ * clusters of which size, and the largest, with eight of their records each, 1,200 bytes of the
+ * text; of one cluster any records, and no counts of the others:
  * {"field", "version", "n_records", "n_clusters", "n_members", "sizes": [{"from", "to", "n"}],
  *  "clusters": [{"cluster", "size", "members": [{"id", "keep", "text"}]}]}. Reads the version
- * twice. */
+ * twice. ERR_NOT_FOUND: no such cluster. */
 ERR_MUST_USE enum err data_clusters_json(struct data *data, const struct ops_identity *who,
-                                         struct str name, int64_t number, struct str field,
-                                         size_t from, size_t limit, struct arena *arena,
+                                         struct str name, int64_t number,
+                                         const struct data_clusters_ask *ask, struct arena *arena,
                                          struct json_out *out, struct why *why);
 /* What the records of a version are like (profile.h), with its 20 largest sources. */
 ERR_MUST_USE enum err data_profile_json(struct data *data, const struct ops_identity *who,

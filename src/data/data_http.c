@@ -98,10 +98,13 @@ static enum err show_diff(struct http_request *req, struct http_response *res, s
 static enum err show_clusters(struct http_request *req, struct http_response *res, struct why *why)
 {
     struct str field = http_param(req, "field");
-    return data_clusters_json(
-        room(req), http_identity(req), http_param(req, "name"), http_param_int(req, "number", 0),
-        field.len ? field : STR("duplicates"), (size_t)http_param_int(req, "from", 0),
-        (size_t)http_param_int(req, "limit", 20), http_arena(req), http_json(res), why);
+    const struct data_clusters_ask ask = {.field = field.len ? field : STR("duplicates"),
+                                          .from = (size_t)http_param_int(req, "from", 0),
+                                          .limit = (size_t)http_param_int(req, "limit", 20),
+                                          .cluster = http_param(req, "cluster")};
+    return data_clusters_json(room(req), http_identity(req), http_param(req, "name"),
+                              http_param_int(req, "number", 0), &ask, http_arena(req),
+                              http_json(res), why);
 }
 
 static enum err show_profile(struct http_request *req, struct http_response *res, struct why *why)
@@ -553,6 +556,8 @@ static const struct http_param cluster_params[] = {
     {"field", "string", "Where the mark stands; duplicates when missing", false, false},
     {"from", "integer", "Leave out so many of the largest, at most 1000", false, false},
     {"limit", "integer", "So many of the largest, 1 to 100; 20 when missing", false, false},
+    {"cluster", "string", "The records of this cluster instead; from and limit count them", false,
+     false},
 };
 static const struct http_param diff_params[] = {
     {"name", "string", "The data set", true, true},

@@ -198,10 +198,11 @@ static enum err do_clusters(struct command_work *c, struct why *why)
     const struct data_options *o = c->own;
     int64_t number;
     enum err err = number_of(o->number, &number, why);
+    const struct data_clusters_ask ask = {.field = str_c(o->field ? o->field : "duplicates"),
+                                          .limit = 20};
     if (!err)
         err = data_clusters_json(c->center->data, &c->center->system, str_c(c->argv[0]), number,
-                                 o->field ? str_c(o->field) : STR("duplicates"), 0, 20, c->arena,
-                                 &c->out, why);
+                                 &ask, c->arena, &c->out, why);
     return err ? err : command_print(c, why);
 }
 

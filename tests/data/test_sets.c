@@ -342,6 +342,13 @@ TEST(tokens_are_counted_by_a_model_of_the_registry)
     DONE(r);
 }
 
+static enum err clusters_of(struct room *r, const char *set, size_t from, size_t limit,
+                            const char *cluster, struct json_out *out, struct why *why)
+{
+    const struct data_clusters_ask ask = {STR("like"), from, limit, str_c(cluster)};
+    return data_clusters_json(r->data, &r->who, str_c(set), 0, &ask, r->arena, out, why);
+}
+
 TEST(marked_clusters_are_counted_and_shown)
 {
     FRESH(r);
@@ -357,8 +364,7 @@ TEST(marked_clusters_are_counted_and_shown)
                                "{'input':{'dataset':'a'},'output':{'dataset':'b'},'steps':[{'op':"
                                "'minhash_dedup','mode':'mark','into':'like','keep':'first'}]}",
                                ""));
-    ASK(r, shown,
-        data_clusters_json(r.data, &r.who, STR("b"), 0, STR("like"), 0, 1, r.arena, &json, &why));
+    ASK(r, shown, clusters_of(&r, "b", 0, 1, "", &json, &why));
     CHECK_EQ(json_get_int(shown, "n_records", 0), 6);
     CHECK_EQ(json_get_int(shown, "n_clusters", 0), 2);
     CHECK_EQ(json_get_int(shown, "n_members", 0), 5);
@@ -371,17 +377,27 @@ TEST(marked_clusters_are_counted_and_shown)
     CHECK(json_get_bool(json_at(members, 0), "keep", false));
     CHECK(!json_get_bool(json_at(members, 2), "keep", true));
     CHECK_STR(json_get_str(json_at(members, 2), "text", STR("")), "同一段话，");
-    ASK(r, shown,
-        data_clusters_json(r.data, &r.who, STR("b"), 0, STR("like"), 1, 5, r.arena, &json, &why));
+    ASK(r, shown, clusters_of(&r, "b", 1, 5, "", &json, &why));
     CHECK_EQ(json_len(json_get(shown, "clusters")), 1);
     CHECK_EQ(json_get_int(json_at(json_get(shown, "clusters"), 0), "size", 0), 2);
     CHECK_EQ(json_get_int(shown, "n_clusters", 0), 2);
-    ASK(r, shown,
-        data_clusters_json(r.data, &r.who, STR("b"), 0, STR("like"), 9, 5, r.arena, &json, &why));
+    ASK(r, shown, clusters_of(&r, "b", 9, 5, "", &json, &why));
     CHECK_EQ(json_len(json_get(shown, "clusters")), 0);
-    ASK(r, shown,
-        data_clusters_json(r.data, &r.who, STR("a"), 0, STR("like"), 0, 5, r.arena, &json, &why));
+    ASK(r, shown, clusters_of(&r, "a", 0, 5, "", &json, &why));
     CHECK_EQ(json_get_int(shown, "n_clusters", 9), 0);
+    /* one of them: its records behind the first two, its whole size, and no other */
+    struct str name = json_get_str(top, "cluster", STR(""));
+    ASK(r, shown, clusters_of(&r, "b", 2, 5, str_z(r.arena, name), &json, &why));
+    top = json_at(json_get(shown, "clusters"), 0);
+    CHECK_EQ(json_get_int(top, "size", 0), 3);
+    CHECK_EQ(json_len(json_get(top, "members")), 1);
+    CHECK_STR(json_get_str(json_at(json_get(top, "members"), 0), "text", STR("")), "同一段话，");
+    struct buf none;
+    struct json_out json;
+    struct why why = {0};
+    buf_init(&none, r.arena);
+    json_out_init(&json, &none);
+    CHECK_EQ(clusters_of(&r, "b", 0, 5, "nowhere", &json, &why), ERR_NOT_FOUND);
     DONE(r);
 }
 

@@ -1,4 +1,7 @@
 /** The shape of /api/datasets/{name}/clusters. */
+/** Where the search for near duplicates puts its mark. */
+export const FIELD = 'duplicates';
+
 export interface Member {
   id: string;
   keep: boolean;
