@@ -168,7 +168,12 @@ static enum err reviews(struct http_request *req, struct http_response *res, str
                                http_param_limit(req, 50, 200), arena, http_json(res), why);
 }
 
-static enum err review(struct http_request *req, struct http_response *res, struct why *why)
+typedef enum err decide_fn(struct knowledge *k, const struct ops_identity *who, const char *id,
+                           const struct papers_decision *decision, struct arena *arena,
+                           struct why *why);
+
+static enum err decide(struct http_request *req, struct http_response *res, decide_fn *fn,
+                       struct why *why)
 {
     const struct json *body;
     char *id = str_z(http_arena(req), http_param(req, "id"));
@@ -179,10 +184,20 @@ static enum err review(struct http_request *req, struct http_response *res, stru
                                        .question = json_get_str(body, "question", STR("")),
                                        .answer = json_get_str(body, "answer", STR("")),
                                        .kb = json_get_str(body, "kb", STR(""))};
-    err = papers_review(http_ctx(req), http_identity(req), id, &decision, http_arena(req), why);
+    err = fn(http_ctx(req), http_identity(req), id, &decision, http_arena(req), why);
     if (!err)
         http_status(res, 204);
     return err;
+}
+
+static enum err review(struct http_request *req, struct http_response *res, struct why *why)
+{
+    return decide(req, res, papers_review, why);
+}
+
+static enum err settle(struct http_request *req, struct http_response *res, struct why *why)
+{
+    return decide(req, res, papers_settle, why);
 }
 
 static int days_of(struct http_request *req, int fallback)
@@ -217,6 +232,12 @@ static enum err ask_info(struct http_request *req, struct http_response *res, st
     "\"turns\":{\"type\":\"array\","                                                               \
     "\"items\":{\"type\":\"object\",\"properties\":{\"role\":{\"type\":\"string\"},\"text\":{"     \
     "\"type\":\"string\"}}}}}}"
+
+#define DECISION                                                                                   \
+    "{\"type\":\"object\",\"required\":[\"action\"],\"properties\":{\"action\":{\"enum\":["        \
+    "\"make_faq\",\"dismiss\"]},\"question\":{\"type\":\"string\"},\"answer\":{\"type\":"          \
+    "\"string\"},"                                                                                 \
+    "\"kb\":{\"type\":\"string\"}}}"
 
 static const struct http_param id_param[] = {
     {"id", "uuid", "The answer or the review", true, true}};
@@ -276,12 +297,7 @@ const struct http_route answer_routes[] = {
      .permission = "knowledge.review",
      .body_limit = FEEDBACK_BODY,
      .summary = "End a review: make an FAQ pair of it, or dismiss it",
-     .request_schema =
-         "{\"type\":\"object\",\"required\":[\"action\"],\"properties\":{\"action\":{\"enum\":["
-         "\"make_faq\","
-         "\"dismiss\"]},\"question\":{\"type\":\"string\"},\"answer\":{\"type\":\"string\"},\"kb\":"
-         "{"
-         "\"type\":\"string\"}}}",
+     .request_schema = DECISION,
      .params = id_param,
      .n_params = 1,
      .handle = review},
@@ -293,6 +309,16 @@ const struct http_route answer_routes[] = {
      .params = days_param,
      .n_params = 1,
      .handle = unanswered},
+    {.method = "POST",
+     .path = "/api/unanswered/{id}",
+     .access = HTTP_SESSION,
+     .permission = "knowledge.review",
+     .body_limit = FEEDBACK_BODY,
+     .summary = "Settle refused questions that are alike: make an FAQ pair, or set them aside",
+     .request_schema = DECISION,
+     .params = id_param,
+     .n_params = 1,
+     .handle = settle},
     {.method = "GET",
      .path = "/api/overview",
      .access = HTTP_SESSION,

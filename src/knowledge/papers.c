@@ -14,6 +14,7 @@
 #define MASK_DIGITS   7
 #define MASK_SHOW     2
 #define MOST_REFUSED  2000 /* refused questions that are grouped */
+#define MOST_SETTLED  500  /* ended reviews that a group is compared with */
 #define GROUP_ALIKE   0.6
 #define GROUP_SAMPLES 5
 
@@ -360,15 +361,22 @@ static enum err end_review(struct knowledge *k, const struct ops_identity *who, 
     return store_commit(tx, why);
 }
 
+static enum err check_action(struct str action, struct why *why)
+{
+    if (str_eq_c(action, "make_faq") || str_eq_c(action, "dismiss"))
+        return ERR_OK;
+    return err_set(why, ERR_INVALID, "\"action\" is make_faq or dismiss, not \"%.*s\"",
+                   STR_FMT(action));
+}
+
 enum err papers_review(struct knowledge *k, const struct ops_identity *who, const char *id,
                        const struct papers_decision *decision, struct arena *arena, struct why *why)
 {
     struct store_rows rows;
     struct str action = decision->action;
     enum err err = ops_need(who, "knowledge.review", why);
-    if (!err && !str_eq_c(action, "make_faq") && !str_eq_c(action, "dismiss"))
-        err = err_set(why, ERR_INVALID, "\"action\" is make_faq or dismiss, not \"%.*s\"",
-                      STR_FMT(action));
+    if (!err)
+        err = check_action(action, why);
     if (!err)
         err = store_ask(
             k->opts.store,
@@ -390,21 +398,77 @@ enum err papers_review(struct knowledge *k, const struct ops_identity *who, cons
 
 /* ---- what could not be answered ---- */
 
+/* A review that began and ended at once. */
+static enum err keep_settled(struct knowledge *k, const struct ops_identity *who, const char *id,
+                             const char *answer_id, const struct store_rows *asked,
+                             const struct papers_decision *decision, struct arena *arena,
+                             struct why *why)
+{
+    struct store_tx *tx = NULL;
+    int64_t now = time_now_ms();
+    struct str actor = ops_actor(who, arena);
+    enum err err = store_begin(k->opts.store, STORE_WRITE, &tx, why);
+    if (!err)
+        err = store_exec(tx,
+                         "INSERT INTO kb_feedback (id, tenant, answer, kb, question, answer_text,"
+                         " verdict, comment, correction, state, result, created_ms, ended_ms,"
+                         " ended_by, consent) VALUES (?, ?, ?, ?, ?, ?, 'missing', '', ?, 'done',"
+                         " ?, ?, ?, ?, 0)",
+                         STORE_ARGS(SV_C(id), SV_STR(who->tenant), SV_C(answer_id),
+                                    SV_STR(store_str(asked, 0, 0)), SV_STR(store_str(asked, 0, 1)),
+                                    SV_STR(store_str(asked, 0, 2)), SV_STR(decision->answer),
+                                    SV_STR(decision->action), SV_INT(now), SV_INT(now),
+                                    SV_STR(actor)),
+                         NULL, why);
+    if (!err)
+        err = ops_audit(tx, who, "knowledge.review.end", id, "ok",
+                        str_printf(arena, "{\"action\":\"%.*s\"}", STR_FMT(decision->action)), why);
+    if (err) {
+        store_rollback(tx);
+        return err;
+    }
+    return store_commit(tx, why);
+}
+
+enum err papers_settle(struct knowledge *k, const struct ops_identity *who, const char *answer_id,
+                       const struct papers_decision *decision, struct arena *arena, struct why *why)
+{
+    struct store_rows rows;
+    char id[UUID_TEXT];
+    enum err err = ops_need(who, "knowledge.review", why);
+    if (!err)
+        err = check_action(decision->action, why);
+    if (!err)
+        err = store_ask(k->opts.store,
+                        "SELECT kb, question, answer FROM kb_answers WHERE id = ? AND tenant = ?"
+                        " AND refused = 1",
+                        STORE_ARGS(SV_C(answer_id), SV_STR(who->tenant)), arena, &rows, why);
+    if (!err && rows.n_rows == 0)
+        err = err_set(why, ERR_NOT_FOUND, "there is no refused answer \"%s\"", answer_id);
+    (void)uuid7(id);
+    if (!err && str_eq_c(decision->action, "make_faq"))
+        err = make_faq(k, who, id, decision->kb.len ? decision->kb : store_str(&rows, 0, 0),
+                       decision->question.len ? decision->question : store_str(&rows, 0, 1),
+                       decision->answer, arena, why);
+    return err ? err : keep_settled(k, who, id, answer_id, &rows, decision, arena, why);
+}
+
 struct group {
-    struct str question; /* the newest */
+    struct str question, answer; /* the newest, and the id of its answer */
     int64_t n, last_ms;
     struct str samples[GROUP_SAMPLES];
     size_t n_samples;
 };
 
-static void into_group(struct group *groups, size_t *n, struct str question, int64_t ms)
+static void into_group(struct group *groups, size_t *n, struct str answer, struct str question,
+                       int64_t ms)
 {
     size_t i = 0;
     while (i < *n && answer_alike(groups[i].question, question) < GROUP_ALIKE)
         i++;
     struct group *g = &groups[i];
     if (i == *n) {
-        *g = (struct group){.question = question, .last_ms = ms};
+        *g = (struct group){.question = question, .answer = answer, .last_ms = ms};
         ++*n;
     }
     g->n++;
@@ -423,6 +487,32 @@ static void sort_groups(struct group *groups, size_t n)
     }
 }
 
+/* A group is settled when a review of an alike question ended after it was last asked. */
+static enum err leave_out_settled(struct knowledge *k, const struct ops_identity *who,
+                                  struct group *groups, size_t *n, struct arena *arena,
+                                  struct why *why)
+{
+    struct store_rows rows;
+    size_t kept = 0;
+    enum err err =
+        store_ask(k->opts.store,
+                  "SELECT question, ended_ms FROM kb_feedback WHERE tenant = ? AND state"
+                  " = 'done' ORDER BY id DESC LIMIT ?",
+                  STORE_ARGS(SV_STR(who->tenant), SV_INT(MOST_SETTLED)), arena, &rows, why);
+    if (err)
+        return err;
+    for (size_t i = 0; i < *n; i++) {
+        bool settled = false;
+        for (size_t r = 0; r < rows.n_rows && !settled; r++)
+            settled = store_int(&rows, r, 1) >= groups[i].last_ms &&
+                      answer_alike(store_str(&rows, r, 0), groups[i].question) >= GROUP_ALIKE;
+        if (!settled)
+            groups[kept++] = groups[i];
+    }
+    *n = kept;
+    return ERR_OK;
+}
+
 enum err papers_unanswered_json(struct knowledge *k, const struct ops_identity *who, int days,
                                 struct arena *arena, struct json_out *out, struct why *why)
 {
@@ -432,8 +522,8 @@ enum err papers_unanswered_json(struct knowledge *k, const struct ops_identity *
     if (!err)
         err = store_ask(
             k->opts.store,
-            "SELECT question, created_ms FROM kb_answers WHERE tenant = ? AND refused = 1 AND day "
-            "> ?"
+            "SELECT question, created_ms, id FROM kb_answers WHERE tenant = ? AND refused = 1 AND "
+            "day > ?"
             " ORDER BY id DESC LIMIT ?",
             STORE_ARGS(SV_STR(who->tenant), SV_INT(day_today() - days), SV_INT(MOST_REFUSED)),
             arena, &rows, why);
@@ -442,12 +532,17 @@ enum err papers_unanswered_json(struct knowledge *k, const struct ops_identity *
     if (err || !groups)
         return err ? err : err_set(why, ERR_NO_MEMORY, "could not group the questions");
     for (size_t i = 0; i < rows.n_rows; i++)
-        into_group(groups, &n, store_str(&rows, i, 0), store_int(&rows, i, 1));
+        into_group(groups, &n, store_str(&rows, i, 2), store_str(&rows, i, 0),
+                   store_int(&rows, i, 1));
+    err = leave_out_settled(k, who, groups, &n, arena, why);
+    if (err)
+        return err;
     sort_groups(groups, n);
     json_begin_items(out);
     for (size_t i = 0; i < n && i < 100; i++) {
         json_begin_object(out);
         json_kv_str(out, "question", groups[i].question);
+        json_kv_str(out, "answer", groups[i].answer);
         json_kv_int(out, "count", groups[i].n);
         json_kv_time(out, "last_at", groups[i].last_ms);
         json_key(out, "examples");

@@ -57,10 +57,19 @@ ERR_MUST_USE enum err papers_review(struct knowledge *k, const struct ops_identi
                                     const char *id, const struct papers_decision *decision,
                                     struct arena *arena, struct why *why);
 
-/* Refused questions of the last `days`, the alike ones grouped, the most frequent first. */
+/* Refused questions of the last `days`, the alike ones grouped, the most frequent first; those that
+ * were settled since they were last asked are left out. */
 ERR_MUST_USE enum err papers_unanswered_json(struct knowledge *k, const struct ops_identity *who,
                                              int days, struct arena *arena, struct json_out *out,
                                              struct why *why);
+
+/* Settles the group of a refused question, named by one of its answers: "make_faq" puts a pair into
+ * a base, whose question is the refused one unless given; "dismiss" only takes the group off the
+ * list until it is asked again. Both stand among the reviews that ended. ERR_NOT_FOUND for an
+ * answer of another tenant or one that was not refused; otherwise like papers_review(). */
+ERR_MUST_USE enum err papers_settle(struct knowledge *k, const struct ops_identity *who,
+                                    const char *answer_id, const struct papers_decision *decision,
+                                    struct arena *arena, struct why *why);
 
 /* Figures for the start page: questions and answered ones a day, by method, reviews that wait,
  * documents by validity. */

@@ -158,6 +158,59 @@ TEST(feedback_goes_to_the_queue_of_its_tenant_alone)
     kb_done(&kb);
 }
 
+/* The groups that are left, and the id of the first one's answer. */
+static size_t unanswered(struct kb *kb, struct str *answer)
+{
+    struct buf buf;
+    struct json_out out;
+    const struct json *doc = NULL;
+    buf_init(&buf, kb->arena);
+    json_out_init(&out, &buf);
+    CHECK_OK(papers_unanswered_json(kb->knowledge, &kb->system, 30, kb->arena, &out, &kb->why),
+             &kb->why);
+    CHECK_OK(json_parse(buf_str(&buf), kb->arena, &doc, &kb->why), &kb->why);
+    const struct json *items = json_get(doc, "items");
+    *answer = json_get_str(json_at(items, 0), "answer", STR_NONE);
+    return json_len(items);
+}
+
+TEST(an_unanswered_question_is_settled_by_a_pair_or_set_aside_until_asked_again)
+{
+    struct kb kb;
+    if (!kb_fresh(&kb))
+        SKIP(test_store_skip());
+    kb_put(&kb, "bike.md", rules);
+    kb_import(&kb, "bike.md", false);
+    static const char *const questions[] = {"明天会下雨吗", "图书馆周末几点关门"};
+    for (size_t i = 0; i < 2; i++)
+        CHECK(ask_as(&kb, &kb.system, questions[i], true).refused);
+    struct str answer;
+    struct why why = {0};
+    CHECK_EQ(unanswered(&kb, &answer), 2);
+    struct papers_decision decision = {.action = STR("make_faq"), .kb = STR("test")};
+    struct ops_identity other = kb.system;
+    other.tenant = STR("another");
+    char *id = str_z(kb.arena, answer);
+    CHECK_EQ(papers_settle(kb.knowledge, &kb.system, id, &decision, kb.arena, NULL), ERR_INVALID);
+    decision.answer = STR("图书馆周末晚上九点关门。");
+    CHECK_EQ(papers_settle(kb.knowledge, &other, id, &decision, kb.arena, NULL), ERR_NOT_FOUND);
+    CHECK_EQ(papers_settle(kb.knowledge, &kb.system, "none", &decision, kb.arena, NULL),
+             ERR_NOT_FOUND);
+    CHECK_EQ(unanswered(&kb, &answer), 2); /* nothing of that counted */
+    CHECK_OK(papers_settle(kb.knowledge, &kb.system, id, &decision, kb.arena, &why), &why);
+    CHECK(!ask_as(&kb, &kb.system, questions[1], false).refused);
+    CHECK_EQ(unanswered(&kb, &answer), 1);
+    struct papers_decision aside = {.action = STR("dismiss")};
+    CHECK_OK(
+        papers_settle(kb.knowledge, &kb.system, str_z(kb.arena, answer), &aside, kb.arena, &why),
+        &why);
+    CHECK_EQ(unanswered(&kb, &answer), 0);
+    usleep(2000);
+    CHECK(ask_as(&kb, &kb.system, questions[0], true).refused);
+    CHECK_EQ(unanswered(&kb, &answer), 1);
+    kb_done(&kb);
+}
+
 TEST(fields_are_asked_for_beside_the_name)
 {
     struct arena *arena = arena_new(1 << 20);

@@ -291,6 +291,8 @@ export interface Review {
 
 export interface Unanswered {
   question: string;
+  /** The id of the newest of its answers, which were refusals. */
+  answer: string;
   count: number;
   last_at: string;
   examples: string[];
