@@ -240,6 +240,29 @@ export function data(world) {
     await context.close();
   });
 
+  test('a large group of near duplicates shows all of its records', async () => {
+    const { context, page, faults } = await steward(world);
+    const lines = Array.from({ length: 12 }, (_, i) => `{"text": "梧桐巷的路灯又灭了，请尽快派人来修，谢谢。${'！'.repeat(i)}"}`);
+    await page.goto(`${world.url}/console/datasets`);
+    await page.click('.page-actions button:has-text("导入数据")');
+    await page.setInputFiles('[name=data-file]', { name: '路灯.jsonl', mimeType: 'application/jsonl', buffer: Buffer.from(lines.join('\n')) });
+    await page.fill('[name=dataset]', 'walk-lamps');
+    await page.fill('[name=licence]', '走查授权');
+    await page.click('.el-dialog button[type=submit]');
+    await page.locator('.good-box', { hasText: '12 条' }).waitFor({ timeout: 60_000 });
+    await page.goto(`${world.url}/console/near_duplicates?dataset=walk-lamps&version=1`);
+    await page.click('button:has-text("查找近似重复")');
+    const group = page.locator('.cluster');
+    await group.first().waitFor({ timeout: 60_000 });
+    assert.equal(await group.locator('.member').count(), 8);
+    await group.locator('button:has-text("再列出 4 条")').click();
+    await group.locator('.member').nth(11).waitFor();
+    assert.equal(await group.locator('button:has-text("再列出")').count(), 0);
+    assert.equal(await overflow(page), 0);
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+
   test('near duplicates are found, laid side by side, and the one that was chosen stays', async () => {
     const { context, page, faults } = await steward(world);
     await page.goto(`${world.url}/console/datasets/citizen-messages`);

@@ -154,6 +154,43 @@ export function stewards(world) {
     await context.close();
   });
 
+  test('what could not be answered is answered from the list, and leaves it', async () => {
+    const { context, page, faults } = await steward(world);
+    await page.goto(`${world.url}/console/ask`);
+    await page.locator('.suggestions button').first().waitFor();
+    await ask(page, '浏览器测试的云雀驿站几点开门');
+    await page.locator('.answer-refused').waitFor();
+    await page.goto(`${world.url}/console/unanswered`);
+    const row = page.locator('tr', { hasText: '云雀驿站' });
+    await row.locator('button:has-text("处理")').click();
+    await page.locator('.el-dialog button:has-text("采纳为常见问题"):disabled').waitFor();
+    await page.fill('[name=faq-answer]', '云雀驿站早上七点五十开门。');
+    await page.click('.el-dialog button:has-text("采纳为常见问题")');
+    await page.locator('.el-message', { hasText: '已成为常见问题' }).waitFor();
+    await row.waitFor({ state: 'detached' });
+    await page.goto(`${world.url}/console/ask`);
+    await ask(page, '浏览器测试的云雀驿站几点开门');
+    await page.locator('.answer', { hasText: '七点五十' }).waitFor();
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+
+  test('a job and the API are told in the language of the page', async () => {
+    const { context, page, faults } = await steward(world);
+    const jobs = await page.evaluate(async () => (await (await fetch('/api/jobs?limit=500')).json()).items);
+    await page.goto(`${world.url}/console/jobs/${jobs.find((one) => one.kind === 'data.run' && one.title === 'citizen-messages-clean').id}`);
+    await page.locator('h1', { hasText: '市民留言（清洗后）' }).waitFor();
+    await page.locator('pre.log', { hasText: /第 1 步 unicode：进 51 条/ }).waitFor();
+    await page.goto(`${world.url}/console/api`);
+    await page.locator('details.operation', { hasText: '退出登录' }).waitFor();
+    const plain = (await page.locator('details.operation summary .soft').allInnerTexts()).filter((one) => !/[\u4e00-\u9fff]/.test(one));
+    assert.deepEqual(plain, []);
+    await page.click('.top-button:has-text("English")');
+    await page.locator('details.operation', { hasText: 'Sign out' }).waitFor();
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+
   test('an evaluation runs as a job and lists its misses', async () => {
     const { context, page, faults } = await steward(world);
     await page.goto(`${world.url}/console/evaluations`);
@@ -162,9 +199,10 @@ export function stewards(world) {
     await page.locator('.el-select-dropdown__item', { hasText: '政策法规' }).click();
     await page.locator('.el-dialog textarea').fill(
       [
-        { question: '公租房的申请条件是什么', gold: [{ title: '公共租赁住房管理办法', article: '第五条' }] },
-        { question: '路边停车怎么收费', gold: [{ title: '并不存在的办法', article: '第一条' }] },
-      ].map((one) => JSON.stringify(one)).join('\n'),
+        JSON.stringify({ question: '公租房的申请条件是什么', gold: [{ title: '公共租赁住房管理办法', article: '第五条' }] }),
+        '路边停车怎么收费 | 并不存在的办法 | 第一条',
+        '明天会下雨吗',
+      ].join('\n'),
     );
     await page.click('.el-dialog button[type=submit]');
     await page.locator('.job-report', { hasText: '已完成' }).waitFor({ timeout: 60_000 });

@@ -13,6 +13,8 @@ export interface ConsolePage {
   needs: string[];
   group: Group | '';
   component: () => Promise<Component>;
+  /** The page of the menu that it belongs to, where its address does not tell. */
+  under?: string;
 }
 
 export const pages: ConsolePage[] = [
@@ -20,7 +22,7 @@ export const pages: ConsolePage[] = [
   { path: '/ask', title: () => tr('提问', 'Ask'), needs: ['knowledge.ask'], group: 'home', component: () => import('../knowledge/Ask.vue') },
   { path: '/knowledge_bases', title: () => tr('知识库', 'Knowledge bases'), needs: ['knowledge.read'], group: 'knowledge', component: () => import('../knowledge/Bases.vue') },
   { path: '/knowledge_bases/:name', title: () => tr('文档', 'Documents'), needs: ['knowledge.read'], group: '', component: () => import('../knowledge/Base.vue') },
-  { path: '/documents/:id', title: () => tr('文档', 'Document'), needs: ['knowledge.read'], group: '', component: () => import('../knowledge/DocumentPage.vue') },
+  { path: '/documents/:id', title: () => tr('文档', 'Document'), needs: ['knowledge.read'], group: '', component: () => import('../knowledge/DocumentPage.vue'), under: '/knowledge_bases' },
   { path: '/search', title: () => tr('命中测试', 'Hit test'), needs: ['knowledge.read'], group: 'knowledge', component: () => import('../knowledge/HitTest.vue') },
   { path: '/reviews', title: () => tr('复核纠错', 'Corrections'), needs: ['knowledge.review'], group: 'knowledge', component: () => import('../knowledge/Reviews.vue') },
   { path: '/unanswered', title: () => tr('未能答复', 'Unanswered'), needs: ['knowledge.review'], group: 'knowledge', component: () => import('../knowledge/Unanswered.vue') },
@@ -32,13 +34,13 @@ export const pages: ConsolePage[] = [
   { path: '/datasets/:name/records/:id', title: () => tr('记录', 'Record'), needs: ['data.read'], group: '', component: () => import('../data/RecordPage.vue') },
   { path: '/pipelines', title: () => tr('处理流程', 'Pipelines'), needs: ['data.read'], group: 'data', component: () => import('../data/Pipelines.vue') },
   { path: '/pipelines/:id', title: () => tr('处理流程', 'Pipeline'), needs: ['data.read'], group: '', component: () => import('../data/PipelineEditor.vue') },
-  { path: '/data_runs/:id', title: () => tr('处理任务', 'Run'), needs: ['jobs.read'], group: '', component: () => import('../data/DataRun.vue') },
+  { path: '/data_runs/:id', title: () => tr('处理任务', 'Run'), needs: ['jobs.read'], group: '', component: () => import('../data/DataRun.vue'), under: '/pipelines' },
   { path: '/data_operators', title: () => tr('算子', 'Operators'), needs: ['data.read'], group: 'data', component: () => import('../data/Operators.vue') },
   { path: '/near_duplicates', title: () => tr('近似重复', 'Near duplicates'), needs: ['data.read'], group: 'data', component: () => import('../data/NearDuplicates.vue') },
   { path: '/synthesis', title: () => tr('数据合成', 'Synthesis'), needs: ['data.read'], group: 'data', component: () => import('../synth/Synthesis.vue') },
   { path: '/mixing', title: () => tr('数据配比', 'Mixing'), needs: ['data.read'], group: 'data', component: () => import('../data/Mix.vue') },
   { path: '/annotation', title: () => tr('数据标注', 'Annotation'), needs: ['annotate.work', 'annotate.review', 'annotate.manage'], group: 'data', component: () => import('../annotate/Projects.vue') },
-  { path: '/annotation_new', title: () => tr('新建标注项目', 'New annotation project'), needs: ['annotate.manage'], group: '', component: () => import('../annotate/NewProject.vue') },
+  { path: '/annotation_new', title: () => tr('新建标注项目', 'New annotation project'), needs: ['annotate.manage'], group: '', component: () => import('../annotate/NewProject.vue'), under: '/annotation' },
   { path: '/annotation/:id', title: () => tr('标注项目', 'Annotation project'), needs: ['annotate.work', 'annotate.review', 'annotate.manage'], group: '', component: () => import('../annotate/ProjectPage.vue') },
   { path: '/annotation/:id/work', title: () => tr('标注', 'Annotate'), needs: ['annotate.work'], group: '', component: () => import('../annotate/Work.vue') },
   { path: '/annotation/:id/review', title: () => tr('审核', 'Review'), needs: ['annotate.review'], group: '', component: () => import('../annotate/Review.vue') },
