@@ -34,6 +34,8 @@ function lecoqa() {
       const hit = /^(.*?)(第[零一二三四五六七八九十百千]+条(?:之[一二三四五六七八九十]+)?)$/.exec(name.trim());
       return hit ? { title: hit[1], article: hit[2] } : { title: name.trim() };
     }),
+    keywords: item['关键词'] ?? '',
+    reply: item['答案文本'] ?? '',
     split: split(item['问题']),
   }));
   writeFileSync(join(out, 'lecoqa.jsonl'), lines(rows));

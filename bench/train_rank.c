@@ -5,8 +5,9 @@
  *     train_rank DATA KB QUESTIONS SPLITS -            prints, a line each, what the best hit of
  *                                                      every question looks like (KB "": all)
  *
- * QUESTIONS is what `yicheng eval retrieval` takes (make_questions.mjs writes it); SPLITS is
- * "train", "train,dev" or "" for all. The base is imported before with `yicheng kb import`.
+ * QUESTIONS is what `yicheng eval retrieval` takes (make_questions.mjs writes it), with "keywords"
+ * and "reply" where lawyers wrote some; SPLITS is "train", "train,dev" or "" for all. The base is
+ * imported before with `yicheng kb import`.
  */
 #include "core/arena.h"
 #include "core/conf.h"
@@ -122,7 +123,11 @@ static enum err read_questions(struct str text, const char *splits, const struct
             return err_set(why, ERR_NO_MEMORY, "could not hold the questions");
         memcpy(own, gold, n * sizeof *gold);
         out->items[out->n++] =
-            (struct rank_train_question){json_get_str(json, "question", STR("")), own, n};
+            (struct rank_train_question){.text = json_get_str(json, "question", STR("")),
+                                         .gold = own,
+                                         .n_gold = n,
+                                         .keywords = json_get_str(json, "keywords", STR("")),
+                                         .reply = json_get_str(json, "reply", STR(""))};
     }
     return ERR_OK;
 }

@@ -7,6 +7,7 @@
 #include "knowledge/rank.h"
 
 #include "knowledge/rank_shipped.h"
+#include "knowledge/rank_told.h"
 
 #include "core/arena.h"
 #include "core/hash.h"
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RANK_MAGIC   "YCRANK1"
+#define RANK_MAGIC   "YCRANK2"
 #define WORDS_MOST   2000000u
 #define SATURATION   1.0f /* k1 and b of the weights the words were learned with */
 #define LENGTH_SHARE 0.6f
@@ -26,6 +27,7 @@ struct file_header {
     char magic[8];
     uint32_t n_features, dim, n_words, n_asked, n_nodes, n_trees, note_len, reserved;
     float mean_tokens, question_scale;
+    uint32_t n_told, n_told_terms, n_told_postings, n_told_articles, n_told_answers, reserved2;
     uint64_t words_hash; /* of words, weights, vectors and their scales: the id */
     uint64_t hash;       /* of all bytes behind the header */
 };
@@ -39,6 +41,7 @@ struct rank_model {
     const uint32_t *asked, *roots;
     const struct rank_tree_node *nodes;
     const int8_t *vectors, *corrections;
+    struct rank_told told;
 };
 
 static const struct {
@@ -66,7 +69,7 @@ struct table {
     const void **place;
 };
 
-#define N_TABLES 10
+#define N_TABLES 17
 
 static size_t padded(size_t size)
 {
@@ -76,7 +79,8 @@ static size_t padded(size_t size)
 /* The tables in file order, with where the model keeps them. */
 static void tables_of(const struct file_header *h, struct rank_model *m, struct table t[N_TABLES])
 {
-    size_t dim = h->dim, words = h->n_words, asked = h->n_asked;
+    size_t dim = h->dim, words = h->n_words, asked = h->n_asked, told_any = h->n_told > 0;
+    struct rank_told *told = &m->told;
     const struct table all[N_TABLES] = {
         {words * 8, (const void **)&m->words},
         {words * 4, (const void **)&m->weights},
@@ -88,6 +92,13 @@ static void tables_of(const struct file_header *h, struct rank_model *m, struct 
         {(asked ? dim : 0) * dim * 4, (const void **)&m->matrix},
         {(size_t)h->n_trees * 4, (const void **)&m->roots},
         {(size_t)h->n_nodes * sizeof(struct rank_tree_node), (const void **)&m->nodes},
+        {(size_t)h->n_told_terms * 8, (const void **)&told->terms},
+        {told_any * ((size_t)h->n_told_terms + 1) * 4, (const void **)&told->first},
+        {(size_t)h->n_told_postings * 4, (const void **)&told->postings},
+        {h->n_told * dim, (const void **)&told->vectors},
+        {h->n_told_articles * sizeof(struct rank_told_article), (const void **)&told->articles},
+        {told_any * ((size_t)h->n_told + 1) * 4, (const void **)&told->answers_first},
+        {(size_t)h->n_told_answers * 4, (const void **)&told->answers},
     };
     memcpy(t, all, sizeof all);
 }
@@ -154,7 +165,9 @@ static enum err read_model(struct rank_model *m, struct str bytes, struct why *w
         return corrupt(why, "it is of another kind or version");
     if (h->dim < 1 || h->dim > RANK_DIM_MOST || h->n_words > WORDS_MOST ||
         h->n_asked > h->n_words || h->n_trees > RANK_TREES_MOST || h->n_nodes > WORDS_MOST ||
-        h->note_len > 4096)
+        h->note_len > 4096 || h->n_told > RANK_TOLD_MOST || h->n_told_terms > WORDS_MOST ||
+        h->n_told_postings > WORDS_MOST || h->n_told_articles > WORDS_MOST ||
+        h->n_told_answers > WORDS_MOST)
         return corrupt(why, "its sizes are out of range");
     struct table tables[N_TABLES];
     tables_of(h, m, tables);
@@ -172,6 +185,13 @@ static enum err read_model(struct rank_model *m, struct str bytes, struct why *w
     m->note = (struct str){(char *)m->bytes + sizeof *h, h->note_len};
     for (size_t i = 0; i < N_TABLES; at += padded(tables[i++].size))
         *tables[i].place = m->bytes + at;
+    m->told.n = h->n_told;
+    m->told.n_terms = h->n_told_terms;
+    m->told.n_postings = h->n_told_postings;
+    m->told.n_articles = h->n_told_articles;
+    m->told.n_answers = h->n_told_answers;
+    if (!rank_told_check(&m->told))
+        return corrupt(why, "its known questions lead astray");
     enum err err = check_words(m, why);
     return err ? err : check_trees(m, why);
 }
@@ -223,6 +243,13 @@ enum err rank_model_write(const struct rank_parts *p, struct arena *arena, struc
                             .note_len = (uint32_t)p->note.len,
                             .mean_tokens = p->mean_tokens,
                             .question_scale = p->question_scale};
+    if (p->told) {
+        h.n_told = p->told->n;
+        h.n_told_terms = p->told->n_terms;
+        h.n_told_postings = p->told->n_postings;
+        h.n_told_articles = p->told->n_articles;
+        h.n_told_answers = p->told->n_answers;
+    }
     struct rank_model m;
     struct table t[N_TABLES];
     tables_of(&h, &m, t);
@@ -248,6 +275,12 @@ enum err rank_model_write(const struct rank_parts *p, struct arena *arena, struc
         memcpy(place[8], p->roots, t[8].size);
         memcpy(place[9], p->nodes, t[9].size);
     }
+    const struct rank_told none = {0}, *told = p->told ? p->told : &none;
+    const void *const known[] = {told->terms,    told->first,         told->postings, told->vectors,
+                                 told->articles, told->answers_first, told->answers};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (t[10 + i].size)
+            memcpy(place[10 + i], known[i], t[10 + i].size);
     h.words_hash = hash64(place[0], (size_t)(place[4] - place[0]), h.dim);
     h.hash = hash64(bytes + sizeof h, size - sizeof h, 0);
     memcpy(bytes, &h, sizeof h);
@@ -315,6 +348,18 @@ double rank_word_share(const struct rank_model *m, uint64_t term)
     int64_t at = find_word(m, term, &from);
     /* Their weight is log(1 + (n - in) / in), so this is in / n. */
     return at < 0 ? 0 : exp(-(double)m->weights[at]);
+}
+
+float rank_term_weight(const struct rank_model *m, uint64_t term)
+{
+    size_t from = 0;
+    int64_t at = find_word(m, term, &from);
+    return at < 0 ? RANK_RARE : m->weights[at];
+}
+
+const struct rank_told *rank_model_told(const struct rank_model *m)
+{
+    return &m->told;
 }
 
 static void add_row(float *to, const int8_t *row, float weight, size_t dim)

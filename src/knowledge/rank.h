@@ -2,19 +2,19 @@
  * knowledge/rank - a learned ranking model: what it computes, and how it is read and written.
  *
  * Place in the room: tokens -> index -> [rank] -> retrieve -> answer. Pure after reading. A model
- * is three things in one file, a few megabytes, some of it learned from questions with known
+ * is four things in one file, a few megabytes, some of it learned from questions with known
  * answers:
  *
- *   words    a vector for each frequent term (latent semantic analysis of a collection: truncated
- *            SVD of its BM25-weighted term matrix), so that a passage and a question are compared
- *            beyond their words
- *   asking   what laymen's words are worth in questions: a correction of those vectors and a
- * matrix, learned so that known answers come first trees    gradient-boosted regression trees over
- * RANK_N_FEATURES figures of a candidate, which put the first few hundred candidates in order
- * (LambdaMART)
+ *   - words: a vector for each frequent term (latent semantic analysis of a collection: truncated
+ *     SVD of its BM25-weighted term matrix), so that passage and question are compared beyond words
+ *   - asking: what laymen's words are worth in questions: a correction of those vectors and a
+ *     matrix, learned so that known answers come first
+ *   - told: known questions as terms and vectors, and the articles that answer them (rank_told.h)
+ *   - trees: gradient-boosted regression trees over RANK_N_FEATURES figures of a candidate, which
+ *     put the first few hundred candidates in order (LambdaMART)
  *
- * No question, passage, article number or name of a law is in it. The shipped model is in the
- * binary; rank_train.h makes another one from any collection and questions.
+ * No question, passage or name of a law is in it in words: terms and titles are hashes. The shipped
+ * model is in the binary; rank_train.h makes another one from any collection and questions.
  *
  *   Source  Deerwester et al. 1990 (LSA); Burges 2010, MSR-TR-2010-82 (LambdaMART); the rest ours
  */
@@ -25,6 +25,7 @@
 
 #define RANK_DIM_MOST   128
 #define RANK_TREES_MOST 2000
+#define RANK_RARE       8.0f /* weight of a term that was too rare to get a vector */
 
 /* The figures of a candidate, in the order of the file. Adding one makes a new file version. */
 #define RANK_FEATURES(X)                                                                           \
@@ -62,7 +63,13 @@
     X(best_words, "the best BM25 of this question")                                                \
     X(chars, "share of the question's characters in it, each as rare as its commoner pair")        \
     X(chars_text, "the same, its text without title and headings")                                 \
-    X(chars_sentence, "the same, the best of its sentences")
+    X(chars_sentence, "the same, the best of its sentences")                                       \
+    X(told, "likeness of the likest known question that the article answers, see rank_told.h")     \
+    X(told_sum, "sum of the cubes of these")                                                       \
+    X(told_near, "the best likeness of a neighbouring article, less the farther it is")            \
+    X(told_source, "the best likeness of any article of the same source")                          \
+    X(told_share, "share of all known questions' votes that go to the source")                     \
+    X(told_times, "known questions that the article answers")
 
 enum rank_feature {
 #define RANK_ENUM(name, words) RANK_##name,
@@ -89,6 +96,12 @@ struct str rank_model_note(const struct rank_model *model); /* how it was traine
 /* The share of passages that hold a term where the words were learned; 0 for one too rare to have
  * been learned. */
 double rank_word_share(const struct rank_model *model, uint64_t term);
+/* Its weight there (idf), RANK_RARE for one that has none. */
+float rank_term_weight(const struct rank_model *model, uint64_t term);
+
+/* The known questions; without any in a model that holds none. Lives as long as the model. */
+struct rank_told;
+const struct rank_told *rank_model_told(const struct rank_model *model);
 
 /* The vector of a passage from its terms, ascending with repetitions: dim signed bytes and their
  * scale (0 when no term is known). */
@@ -128,6 +141,7 @@ struct rank_parts {
     const float *matrix;      /* (dim, dim): out[j] += in[i] * matrix[i * dim + j] */
     const uint32_t *roots;    /* n_trees: first node of each tree */
     const struct rank_tree_node *nodes;
+    const struct rank_told *told; /* NULL: none */
 };
 /* The file of a model, vectors rounded to bytes; in `arena`. */
 struct arena;

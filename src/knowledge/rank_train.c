@@ -1,4 +1,4 @@
-/* rank_train: the three steps in order, with the folds that keep the third one honest. */
+/* rank_train: the four steps in order, with the folds that keep the last one honest. */
 #include "knowledge/rank_train_in.h"
 
 #include "core/arena.h"
@@ -26,6 +26,7 @@ struct training {
     struct rank_sparse *sparse; /* n */
     size_t *fold;               /* n */
     struct rank_asked *asked;   /* folds + 1: without each fold, and on all */
+    struct rank_told *told;     /* folds + 1: the same */
     struct arena **arenas;      /* folds + 1 */
 };
 
@@ -99,29 +100,7 @@ static enum err learn_words(struct training *t, struct why *why)
     return err;
 }
 
-/* ---- step 2, once without each fold and once on all ---- */
-
-static enum err learn_fold(void *ctx, size_t fold, struct why *why)
-{
-    struct training *t = ctx;
-    bool *use = arena_array(t->arenas[fold], bool, t->n + 1);
-    if (!use)
-        return no_memory(why);
-    for (size_t i = 0; i < t->n; i++)
-        use[i] = t->fold[i] != fold;
-    return rank_learn_asked(t->view, &t->words, t->sparse, t->questions, use, t->n, t->scale,
-                            t->opts, t->arenas[fold], &t->asked[fold], why);
-}
-
-static enum err learn_asked(struct training *t, struct why *why)
-{
-    for (size_t f = 0; f <= t->opts->folds; f++) {
-        t->arenas[f] = arena_new((size_t)512 << 20);
-        if (!t->arenas[f])
-            return no_memory(why);
-    }
-    return pool_each(0, t->opts->folds + 1, learn_fold, t, why);
-}
+/* ---- steps 2 and 3, once without each fold and once on all ---- */
 
 static void asked_vector(const struct training *t, const struct rank_asked *a,
                          const struct rank_sparse *x, float *out)
@@ -149,7 +128,49 @@ static void asked_vector(const struct training *t, const struct rank_asked *a,
             out[k] += hidden[i] * a->matrix[i * dim + k];
 }
 
-/* ---- step 3 ---- */
+static enum err learn_told(struct training *t, size_t fold, const bool *use, struct why *why)
+{
+    size_t dim = t->opts->dim;
+    float *vectors = arena_array(t->arenas[fold], float, t->n *dim + 1);
+    if (!vectors)
+        return no_memory(why);
+    for (size_t i = 0; i < t->n; i++)
+        asked_vector(t, &t->asked[fold], &t->sparse[i], vectors + i * dim);
+    const struct rank_told_from from = {.view = t->view,
+                                        .catalogs = t->catalogs,
+                                        .n_catalogs = t->n_catalogs,
+                                        .dim = dim,
+                                        .words = t->latent,
+                                        .most_share = t->opts->most_share,
+                                        .questions = t->questions,
+                                        .vectors = vectors};
+    return rank_learn_told(&from, use, t->n, t->arenas[fold], &t->told[fold], why);
+}
+
+static enum err learn_fold(void *ctx, size_t fold, struct why *why)
+{
+    struct training *t = ctx;
+    bool *use = arena_array(t->arenas[fold], bool, t->n + 1);
+    if (!use)
+        return no_memory(why);
+    for (size_t i = 0; i < t->n; i++)
+        use[i] = t->fold[i] != fold;
+    enum err err = rank_learn_asked(t->view, &t->words, t->sparse, t->questions, use, t->n,
+                                    t->scale, t->opts, t->arenas[fold], &t->asked[fold], why);
+    return err ? err : learn_told(t, fold, use, why);
+}
+
+static enum err learn_asked(struct training *t, struct why *why)
+{
+    for (size_t f = 0; f <= t->opts->folds; f++) {
+        t->arenas[f] = arena_new((size_t)512 << 20);
+        if (!t->arenas[f])
+            return no_memory(why);
+    }
+    return pool_each(0, t->opts->folds + 1, learn_fold, t, why);
+}
+
+/* ---- step 4 ---- */
 
 struct rows {
     float *x;        /* (n, RANK_N_FEATURES) */
@@ -179,7 +200,8 @@ static enum err add_rows(struct training *t, size_t i, struct rows *rows, struct
     size_t n;
     arena_reset(work);
     asked_vector(t, &t->asked[t->fold[i]], &t->sparse[i], asked);
-    enum err err = retrieve_candidates(t->view, &query, t->who, asked, work, &c, &n, why);
+    const struct retrieve_learned learned = {asked, &t->told[t->fold[i]]};
+    enum err err = retrieve_candidates(t->view, &query, t->who, &learned, work, &c, &n, why);
     uint32_t at = rows->first[i];
     for (size_t k = 0; !err && k < n; k++) {
         if (!c[k].law)
@@ -216,8 +238,9 @@ static enum err prepare(struct training *t, struct why *why)
     t->sparse = arena_array(t->arena, struct rank_sparse, t->n);
     t->fold = arena_array(t->arena, size_t, t->n);
     t->asked = arena_array(t->arena, struct rank_asked, o->folds + 1);
+    t->told = arena_array(t->arena, struct rank_told, o->folds + 1);
     t->arenas = arena_array(t->arena, struct arena *, o->folds + 1);
-    if (!t->sparse || !t->fold || !t->asked || !t->arenas)
+    if (!t->sparse || !t->fold || !t->asked || !t->told || !t->arenas)
         return no_memory(why);
     for (size_t i = 0; i < t->n; i++)
         t->fold[i] = hash64(t->questions[i].text.ptr, t->questions[i].text.len, o->seed) % o->folds;
@@ -238,6 +261,7 @@ static enum err write_model(struct training *t, const struct rank_grown *trees, 
     parts.n_nodes = trees->n_nodes;
     parts.roots = trees->roots;
     parts.nodes = trees->nodes;
+    parts.told = &t->told[t->opts->folds];
     return rank_model_write(&parts, arena, out, why);
 }
 

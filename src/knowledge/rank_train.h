@@ -2,15 +2,17 @@
  * knowledge/rank_train - make a ranking model from indexed bases and questions with known answers.
  *
  * Place in the room: beside rank and retrieve; only a command or a bench calls it. What is learned
- * is of words and of figures; no question and no passage is kept.
+ * is of words, of figures, and of which articles answered which terms; no question and no passage
+ * is kept in words.
  *
  *   1. words   truncated SVD of the bases' weighted term matrix by subspace iteration
  *              (Halko, Martinsson, Tropp 2011, arXiv:0909.4061)
  *   2. asking  corrections of the vectors of terms in questions and one matrix, by the gradient of
  *              the softmax over all passages that the right ones come first, on top of BM25
- *   3. trees   LambdaMART on the candidates. The likeness of meaning that a question's candidates
- *              show the trees comes from a step 2 without that question's fold: the trees see it as
- *              good as it is on questions never seen.
+ *   3. told    the table of known questions and the articles that answer them (rank_told.h)
+ *   4. trees   LambdaMART on the candidates. The likeness of meaning and the votes of known
+ * questions that a question's candidates show the trees come from steps 2 and 3 without that
+ *              question's fold: the trees see them as good as they are on questions never seen.
  */
 #ifndef KNOWLEDGE_RANK_TRAIN_H
 #define KNOWLEDGE_RANK_TRAIN_H
@@ -21,6 +23,7 @@ struct rank_train_question {
     struct str text;
     const uint32_t *gold; /* passages that answer, counted over all segments of the catalogs */
     size_t n_gold;
+    struct str keywords, reply; /* what lawyers wrote to it; may be empty */
 };
 
 struct rank_train_opts {
@@ -30,7 +33,7 @@ struct rank_train_opts {
     size_t folds;            /* at least 2; a question's fold is a hash of its text */
     size_t epochs;           /* of step 2 */
     size_t trees, leaves;    /* leaves 2 .. 32 */
-    double tree_step;        /* learning rate of step 3 */
+    double tree_step;        /* learning rate of step 4 */
     double asked_weight;     /* times of step 2's learning rate */
     uint64_t seed;
     void (*progress)(const char *words); /* may be NULL */
@@ -50,7 +53,7 @@ ERR_MUST_USE enum err rank_train(const struct catalog *const *catalogs, size_t n
                                  const struct rank_train_opts *opts, struct str note,
                                  struct arena *arena, struct str *out, struct why *why);
 
-/* ---- step 3 alone: boosted trees over any rows (n, n_features), row-major ---- */
+/* ---- step 4 alone: boosted trees over any rows (n, n_features), row-major ---- */
 
 struct rank_grown {
     struct rank_tree_node *nodes;

@@ -2,6 +2,7 @@
 #ifndef KNOWLEDGE_RANK_TRAIN_IN_H
 #define KNOWLEDGE_RANK_TRAIN_IN_H
 
+#include "knowledge/rank_told.h"
 #include "knowledge/rank_train.h"
 
 #ifdef __clang__
@@ -47,6 +48,19 @@ ERR_MUST_USE enum err rank_learn_asked(const struct retrieve *view, const struct
                                        size_t n, float scale, const struct rank_train_opts *opts,
                                        struct arena *arena, struct rank_asked *out,
                                        struct why *why);
+
+/* The table of the known questions i with use[i], in `arena`. */
+struct rank_told_from {
+    const struct retrieve *view;
+    const struct catalog *const *catalogs;
+    size_t n_catalogs, dim;
+    const struct rank_model *words; /* what terms weigh */
+    double most_share;              /* as in the options */
+    const struct rank_train_question *questions;
+    const float *vectors; /* (n, dim): learned, of every question */
+};
+ERR_MUST_USE enum err rank_learn_told(const struct rank_told_from *from, const bool *use, size_t n,
+                                      struct arena *arena, struct rank_told *out, struct why *why);
 
 /* A generator of our own: the same numbers everywhere (xorshift64*, Vigna 2016). */
 static inline uint64_t rank_random(uint64_t *state)

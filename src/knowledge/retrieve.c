@@ -1,6 +1,9 @@
 /* retrieve: the few hundred best of step 1 (retrieve_first.c) put in order, and told as hits. */
 #include "knowledge/retrieve_in.h"
 
+#include "knowledge/rank_told.h"
+#include "knowledge/tokens.h"
+
 #include "core/arena.h"
 #include "core/json.h"
 
@@ -63,9 +66,33 @@ struct search {
     size_t n;
 };
 
+/* What the known questions say of the question, to all items. */
+static enum err ask_told(const struct rank_model *model, const struct rank_told *told,
+                         const float *asked, struct search *s, struct arena *arena, struct why *why)
+{
+    const struct rank_question *q = &s->question;
+    uint64_t *terms = arena_array(arena, uint64_t, q->n + 1);
+    float *weights = arena_array(arena, float, q->n + 1);
+    struct rank_votes votes;
+    size_t n = 0;
+    if (!terms || !weights)
+        return no_memory(why);
+    for (size_t i = 0; i < q->n; i++)
+        if (rank_told_takes(q->terms[i]) && q->times[i]) {
+            terms[n] = q->terms[i];
+            weights[n++] = rank_term_weight(model, q->terms[i]);
+        }
+    enum err err =
+        rank_told_ask(told, terms, weights, n, asked, rank_model_dim(model), arena, &votes, why);
+    for (size_t i = 0; !err && i < s->n; i++)
+        rank_told_figures(&votes, s->items[i].source, s->items[i].facts.article, s->items[i].x);
+    return err;
+}
+
 static enum err find(const struct retrieve *r, const struct knowledge_query *query,
-                     const struct ops_identity *who, const float *asked, const float *const *dense,
-                     struct arena *arena, struct search *out, struct why *why)
+                     const struct ops_identity *who, const struct retrieve_learned *learned,
+                     const float *const *dense, struct arena *arena, struct search *out,
+                     struct why *why)
 {
     struct retrieve_first f;
     float own[RANK_DIM_MOST], latent[RANK_DIM_MOST];
@@ -74,7 +101,8 @@ static enum err find(const struct retrieve *r, const struct knowledge_query *que
         return err;
     rank_question_vectors(r->model, out->question.terms, out->question.times, out->question.n, own,
                           latent);
-    err = retrieve_first(r, query, who, &out->question, asked ? asked : own, dense, arena, &f, why);
+    const float *asked = learned ? learned->asked : own;
+    err = retrieve_first(r, query, who, &out->question, asked, dense, arena, &f, why);
     if (err)
         return err;
     out->n = f.n;
@@ -89,17 +117,20 @@ static enum err find(const struct retrieve *r, const struct knowledge_query *que
         out->first[i] = f.found[i].first;
         out->versions[i] = r->version_of[f.found[i].g];
     }
-    return rank_features(&out->question, out->items, out->n, retrieve_weight_of,
-                         (void *)(uintptr_t)r, arena, why);
+    err = rank_features(&out->question, out->items, out->n, retrieve_weight_of,
+                        (void *)(uintptr_t)r, arena, why);
+    return err ? err
+               : ask_told(r->model, learned ? learned->told : rank_model_told(r->model), asked, out,
+                          arena, why);
 }
 
 enum err retrieve_candidates(const struct retrieve *r, const struct knowledge_query *query,
-                             const struct ops_identity *who, const float *asked,
+                             const struct ops_identity *who, const struct retrieve_learned *learned,
                              struct arena *arena, struct retrieve_candidate **out, size_t *n,
                              struct why *why)
 {
     struct search s = {.alike = NULL};
-    enum err err = find(r, query, who, asked, NULL, arena, &s, why);
+    enum err err = find(r, query, who, learned, NULL, arena, &s, why);
     if (err)
         return err;
     struct retrieve_candidate *c = arena_array(arena, struct retrieve_candidate, s.n + 1);

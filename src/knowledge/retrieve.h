@@ -6,8 +6,9 @@
  *   1. every passage that shares a term with the question gets BM25 over title, headings and text,
  *      times the standing of its source (level, how often others cite it), plus the likeness of
  *      meaning (rank.h); what the asker may not read, or is not in force on the day, is not there
- *   2. the best 200 get RANK_N_FEATURES figures and the trees order laws, where a base holds
- * national ones; other passages keep the places of step 1, for which the trees were not trained
+ *   2. the best 200 get RANK_N_FEATURES figures, among them what known questions like this one say
+ *      of them (rank_told.h), and the trees order laws, where a base holds national ones; other
+ *      passages keep the places of step 1, for which the trees were not trained
  *   3. copies are folded into the best of them
  *
  * A `struct retrieve` is an immutable view of the segments of some bases at one revision each.
@@ -100,11 +101,17 @@ struct retrieve_candidate {
     bool law;
     float features[RANK_N_FEATURES];
 };
-/* The candidates of step 1 with their figures, best first. `asked` (dim floats) takes the place of
- * the question's learned vector; NULL: the model's. */
+/* What takes the place of the model's: so a question is shown as one never seen. */
+struct rank_told;
+struct retrieve_learned {
+    const float *asked; /* (dim): the question's vector */
+    const struct rank_told *told;
+};
+/* The candidates of step 1 with their figures, best first; `learned` NULL: the model's. */
 ERR_MUST_USE enum err retrieve_candidates(const struct retrieve *retrieve,
                                           const struct knowledge_query *query,
-                                          const struct ops_identity *who, const float *asked,
+                                          const struct ops_identity *who,
+                                          const struct retrieve_learned *learned,
                                           struct arena *arena, struct retrieve_candidate **out,
                                           size_t *n, struct why *why);
 
