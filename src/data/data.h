@@ -115,10 +115,20 @@ ERR_MUST_USE enum err data_pipeline_remove(struct data *data, const struct ops_i
 
 /* ---- looking ---- */
 
-/* {"items": [set, ...]}; a set: id, name, title, kind, access, latest, n_records, n_bytes, state,
- * created_at, card. */
+/* Which sets; a member that is empty asks for nothing. */
+struct data_sets_ask {
+    struct str find;  /* in name, title or card, in any case */
+    struct str kind;  /* "text" ... */
+    struct str state; /* of the newest version: "ready", "withdrawn"; "empty": there is none */
+    struct str after; /* "next" of the page before */
+    size_t limit;     /* 1 .. 1000 */
+};
+/* {"items": [set, ...], "next", "n", "n_records", "n_withdrawn"}, the newest set first; a set: id,
+ * name, title, kind, access, latest, n_records, n_bytes, state, created_at, card. The sums are of
+ * all that fit. Those that `who` may not see are neither listed nor counted. */
 ERR_MUST_USE enum err data_sets_json(struct data *data, const struct ops_identity *who,
-                                     struct arena *arena, struct json_out *out, struct why *why);
+                                     const struct data_sets_ask *ask, struct arena *arena,
+                                     struct json_out *out, struct why *why);
 /* The set with its versions. */
 ERR_MUST_USE enum err data_set_json(struct data *data, const struct ops_identity *who,
                                     struct str name, struct arena *arena, struct json_out *out,

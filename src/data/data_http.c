@@ -22,7 +22,11 @@ static struct data *room(struct http_request *req)
 
 static enum err list_sets(struct http_request *req, struct http_response *res, struct why *why)
 {
-    return data_sets_json(room(req), http_identity(req), http_arena(req), http_json(res), why);
+    struct data_sets_ask ask = {http_param(req, "find"), http_param(req, "kind"),
+                                http_param(req, "state"), http_param(req, "after"),
+                                http_param_limit(req, 100, 1000)};
+    return data_sets_json(room(req), http_identity(req), &ask, http_arena(req), http_json(res),
+                          why);
 }
 
 /* With the ETag that a change is made against. */
@@ -596,6 +600,15 @@ static const struct http_param ended_params[] = {
 static const struct http_param pipeline_param[] = {
     {"id", "uuid", "The pipeline", true, true},
 };
+static const struct http_param sets_params[] = {
+    {"find", "string", "In name, title or card", false, false},
+    {"kind", "string", "text, chat, preference, classification, spans, qa, caption or row", false,
+     false},
+    {"state", "string", "Of the newest version: ready, withdrawn; empty: there is none", false,
+     false},
+    {"after", "string", "The cursor \"next\" of the page before", false, false},
+    {"limit", "integer", "At most so many, 1 to 1000", false, false},
+};
 static const struct http_param lineage_params[] = {
     {"kind", "string", "source, version, run, release, training, model, answers or answer", false,
      true},
@@ -613,7 +626,8 @@ static const struct http_route routes[] = {
     {.method = "GET",
      .path = "/api/datasets",
      READS,
-     .summary = "The data sets that the caller may see",
+     .summary = "The data sets that the caller may see, the newest first",
+     PARAMS(sets_params),
      .handle = list_sets},
     {.method = "GET",
      .path = "/api/datasets/{name}",

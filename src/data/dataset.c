@@ -63,26 +63,83 @@ enum err dataset_find(struct data *data, const struct ops_identity *who, struct 
     return ERR_OK;
 }
 
-enum err dataset_list(struct data *data, const struct ops_identity *who, struct arena *arena,
-                      struct dataset **out, size_t *n, struct why *why)
+/* With what is asked for and may be seen: the arguments are those of fits_args(). */
+#define FITS                                                                                       \
+    " FROM data_sets LEFT JOIN (SELECT set_id AS of_set, number AS of_number, n_records, n_bytes," \
+    " state FROM data_versions) v ON v.of_set = data_sets.id AND v.of_number = latest"             \
+    " WHERE tenant = ? AND access IN (?, ?, ?, ?) AND (? = '' OR kind = ?)"                        \
+    " AND (? = '' OR COALESCE(v.state, 'empty') = ?)"                                              \
+    " AND (? = '' OR LOWER(name) LIKE LOWER(?) OR LOWER(title) LIKE LOWER(?)"                      \
+    " OR LOWER(card) LIKE LOWER(?))"
+#define N_FITS 13
+
+static void fits_args(const struct ops_identity *who, const struct data_sets_ask *ask,
+                      struct str like, struct store_value out[N_FITS])
 {
-    struct store_rows rows;
+    const struct store_value args[N_FITS] = {SV_STR(who->tenant),
+                                             SV_INT(who->classes & 1 ? 0 : -1),
+                                             SV_INT(who->classes & 2 ? 1 : -1),
+                                             SV_INT(who->classes & 4 ? 2 : -1),
+                                             SV_INT(who->classes & 8 ? 3 : -1),
+                                             SV_STR(ask->kind),
+                                             SV_STR(ask->kind),
+                                             SV_STR(ask->state),
+                                             SV_STR(ask->state),
+                                             SV_STR(ask->find),
+                                             SV_STR(like),
+                                             SV_STR(like),
+                                             SV_STR(like)};
+    memcpy(out, args, sizeof args);
+}
+
+static enum err list_page(struct data *data, const struct ops_identity *who,
+                          const struct data_sets_ask *ask, struct arena *arena,
+                          struct store_rows *rows, struct store_rows *sums, struct why *why)
+{
+    struct store_value args[N_FITS + 3];
+    struct str like = str_printf(arena, "%%%.*s%%", STR_FMT(ask->find));
+    if (!like.ptr)
+        return err_set(why, ERR_NO_MEMORY, "could not list the data sets");
+    fits_args(who, ask, like, args);
+    args[N_FITS] = args[N_FITS + 1] = SV_STR(ask->after);
+    args[N_FITS + 2] = SV_INT((int64_t)ask->limit);
+    enum err err = store_ask(data->opts.store,
+                             "SELECT " SET_COLUMNS ", COALESCE(v.n_records, 0),"
+                             " COALESCE(v.n_bytes, 0), COALESCE(v.state, 'empty')" FITS
+                             " AND (? = '' OR id < ?) ORDER BY id DESC LIMIT ?",
+                             (struct store_args){args, N_FITS + 3}, arena, rows, why);
+    return err ? err
+               : store_ask(data->opts.store,
+                           "SELECT COUNT(*), CAST(COALESCE(SUM(v.n_records), 0) AS BIGINT),"
+                           " CAST(COALESCE(SUM(CASE WHEN v.state = 'withdrawn' THEN 1 ELSE 0 END),"
+                           " 0) AS BIGINT)" FITS,
+                           (struct store_args){args, N_FITS}, arena, sums, why);
+}
+
+enum err dataset_list(struct data *data, const struct ops_identity *who,
+                      const struct data_sets_ask *ask, struct arena *arena,
+                      struct dataset_listed **out, size_t *n, struct dataset_sums *sums,
+                      struct why *why)
+{
+    struct store_rows rows, totals;
     enum err err = ops_need(who, "data.read", why);
     if (!err)
-        err = store_ask(data->opts.store,
-                        "SELECT " SET_COLUMNS " FROM data_sets WHERE tenant = ? ORDER BY name",
-                        STORE_ARGS(SV_STR(who->tenant)), arena, &rows, why);
+        err = list_page(data, who, ask, arena, &rows, &totals, why);
     if (err)
         return err;
-    struct dataset *list = arena_array(arena, struct dataset, rows.n_rows + 1);
+    struct dataset_listed *list = arena_array(arena, struct dataset_listed, rows.n_rows + 1);
     if (!list)
         return err_set(why, ERR_NO_MEMORY, "could not list the data sets");
-    *n = 0;
     for (size_t i = 0; i < rows.n_rows; i++) {
-        set_of_row(&rows, i, &list[*n]);
-        *n += may_see(who, &list[*n]);
+        set_of_row(&rows, i, &list[i].set);
+        list[i].n_records = store_int(&rows, i, 10);
+        list[i].n_bytes = store_int(&rows, i, 11);
+        list[i].state = store_str(&rows, i, 12);
     }
     *out = list;
+    *n = rows.n_rows;
+    *sums = (struct dataset_sums){store_int(&totals, 0, 0), store_int(&totals, 0, 1),
+                                  store_int(&totals, 0, 2)};
     return ERR_OK;
 }
 

@@ -65,10 +65,19 @@ struct dataset_version {
 ERR_MUST_USE enum err dataset_find(struct data *data, const struct ops_identity *who,
                                    struct str name, struct arena *arena, struct dataset *out,
                                    struct why *why);
-/* By name. */
+/* A page of them, with figures of their newest versions; and the sums of all that fit. */
+struct dataset_listed {
+    struct dataset set;
+    struct str state;
+    int64_t n_records, n_bytes;
+};
+struct dataset_sums {
+    int64_t n, n_records, n_withdrawn;
+};
 ERR_MUST_USE enum err dataset_list(struct data *data, const struct ops_identity *who,
-                                   struct arena *arena, struct dataset **out, size_t *n,
-                                   struct why *why);
+                                   const struct data_sets_ask *ask, struct arena *arena,
+                                   struct dataset_listed **out, size_t *n,
+                                   struct dataset_sums *sums, struct why *why);
 /* Finds the set, or makes it. ERR_CONFLICT when it is of another kind. */
 ERR_MUST_USE enum err dataset_make(struct store_tx *tx, const struct ops_identity *who,
                                    struct str name, struct str title, enum record_kind kind,

@@ -8,7 +8,7 @@
 
 static const char *const classes[] = {"public", "staff", "department", "restricted"};
 
-static void put_set(const struct dataset *set, const struct dataset_version *newest,
+static void put_set(const struct dataset *set, int64_t n_records, int64_t n_bytes, struct str state,
                     struct json_out *out)
 {
     json_kv_str(out, "id", set->id);
@@ -18,9 +18,9 @@ static void put_set(const struct dataset *set, const struct dataset_version *new
     json_kv_c(out, "access", classes[set->access & 3]);
     json_kv_int(out, "latest", set->latest);
     json_kv_int(out, "revision", set->revision);
-    json_kv_int(out, "n_records", newest ? newest->n_records : 0);
-    json_kv_int(out, "n_bytes", newest ? newest->n_bytes : 0);
-    json_kv_str(out, "state", newest ? newest->state : STR("empty"));
+    json_kv_int(out, "n_records", n_records);
+    json_kv_int(out, "n_bytes", n_bytes);
+    json_kv_str(out, "state", state);
     json_kv_time(out, "created_at", set->created_ms);
     json_kv_raw(out, "card", set->card);
 }
@@ -40,29 +40,35 @@ static void put_version(const struct dataset_version *v, struct json_out *out)
     json_kv_time(out, "created_at", v->created_ms);
 }
 
-enum err data_sets_json(struct data *data, const struct ops_identity *who, struct arena *arena,
-                        struct json_out *out, struct why *why)
+enum err data_sets_json(struct data *data, const struct ops_identity *who,
+                        const struct data_sets_ask *ask, struct arena *arena, struct json_out *out,
+                        struct why *why)
 {
-    struct dataset *sets;
+    struct dataset_listed *sets;
+    struct dataset_sums sums;
     size_t n;
-    enum err err = dataset_list(data, who, arena, &sets, &n, why);
+    enum err err = dataset_list(data, who, ask, arena, &sets, &n, &sums, why);
     if (err)
         return err;
     json_begin_object(out);
     json_key(out, "items");
     json_begin_array(out);
-    for (size_t i = 0; i < n && !err; i++) {
-        struct dataset_version newest;
-        bool any = sets[i].latest > 0;
-        if (any)
-            err = dataset_version_find(data, &sets[i], 0, arena, &newest, why);
+    for (size_t i = 0; i < n; i++) {
         json_begin_object(out);
-        put_set(&sets[i], any && !err ? &newest : NULL, out);
+        put_set(&sets[i].set, sets[i].n_records, sets[i].n_bytes, sets[i].state, out);
         json_end_object(out);
     }
     json_end_array(out);
+    json_key(out, "next");
+    if (n == ask->limit && n)
+        json_put_str(out, sets[n - 1].set.id);
+    else
+        json_put_null(out);
+    json_kv_int(out, "n", sums.n);
+    json_kv_int(out, "n_records", sums.n_records);
+    json_kv_int(out, "n_withdrawn", sums.n_withdrawn);
     json_end_object(out);
-    return err;
+    return ERR_OK;
 }
 
 enum err data_set_json(struct data *data, const struct ops_identity *who, struct str name,
@@ -77,7 +83,8 @@ enum err data_set_json(struct data *data, const struct ops_identity *who, struct
     if (err)
         return err;
     json_begin_object(out);
-    put_set(&set, n ? &versions[0] : NULL, out);
+    put_set(&set, n ? versions[0].n_records : 0, n ? versions[0].n_bytes : 0,
+            n ? versions[0].state : STR("empty"), out);
     json_key(out, "versions");
     json_begin_array(out);
     for (size_t i = 0; i < n; i++) {

@@ -121,14 +121,8 @@ static enum err do_run(struct command_work *c, struct why *why)
 
 /* ---- looking ---- */
 
-static enum err do_list(struct command_work *c, struct why *why)
+static void print_sets(const struct json *items)
 {
-    const struct json *doc;
-    enum err err = data_sets_json(c->center->data, &c->center->system, c->arena, &c->out, why);
-    if (err || c->center->opts->json)
-        return err ? err : command_print(c, why);
-    err = json_parse(buf_str(&c->buf), c->arena, &doc, why);
-    const struct json *items = err ? NULL : json_get(doc, "items");
     for (size_t i = 0; i < json_len(items); i++) {
         const struct json *s = json_at(items, i);
         printf("%-24.*s %-15.*s version %-4lld %10lld records %14lld bytes  %.*s\n",
@@ -137,6 +131,24 @@ static enum err do_list(struct command_work *c, struct why *why)
                (long long)json_get_int(s, "n_bytes", 0),
                STR_FMT(json_get_str(s, "title", STR(""))));
     }
+}
+
+/* All of them for people, a page for programs. */
+static enum err do_list(struct command_work *c, struct why *why)
+{
+    const struct data_options *o = c->own;
+    struct data_sets_ask ask = {.find = str_c(o->find), .after = str_c(o->from), .limit = 1000};
+    enum err err = ERR_OK;
+    do {
+        const struct json *doc = NULL;
+        command_begin(c);
+        err = data_sets_json(c->center->data, &c->center->system, &ask, c->arena, &c->out, why);
+        if (err || c->json)
+            return err ? err : command_print(c, why);
+        err = json_parse(buf_str(&c->buf), c->arena, &doc, why);
+        print_sets(json_get(doc, "items"));
+        ask.after = json_get_str(doc, "next", STR(""));
+    } while (!err && ask.after.len);
     return err;
 }
 
@@ -313,7 +325,7 @@ const struct command command_data = {
     .name = "data",
     .usage = "import NAME PATH... [--title T] [--kind KIND] [--map JSON] [--append] [--licence L] "
              "[--authority A] [--owner O]\n"
-             "list\n"
+             "list [--find TEXT] [--from ID]\n"
              "show NAME [--number N] [--record ID]\n"
              "run SPEC [--dry-run [--sample N]]\n"
              "sample NAME [--number N] [--sample N] [--from N] [--find TEXT]\n"

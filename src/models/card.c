@@ -121,31 +121,46 @@ static enum err put_card(struct store_tx *tx, const struct models_ask *ask,
     return ERR_OK;
 }
 
+/* Their cards, without versions. `limit` 0: all. */
+static enum err card_rows(struct store_tx *tx, const struct json *filter, int64_t limit,
+                          struct arena *arena, struct store_rows *rows, struct why *why)
+{
+    struct str modality = json_get_str(filter, "modality", STR("")),
+               kind = json_get_str(filter, "kind", STR("")),
+               find = json_get_str(filter, "find", STR("")),
+               after = json_get_str(filter, "after", STR("")),
+               like = str_printf(arena, "%%%.*s%%", STR_FMT(find));
+    if (!like.ptr)
+        return err_set(why, ERR_NO_MEMORY, "could not list the models");
+    return store_query(tx,
+                       "SELECT " CARD_COLUMNS " FROM models_cards WHERE (? = 1 OR retired_ms = 0)"
+                       " AND (? = '' OR modality = ?) AND (? = '' OR kind = ?) AND (? = '' OR"
+                       " LOWER(name) LIKE LOWER(?) OR LOWER(title) LIKE LOWER(?)) AND (? = '' OR"
+                       " name > ?) ORDER BY name LIMIT ?",
+                       STORE_ARGS(SV_INT(json_get_bool(filter, "retired", false)), SV_STR(modality),
+                                  SV_STR(modality), SV_STR(kind), SV_STR(kind), SV_STR(find),
+                                  SV_STR(like), SV_STR(like), SV_STR(after), SV_STR(after),
+                                  SV_INT(limit > 0 ? limit : INT64_MAX)),
+                       arena, rows, why);
+}
+
 static enum err model_items(struct models *models, const struct models_ask *ask,
                             const struct json *filter, struct why *why)
 {
     struct store_tx *tx = NULL;
     struct store_rows r;
-    struct str modality = json_get_str(filter, "modality", STR(""));
-    struct str kind = json_get_str(filter, "kind", STR(""));
-    bool retired = json_get_bool(filter, "retired", false);
+    int64_t limit = json_get_int(filter, "limit", 0);
     enum err err = models_need_read(ask, why);
     if (!err)
         err = store_begin(models->store, STORE_READ, &tx, why);
     if (!err)
-        err = store_query(tx, "SELECT " CARD_COLUMNS " FROM models_cards ORDER BY name",
-                          STORE_NO_ARGS, ask->arena, &r, why);
+        err = card_rows(tx, filter, limit, ask->arena, &r, why);
     if (!err) {
-        json_begin_object(ask->out);
-        json_key(ask->out, "items");
-        json_begin_array(ask->out);
+        bool full = limit > 0 && r.n_rows == (size_t)limit;
+        json_begin_items(ask->out);
         for (size_t i = 0; !err && i < r.n_rows; i++)
-            if ((retired || store_int(&r, i, 12) == 0) &&
-                (!modality.len || str_eq(modality, store_str(&r, i, 4))) &&
-                (!kind.len || str_eq(kind, store_str(&r, i, 3))))
-                err = put_card(tx, ask, &r, i, why);
-        json_end_array(ask->out);
-        json_end_object(ask->out);
+            err = put_card(tx, ask, &r, i, why);
+        json_end_items(ask->out, full ? store_str(&r, r.n_rows - 1, 1) : STR(""));
     }
     store_rollback(tx);
     return err;

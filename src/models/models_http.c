@@ -100,6 +100,9 @@ static enum err items(struct http_request *req, struct http_response *res, enum 
         json_kv_str(&out, "modality", http_param(req, "modality"));
         json_kv_str(&out, "kind", http_param(req, "kind"));
         json_kv_bool(&out, "retired", http_param_bool(req, "retired", false));
+        json_kv_str(&out, "find", http_param(req, "find"));
+        json_kv_str(&out, "after", http_param(req, "after"));
+        json_kv_int(&out, "limit", (int64_t)http_param_limit(req, 100, 1000));
         json_end_object(&out);
         err = buf_err(&buf, why);
         if (!err)
@@ -555,7 +558,10 @@ static const struct http_param by_id[] = {{"id", "string", "Id or name", true, t
 static const struct http_param by_models[] = {
     {"modality", "string", "chat, completion, embedding, rerank, vision or speech", false, false},
     {"kind", "string", "base, industry or scene", false, false},
-    {"retired", "boolean", "With those that are retired", false, false}};
+    {"retired", "boolean", "With those that are retired", false, false},
+    {"find", "string", "In name or title", false, false},
+    {"after", "string", "The cursor \"next\" of the page before", false, false},
+    {"limit", "integer", "At most so many, 1 to 1000", false, false}};
 static const struct http_param by_upload[] = {
     {"filename", "string", "Name of the file", false, true},
     {"model", "string", "The model it is a version of", false, true},

@@ -338,7 +338,9 @@ TEST(a_trial_shows_records_and_keeps_nothing)
     CHECK_STR(json_get_str(json_at(json_get(got, "records"), 0), "text", STR("")), "第0件");
     CHECK_EQ(json_len(json_get(got, "sources")), 1);
     const struct json *sets = NULL;
-    ASK(r, sets, data_sets_json(r.data, &r.who, r.arena, out, &ask_why));
+    ASK(r, sets,
+        data_sets_json(r.data, &r.who, &(struct data_sets_ask){.limit = 100}, r.arena, out,
+                       &ask_why));
     CHECK_EQ(json_len(json_get(sets, "items")), 0);
     http_stop(site.server, 1000);
     DONE(r);

@@ -676,7 +676,9 @@ TEST(a_dry_run_shows_before_and_after_and_keeps_nothing)
     CHECK_STR(json_get_str(example, "what", STR("")), "changed");
     CHECK(str_find(json_get_str(example, "before", STR("")), STR(" 第一条 ")) != STR_NPOS);
     CHECK(str_find(json_get_str(example, "after", STR("")), STR("\"第一条\"")) != STR_NPOS);
-    ASK(r, sets, data_sets_json(r.data, &r.who, r.arena, &json, &why));
+    ASK(r, sets,
+        data_sets_json(r.data, &r.who, &(struct data_sets_ask){.limit = 100}, r.arena, &json,
+                       &why));
     CHECK_EQ(json_len(json_get(sets, "items")), 1);
     DONE(r);
 }
@@ -716,6 +718,68 @@ TEST(a_spec_that_is_wrong_is_told_in_words)
             printf("# said: %s\n", why.text);
         CHECK(strstr(why.text, cases[i].words) != NULL);
     }
+    DONE(r);
+}
+
+static const struct json *sets_of(struct room *r, struct data_sets_ask ask)
+{
+    const struct json *sets = NULL;
+    ASK(*r, sets, data_sets_json(r->data, &r->who, &ask, r->arena, &json, &why));
+    return sets;
+}
+
+/* By pages, the newest first; found by name, title, card and state; what may not be seen is neither
+ * listed nor counted. */
+TEST(data_sets_are_listed_by_pages)
+{
+    FRESH(r);
+    const struct json *page = NULL, *body = NULL;
+    struct why why = {0};
+    const char *path = room_file(&r, "x.jsonl", "{\"text\":\"一\"}\n{\"text\":\"二\"}\n");
+    for (int i = 0; i < 7; i++) {
+        struct str spec = str_printf(
+            r.arena, "{\"dataset\":\"set-%d\",\"title\":\"第%d个 Set\",\"paths\":[\"%s\"]}", i, i,
+            path);
+        (void)room_import(&r, spec.ptr);
+    }
+    struct data_sets_ask ask = {.limit = 3};
+    for (int i = 6, pages = 0; pages < 3; pages++) {
+        page = sets_of(&r, ask);
+        CHECK_EQ(json_len(json_get(page, "items")), pages < 2 ? 3 : 1);
+        CHECK_EQ(json_get_int(page, "n", 0), 7);
+        CHECK_EQ(json_get_int(page, "n_records", 0), 14);
+        for (size_t k = 0; k < json_len(json_get(page, "items")); k++, i--) {
+            char name[16];
+            (void)snprintf(name, sizeof name, "set-%d", i);
+            CHECK_STR(json_get_str(json_at(json_get(page, "items"), k), "name", STR("")), name);
+        }
+        ask.after = json_get_str(page, "next", STR(""));
+        CHECK_EQ(ask.after.len > 0, pages < 2);
+    }
+    CHECK_EQ(
+        json_get_int(sets_of(&r, (struct data_sets_ask){.find = STR("SET-3"), .limit = 9}), "n", 0),
+        1);
+    CHECK_EQ(
+        json_get_int(sets_of(&r, (struct data_sets_ask){.find = STR("第5个"), .limit = 9}), "n", 0),
+        1);
+    CHECK_EQ(
+        json_get_int(sets_of(&r, (struct data_sets_ask){.kind = STR("qa"), .limit = 9}), "n", 9),
+        0);
+    CHECK_EQ(json_get_int(sets_of(&r, (struct data_sets_ask){.state = STR("ready"), .limit = 9}),
+                          "n", 0),
+             7);
+    /* A set of another class, and what stands in a card. */
+    CHECK_OK(json_parse(STR("{\"access\":\"restricted\",\"card\":{\"industry\":\"水务\"}}"),
+                        r.arena, &body, &why),
+             &why);
+    CHECK_OK(data_set_change(r.data, &r.who, STR("set-2"), body, -1, &why), &why);
+    CHECK_EQ(
+        json_get_int(sets_of(&r, (struct data_sets_ask){.find = STR("水务"), .limit = 9}), "n", 0),
+        1);
+    r.who.classes = 7;
+    page = sets_of(&r, (struct data_sets_ask){.limit = 9});
+    CHECK_EQ(json_get_int(page, "n", 0), 6);
+    CHECK_EQ(json_len(json_get(page, "items")), 6);
     DONE(r);
 }
 

@@ -42,6 +42,37 @@ TEST(an_endpoint_makes_its_model_and_a_route)
     registry_close(&r);
 }
 
+static const struct json *cards(struct registry *r, const char *filter)
+{
+    struct buf buf;
+    struct json_out out;
+    struct models_ask a = {.who = &r->system, .arena = r->arena, .if_match = -1, .out = &out};
+    buf_init(&buf, r->arena);
+    json_out_init(&out, &buf);
+    CHECK_OK(models_items(r->models, &a, MODELS_MODEL, parse(r, filter), NULL), NULL);
+    return parse(r, str_z(r->arena, buf_str(&buf)));
+}
+
+TEST(models_are_listed_by_pages)
+{
+    REGISTRY(r);
+    two_models(&r);
+    (void)must(&r, MAKE, MODELS_ENDPOINT, "", ENDPOINT("third", "yi", ""));
+    const struct json *page = cards(&r, "{\"limit\":2}");
+    CHECK_EQ(json_len(json_get(page, "items")), 2);
+    CHECK_STR(text_at(json_at(json_get(page, "items"), 0), "name"), "deepseek");
+    CHECK_STR(text_at(page, "next"), "qwen");
+    page = cards(&r, "{\"limit\":2,\"after\":\"qwen\"}");
+    CHECK_EQ(json_len(json_get(page, "items")), 1);
+    CHECK_STR(text_at(json_at(json_get(page, "items"), 0), "name"), "yi");
+    CHECK_EQ(json_kind(json_get(page, "next")), JSON_KIND_NULL);
+    CHECK_EQ(json_len(json_get(cards(&r, "{\"find\":\"通\"}"), "items")), 1);
+    CHECK_EQ(json_len(json_get(cards(&r, "{\"find\":\"QWEN\"}"), "items")), 1);
+    CHECK_EQ(json_len(json_get(cards(&r, "{\"modality\":\"rerank\"}"), "items")), 0);
+    CHECK_EQ(json_len(json_get(cards(&r, "{}"), "items")), 3);
+    registry_close(&r);
+}
+
 TEST(a_key_is_sealed_and_never_shown)
 {
     REGISTRY(r);

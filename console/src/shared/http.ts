@@ -151,6 +151,18 @@ export function query(values: Record<string, string | number | boolean | null | 
   return words === '' ? '' : `?${words}`;
 }
 
+/** Every item of a list that comes by pages, for choosing among them; 10,000 at most. */
+export async function everything<T>(path: string): Promise<{ items: T[] }> {
+  const items: T[] = [];
+  for (let after = '', page = 0; page < 20; page++) {
+    const got = await get<{ items: T[]; next?: string | null }>(`${path}${query({ after, limit: 500 })}`);
+    items.push(...got.items);
+    if (!got.next) break;
+    after = got.next;
+  }
+  return { items };
+}
+
 /** Sends a file as the body, telling the share that has gone out (0 to 1). */
 export function upload<T>(path: string, file: Blob, progress: (share: number) => void): Promise<T> {
   return new Promise<T>((resolve, reject) => {

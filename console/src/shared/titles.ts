@@ -1,7 +1,7 @@
 /** What people call a data set or a knowledge base, by its name. Fetched once, again when a name is not known. */
 import { shallowReactive } from 'vue';
 import type { Page } from './api';
-import { get } from './http';
+import { everything, get } from './http';
 import { may } from './session';
 
 interface Titled {
@@ -13,7 +13,7 @@ class Titles {
   private readonly known = shallowReactive(new Map<string, string>());
   private readonly asked = new Set<string>();
   constructor(
-    private readonly path: string,
+    private readonly all: () => Promise<{ items: Titled[] }>,
     private readonly permission: string,
   ) {}
 
@@ -31,7 +31,7 @@ class Titles {
     if (this.going) return;
     this.going = true;
     try {
-      for (const one of (await get<Page<Titled>>(this.path)).items) this.known.set(one.name, one.title ?? '');
+      for (const one of (await this.all()).items) this.known.set(one.name, one.title ?? '');
     } catch {
       /* names are shown instead */
     }
@@ -39,8 +39,8 @@ class Titles {
   }
 }
 
-const sets = new Titles('/api/datasets', 'data.read');
-const bases = new Titles('/api/knowledge_bases?limit=100', 'knowledge.read');
+const sets = new Titles(() => everything<Titled>('/api/datasets'), 'data.read');
+const bases = new Titles(() => get<Page<Titled>>('/api/knowledge_bases?limit=100'), 'knowledge.read');
 
 export const setTitle = (name: string): string => sets.of(name);
 export const baseTitle = (name: string): string => bases.of(name);
