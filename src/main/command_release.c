@@ -12,6 +12,7 @@
 #define PROOF     ((size_t)1 << 30)
 #define MOST_PEM  ((size_t)64 << 10)
 #define MOST_KEYS 8
+#define END       ((const char *)NULL) /* of what ask_of() takes */
 
 struct release_options {
     const struct ops_identity *who;
@@ -61,8 +62,8 @@ static enum err do_report(struct command_work *c, struct why *why)
     const struct release_options *o = c->own;
     char id[UUID_TEXT], job[UUID_TEXT];
     const struct json *ask = NULL;
-    enum err err = ask_of(c, &ask, why, "dataset", c->argv[0], "version", o->number, "sample",
-                          o->sample, NULL);
+    enum err err =
+        ask_of(c, &ask, why, "dataset", c->argv[0], "version", o->number, "sample", o->sample, END);
     if (!err)
         err = release_report_make(c->center->release, o->who, ask, id, job, why);
     if (!err)
@@ -78,7 +79,7 @@ static enum err do_gate(struct command_work *c, struct why *why)
     char id[UUID_TEXT], job[UUID_TEXT];
     const struct json *ask = NULL;
     enum err err = ask_of(c, &ask, why, "dataset", c->argv[0], "version", o->number, "purpose",
-                          o->purpose ? o->purpose : "sharing", "sample", o->sample, NULL);
+                          o->purpose ? o->purpose : "sharing", "sample", o->sample, END);
     if (!err)
         err = release_gate_make(c->center->release, o->who, ask, id, job, why);
     return err ? err : finish_job(c, job, why);
@@ -99,7 +100,7 @@ static enum err do_judge(struct command_work *c, struct why *why)
     const struct release_options *o = c->own;
     const struct json *ask = NULL;
     enum err err =
-        ask_of(c, &ask, why, "verdict", o->verdict ? o->verdict : "", "comment", o->comment, NULL);
+        ask_of(c, &ask, why, "verdict", o->verdict ? o->verdict : "", "comment", o->comment, END);
     return err ? err
                : release_sample_judge(c->center->release, o->who, str_c(c->argv[0]), ask, why);
 }
@@ -123,7 +124,7 @@ static enum err do_make(struct command_work *c, struct why *why)
     char id[UUID_TEXT], job[UUID_TEXT];
     const struct json *ask = NULL;
     enum err err = ask_of(c, &ask, why, "gate", c->argv[0], "name", o->name ? o->name : "", "title",
-                          o->title, NULL);
+                          o->title, END);
     if (!err)
         err = release_make(c->center->release, o->who, ask, id, job, why);
     return err ? err : finish_job(c, job, why);
@@ -161,7 +162,7 @@ static enum err do_export(struct command_work *c, struct why *why)
     if (strcmp(form, "directory") == 0 && c->argc == 2)
         return release_export_to(c->center->release, o->who, str_c(c->argv[0]), c->argv[1], why);
     enum err err = ask_of(c, &ask, why, "release", c->argv[0], "form", form, "to", o->to, "uses",
-                          o->uses, "ends_at", o->ends, "suite", o->suite, NULL);
+                          o->uses, "ends_at", o->ends, "suite", o->suite, END);
     if (!err)
         err = release_export(c->center->release, o->who, ask, job, why);
     if (!err)

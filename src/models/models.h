@@ -271,8 +271,8 @@ enum models_noun {
 };
 
 /* {"items": [...]}; every one of a noun in order of names. `filter` (may be NULL) is for models:
- * {"modality", "kind", "retired": true, "find", "after", "limit"}; with a limit "next" is the cursor
- * of the page behind. */
+ * {"modality", "kind", "retired": true, "find", "after", "limit"}; with a limit "next" is the
+ * cursor of the page behind. */
 ERR_MUST_USE enum err models_items(struct models *models, const struct models_ask *ask,
                                    enum models_noun noun, const struct json *filter,
                                    struct why *why);
