@@ -22,6 +22,7 @@ const struct store_migration eval_migrations[] = {
      " ended_ms INTEGER NOT NULL);"
      "CREATE INDEX eval_runs_by_tenant ON eval_runs (tenant, id)",
      NULL},
+    {"eval", 2, "ALTER TABLE eval_runs ADD COLUMN why TEXT NOT NULL DEFAULT ''", NULL},
 };
 const size_t eval_n_migrations = sizeof eval_migrations / sizeof eval_migrations[0];
 
@@ -86,7 +87,8 @@ static enum err keep(struct eval *eval, struct str id, const struct eval_report 
     *metrics = buf_str(&buf);
     return store_run(
         eval->opts.store,
-        "UPDATE eval_runs SET state = 'done', metrics = ?, misses = ?, ended_ms = ? WHERE id = ?",
+        "UPDATE eval_runs SET state = 'done', why = '', metrics = ?, misses = ?, ended_ms = ? "
+        "WHERE id = ?",
         STORE_ARGS(SV_STR(*metrics), SV_STR(report->misses), SV_INT(time_now_ms()), SV_STR(id)),
         NULL, why);
 }
@@ -126,8 +128,11 @@ static enum err moved(void *ctx, struct store_tx *tx, const struct job_move *mov
                         : move->to == JOB_CANCELLED ? "cancelled"
                                                     : "queued";
     (void)ctx;
-    return store_exec(tx, "UPDATE eval_runs SET state = ? WHERE job = ? AND state <> 'done'",
-                      STORE_ARGS(SV_C(state), SV_STR(move->id)), NULL, why);
+    return store_exec(
+        tx, "UPDATE eval_runs SET state = ?, why = ? WHERE job = ? AND state <> 'done'",
+        STORE_ARGS(SV_C(state), SV_STR(move->to == JOB_FAILED ? move->words : STR("")),
+                   SV_STR(move->id)),
+        NULL, why);
 }
 
 const struct job_kind eval_job = {

@@ -67,9 +67,10 @@ static void put_run(struct json_out *out, const struct store_rows *rows, size_t 
     json_put_raw(out, store_str(rows, i, 6));
     json_kv_time(out, "created_at", store_int(rows, i, 7));
     json_kv_time(out, "ended_at", store_int(rows, i, 8));
+    json_kv_str(out, "why", store_str(rows, i, 9));
 }
 
-#define COLUMNS "id, kb, name, n_questions, job, state, metrics, created_ms, ended_ms"
+#define COLUMNS "id, kb, name, n_questions, job, state, metrics, created_ms, ended_ms, why"
 
 static enum err list(struct http_request *req, struct http_response *res, struct why *why)
 {
@@ -116,7 +117,7 @@ static enum err show(struct http_request *req, struct http_response *res, struct
     json_begin_object(out);
     put_run(out, &rows, 0);
     json_key(out, "misses");
-    json_put_raw(out, store_str(&rows, 0, 9));
+    json_put_raw(out, store_str(&rows, 0, 10));
     json_end_object(out);
     return ERR_OK;
 }

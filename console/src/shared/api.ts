@@ -316,6 +316,8 @@ export interface Evaluation {
   n_questions?: number;
   created_at?: string | null;
   metrics?: Record<string, number> | null;
+  /** Why it failed. */
+  why?: string;
 }
 
 export interface Miss {
