@@ -5,7 +5,7 @@ DATA  ?= data
 NICE  ?= nice
 SHELL := /bin/sh
 
-.PHONY: all run test build console llama install asan tsan fuzz lint format bench deb try-deb cross pictures clean
+.PHONY: all run test build console llama faces install asan tsan fuzz lint format bench deb try-deb cross pictures clean
 
 all: build
 
@@ -22,10 +22,14 @@ console/dist/.stamp: $(CONSOLE_SOURCES)
 llama: install
 	@tools/llama
 
-$(BUILD)/build.ninja: | install llama
+# So does the network that finds faces in pictures, see tools/faces.
+faces: install
+	@tools/faces
+
+$(BUILD)/build.ninja: | install llama faces
 	meson setup $(BUILD)
 
-build: install console llama $(BUILD)/build.ninja
+build: install console llama faces $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
 run: build
@@ -36,12 +40,12 @@ test: build
 	@tools/test $(BUILD)
 
 # The same tests under the sanitizers. UBSan stops at the first finding.
-asan: install llama
+asan: install llama faces
 	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
 	ninja -C build-asan
 	@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 tools/test build-asan --c-only
 
-tsan: install llama
+tsan: install llama faces
 	@[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
 	ninja -C build-tsan
 	@TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:suppressions=$(CURDIR)/tools/tsan.txt tools/test build-tsan --c-only

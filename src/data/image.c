@@ -77,6 +77,63 @@ enum err image_resize(const struct picture *p, int width, int height, struct are
     return ERR_OK;
 }
 
+enum err image_enlarge(const struct picture *from, int width, int height, struct arena *arena,
+                       struct picture *out, struct why *why)
+{
+    struct picture to = {width, height, from->kind,
+                         (uint8_t *)arena_bytes(arena, (size_t)width * (size_t)height * 3)};
+    if (!to.rgb)
+        return err_set(why, ERR_NO_MEMORY, "could not enlarge a picture");
+    uint8_t *at = to.rgb;
+    for (int y = 0; y < height; y++) {
+        float fy = fmaxf(((float)y + 0.5f) * (float)from->height / (float)height - 0.5f, 0);
+        int y0 = (int)fy, y1 = y0 + 1 < from->height ? y0 + 1 : y0;
+        const uint8_t *a = from->rgb + (size_t)y0 * (size_t)from->width * 3,
+                      *b = from->rgb + (size_t)y1 * (size_t)from->width * 3;
+        for (int x = 0; x < width; x++) {
+            float fx = fmaxf(((float)x + 0.5f) * (float)from->width / (float)width - 0.5f, 0);
+            int x0 = (int)fx, x1 = x0 + 1 < from->width ? x0 + 1 : x0;
+            float right = fx - (float)x0, low = fy - (float)y0;
+            for (int c = 0; c < 3; c++) {
+                float top = (float)a[x0 * 3 + c] * (1 - right) + (float)a[x1 * 3 + c] * right,
+                      bottom = (float)b[x0 * 3 + c] * (1 - right) + (float)b[x1 * 3 + c] * right;
+                *at++ = (uint8_t)(top * (1 - low) + bottom * low + 0.5f);
+            }
+        }
+    }
+    *out = to;
+    return ERR_OK;
+}
+
+/* Where the point (x, y) of an upright picture lies in one that is turned. */
+static size_t turned_from(const struct picture *p, unsigned turn, int x, int y)
+{
+    int right = p->width - 1, low = p->height - 1;
+    int from_x[] = {x, right - x, right - x, x, y, y, right - y, right - y};
+    int from_y[] = {y, y, low - y, low - y, x, low - x, low - x, x};
+    return (size_t)from_y[turn - 1] * (size_t)p->width + (size_t)from_x[turn - 1];
+}
+
+enum err image_upright(struct picture *p, unsigned turn, struct arena *arena, struct why *why)
+{
+    struct picture made = *p;
+    if (turn < 2 || turn > 8)
+        return ERR_OK;
+    if (turn >= 5) {
+        made.width = p->height;
+        made.height = p->width;
+    }
+    made.rgb = (uint8_t *)arena_bytes(arena, (size_t)p->width * (size_t)p->height * 3);
+    if (!made.rgb)
+        return err_set(why, ERR_NO_MEMORY, "could not turn a picture");
+    uint8_t *to = made.rgb;
+    for (int y = 0; y < made.height; y++)
+        for (int x = 0; x < made.width; x++, to += 3)
+            memcpy(to, p->rgb + turned_from(p, turn, x, y) * 3, 3);
+    *p = made;
+    return ERR_OK;
+}
+
 enum err image_gray(const struct picture *p, int longest, struct arena *arena,
                     struct image_gray *out, struct why *why)
 {
@@ -167,4 +224,52 @@ uint64_t image_print(const struct image_gray *g)
     for (int i = 0; i < 64; i++)
         bits |= (uint64_t)(all[i] > middle) << i;
     return bits;
+}
+
+/* ---- boxes ---- */
+
+static int by_sure(const void *a, const void *b)
+{
+    const struct image_box *p = a, *q = b;
+    if (p->sure != q->sure)
+        return p->sure < q->sure ? 1 : -1;
+    return p->x != q->x ? (p->x > q->x) - (p->x < q->x) : (p->y > q->y) - (p->y < q->y);
+}
+
+static int least_of(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int most_of(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+double image_overlap(const struct image_box *a, const struct image_box *b, double *of_smaller)
+{
+    double width = least_of(a->x + a->width, b->x + b->width) - most_of(a->x, b->x),
+           height = least_of(a->y + a->height, b->y + b->height) - most_of(a->y, b->y);
+    double first = (double)a->width * a->height, second = (double)b->width * b->height;
+    double shared = width > 0 && height > 0 ? width * height : 0;
+    *of_smaller = shared > 0 ? shared / fmin(first, second) : 0;
+    return shared > 0 ? shared / (first + second - shared) : 0;
+}
+
+void image_thin_out(struct image_boxes *boxes, double least)
+{
+    size_t n = 0;
+    if (boxes->n > 1)
+        qsort(boxes->items, boxes->n, sizeof *boxes->items, by_sure);
+    for (size_t i = 0; i < boxes->n && boxes->items[i].sure >= least; i++) {
+        bool seen = false;
+        for (size_t k = 0; k < n && !seen; k++) {
+            double of_smaller;
+            seen = image_overlap(&boxes->items[k], &boxes->items[i], &of_smaller) > 0.4 ||
+                   of_smaller > 0.7;
+        }
+        if (!seen)
+            boxes->items[n++] = boxes->items[i];
+    }
+    boxes->n = n;
 }

@@ -30,9 +30,12 @@ struct image_gray {
 };
 ERR_MUST_USE enum err image_gray(const struct picture *picture, int longest, struct arena *arena,
                                  struct image_gray *out, struct why *why);
-/* The picture at another size, each point the mean of those it covers. */
+/* The picture at a smaller size, each point the mean of those it covers. */
 ERR_MUST_USE enum err image_resize(const struct picture *picture, int width, int height,
                                    struct arena *arena, struct picture *out, struct why *why);
+/* At a larger size, each point between its neighbours. */
+ERR_MUST_USE enum err image_enlarge(const struct picture *picture, int width, int height,
+                                    struct arena *arena, struct picture *out, struct why *why);
 
 /* Variance of the Laplacian: small when nothing is sharp. */
 double image_sharpness(const struct image_gray *gray);
@@ -45,19 +48,35 @@ uint64_t image_print(const struct image_gray *gray);
 ERR_MUST_USE enum err image_strip(struct str bytes, bool keep_turn, struct arena *arena,
                                   struct str *out, struct why *why);
 
-/* What op_image_faces and op_image_plates do: finds and blurs. */
-struct haar;
-struct haar_boxes;
-ERR_MUST_USE enum err image_cascade(const struct data_prepare *prepare, const char *file,
-                                    const struct haar **out, struct why *why);
-/* The places that any of the cascades finds, in points of the picture, each once however many
- * cascades saw it; looked for in at most 1024 points of length. */
-ERR_MUST_USE enum err image_places(const struct picture *picture, const struct haar *const *haars,
-                                   size_t n, int least_hits, struct arena *arena,
-                                   struct haar_boxes *out, struct why *why);
-/* The count goes to `count_path`: places, not findings. */
+/* How a JPEG's Exif says it is to be turned, 1 (not at all) .. 8. */
+unsigned image_turn(struct str bytes);
+ERR_MUST_USE enum err image_upright(struct picture *picture, unsigned turn, struct arena *arena,
+                                    struct why *why);
+
+struct image_box {
+    int x, y, width, height; /* may reach over the edge */
+    double sure;             /* 0 .. 1 */
+};
+struct image_boxes {
+    struct image_box *items;
+    size_t n;
+};
+/* What two boxes share, as a part of both together, and of the smaller. */
+double image_overlap(const struct image_box *a, const struct image_box *b, double *of_smaller);
+/* Drops what is less sure than `least`; of those that overlap by much the surest stays. Surest
+ * first. */
+void image_thin_out(struct image_boxes *boxes, double least);
+
+/* Finds places in an upright picture and makes them unrecognisable: what op_image_faces and
+ * op_image_plates do. `find` gets what prepare() made and the arguments from `call`. How many
+ * places there are goes to `count_path`; a picture with none stays as it is. One that a camera
+ * marked as turned is stored upright. */
+struct image_finder {
+    enum err (*find)(const struct data_call *call, const struct picture *picture,
+                     struct image_boxes *out, struct why *why);
+    const char *count_path;
+};
 ERR_MUST_USE enum err image_cover(const struct data_call *call, struct record *record,
-                                  const struct haar *const *haars, size_t n, int least_hits,
-                                  const char *count_path, struct data_out *out, struct why *why);
+                                  const struct image_finder *finder, struct why *why);
 
 #endif

@@ -125,6 +125,28 @@ static enum err strip_jpeg(struct str in, bool keep_turn, struct buf *out, bool 
     return ERR_OK;
 }
 
+unsigned image_turn(struct str bytes)
+{
+    const uint8_t *p = (const uint8_t *)bytes.ptr;
+    size_t at = 2;
+    if (bytes.len < 4 || p[0] != 0xFF || p[1] != 0xD8)
+        return 1;
+    while (at + 4 <= bytes.len && p[at] == 0xFF && p[at + 1] != 0xDA) {
+        if (p[at + 1] == 0xFF) {
+            at++; /* a fill byte */
+            continue;
+        }
+        size_t size = u16(p + at + 2, false);
+        if (size < 2 || size > bytes.len - at - 2)
+            return 1;
+        unsigned turn = p[at + 1] == 0xE1 ? turn_of(p + at + 4, size - 2) : 1;
+        if (turn > 1)
+            return turn;
+        at += 2 + size;
+    }
+    return 1;
+}
+
 static bool one_of(const uint8_t *name, const char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++)
