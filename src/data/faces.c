@@ -240,11 +240,15 @@ static struct arena
 static const struct faces *shipped;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+static struct str between(const unsigned char *begin, const unsigned char *end)
+{
+    return (struct str){(const char *)begin, (size_t)(end - begin)};
+}
+
 static void read_shipped(void)
 {
-    struct str list = {(const char *)faces_list_begin, (size_t)(faces_list_end - faces_list_begin)};
-    struct str bytes = {(const char *)faces_bytes_begin,
-                        (size_t)(faces_bytes_end - faces_bytes_begin)};
+    struct str list = between(faces_list_begin, faces_list_end),
+               bytes = between(faces_bytes_begin, faces_bytes_end);
     struct arena *arena = shipped_arena = arena_new(SHIPPED_ROOM);
     if (!arena || faces_read(list, bytes, arena, &shipped, NULL))
         shipped = NULL;
