@@ -228,7 +228,7 @@ static struct part *next_of(struct part *chars, size_t n, struct part *from, con
 }
 
 /* Logistic regressions, fitted on rendered plates in photographs and on photographs without plates;
- * docs/decisions/0022-faces-and-plates.md says which. */
+ * docs/decisions/0023-faces-and-plates.md says which. */
 #define ROW_SIGNS   10
 #define PATCH_SIGNS 14
 static const double row_weights[ROW_SIGNS] = {7.326, 0.287,   -2.056, 7.125,   6.747,
