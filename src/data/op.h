@@ -90,8 +90,8 @@ ERR_MUST_USE enum err data_emit(struct data_out *out, const struct record *part,
 /*
  * Duplicates, samples, mixes: note() is called for every record and leaves some bytes; decide()
  * sees all notes in the order of the records and gives one verdict for each; apply() is called
- * with the verdict of each record whose verdict is not empty. note() and apply() run in parallel,
- * shard by shard, in two passes; decide() once, between them.
+ * with the verdict of each record whose verdict is not empty (or the record is dropped). note() and
+ * apply() run in parallel, shard by shard, in two passes; decide() once, between them.
  */
 struct data_whole {
     uint64_t n;             /* notes, one for each record, numbered from 0 */
@@ -225,8 +225,11 @@ struct data_op {
                      struct why *why);
     enum err (*decide)(const struct data_whole *whole, const struct data_arg *args,
                        const void *made, struct why *why);
+    /* One of the two: what is done with a record that has a verdict, or, where such records are
+     * dropped and no more, the words that say why. */
     enum err (*apply)(const struct data_call *call, struct record *record, struct str verdict,
                       struct data_out *out, struct why *why);
+    const char *drops;
 };
 
 /* All operators in the order of ops.def (alphabetical); NULL behind the last. */

@@ -47,14 +47,6 @@ static enum err decide(const struct data_whole *whole, const struct data_arg *ar
     return groups_keep(whole, &groups, why);
 }
 
-static enum err apply(const struct data_call *call, struct record *record, struct str verdict,
-                      struct data_out *out, struct why *why)
-{
-    (void)call, (void)record, (void)verdict, (void)why;
-    data_drop(out, "its group has enough");
-    return ERR_OK;
-}
-
 const struct data_op data_op_balance = {
     .name = "balance",
     .version = 1,
@@ -69,5 +61,5 @@ const struct data_op data_op_balance = {
     .note_bytes = sizeof(struct groups_note),
     .note = note,
     .decide = decide,
-    .apply = apply,
+    .drops = "its group has enough",
 };

@@ -48,10 +48,10 @@ static bool may_hold(const unsigned char *p)
 
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
-    struct buf buf;
-    size_t from = 0, looked = 0;
+    struct text_edit edit;
+    size_t looked = 0;
     bool joiners = call->args[JOINERS].number > 0;
-    buf_init(&buf, call->arena);
+    text_edit_init(&edit, in, call->arena);
     for (size_t i = 0; i < in.len;) {
         size_t at = i;
         if (i >= looked && i + TEXT_BLOCK + TEXT_PEEK <= in.len) {
@@ -61,18 +61,10 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
             }
             looked = i + TEXT_BLOCK;
         }
-        if (!unwanted(text_next(in, &i), joiners))
-            continue;
-        buf_add(&buf, str_slice(in, from, at));
-        from = i;
+        if (unwanted(text_next(in, &i), joiners))
+            text_edit_part(&edit, at, i);
     }
-    if (!from) {
-        *out = in;
-        return ERR_OK;
-    }
-    buf_add(&buf, str_from(in, from));
-    *out = buf.len ? buf_str(&buf) : STR("");
-    return buf_err(&buf, why);
+    return text_edit_end(&edit, out, why);
 }
 
 const struct data_op data_op_control_chars = {

@@ -108,26 +108,20 @@ static bool may_begin(struct str s, size_t at)
 
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
-    struct buf buf;
-    size_t from = 0;
+    struct text_edit edit;
     bool iso = call->args[FORM].number == 0;
-    buf_init(&buf, call->arena);
+    text_edit_init(&edit, in, call->arena);
     for (size_t i = 0; i < in.len;) {
         struct day d = {0};
         if (!may_begin(in, i) || !read_day(in, i, &d)) {
             (void)text_next(in, &i);
             continue;
         }
-        buf_add(&buf, str_slice(in, from, i));
-        buf_printf(&buf, iso ? "%04d-%02d-%02d" : "%d年%d月%d日", d.year, d.month, d.day);
-        from = i = d.end;
+        text_edit_part(&edit, i, d.end);
+        buf_printf(&edit.buf, iso ? "%04d-%02d-%02d" : "%d年%d月%d日", d.year, d.month, d.day);
+        i = d.end;
     }
-    *out = in;
-    if (!from)
-        return ERR_OK;
-    buf_add(&buf, str_from(in, from));
-    *out = buf_str(&buf);
-    return buf_err(&buf, why);
+    return text_edit_end(&edit, out, why);
 }
 
 const struct data_op data_op_dates = {

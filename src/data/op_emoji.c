@@ -73,10 +73,9 @@ static size_t bracketed(struct str in, size_t at)
 
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
-    struct buf buf;
-    size_t from = 0;
-    bool brackets = call->args[BRACKETED].number > 0, any = false;
-    buf_init(&buf, call->arena);
+    struct text_edit edit;
+    bool brackets = call->args[BRACKETED].number > 0;
+    text_edit_init(&edit, in, call->arena);
     for (size_t i = 0; i < in.len;) {
         unsigned char b = (unsigned char)in.ptr[i];
         size_t end = i;
@@ -89,14 +88,11 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
             (void)text_next(in, &i);
             continue;
         }
-        buf_add(&buf, str_slice(in, from, i));
-        buf_add(&buf, call->args[WITH].text);
-        from = i = end;
-        any = true;
+        text_edit_part(&edit, i, end);
+        buf_add(&edit.buf, call->args[WITH].text);
+        i = end;
     }
-    buf_add(&buf, any ? str_from(in, from) : STR(""));
-    *out = !any ? in : buf.len ? buf_str(&buf) : STR("");
-    return buf_err(&buf, why);
+    return text_edit_end(&edit, out, why);
 }
 
 const struct data_op data_op_emoji = {

@@ -85,14 +85,6 @@ static enum err decide(const struct data_whole *whole, const struct data_arg *ar
     return err;
 }
 
-static enum err apply(const struct data_call *call, struct record *record, struct str verdict,
-                      struct data_out *out, struct why *why)
-{
-    (void)call, (void)record, (void)verdict, (void)why;
-    data_drop(out, "the same text came before");
-    return ERR_OK;
-}
-
 const struct data_op data_op_exact_dedup = {
     .name = "exact_dedup",
     .version = 1,
@@ -108,5 +100,5 @@ const struct data_op data_op_exact_dedup = {
     .note_bytes = 16,
     .note = note,
     .decide = decide,
-    .apply = apply,
+    .drops = "the same text came before",
 };

@@ -43,14 +43,6 @@ static enum err decide(const struct data_whole *whole, const struct data_arg *ar
     return err;
 }
 
-static enum err apply(const struct data_call *call, struct record *record, struct str verdict,
-                      struct data_out *out, struct why *why)
-{
-    (void)call, (void)record, (void)verdict, (void)why;
-    data_drop(out, "its value is too rare or too common");
-    return ERR_OK;
-}
-
 const struct data_op data_op_frequency = {
     .name = "frequency",
     .version = 1,
@@ -65,5 +57,5 @@ const struct data_op data_op_frequency = {
     .note_bytes = sizeof(struct groups_note),
     .note = note,
     .decide = decide,
-    .apply = apply,
+    .drops = "its value is too rare or too common",
 };

@@ -36,10 +36,10 @@ static bool may_hold(const unsigned char *p, bool all)
 
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
-    struct buf buf;
-    size_t from = 0, looked = 0;
+    struct text_edit edit;
+    size_t looked = 0;
     bool all = call->args[WHAT].number > 0;
-    buf_init(&buf, call->arena);
+    text_edit_init(&edit, in, call->arena);
     for (size_t i = 0; i < in.len;) {
         size_t at = i;
         if (i >= looked && i + TEXT_BLOCK + TEXT_PEEK <= in.len) {
@@ -56,17 +56,10 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
         uint32_t c = text_next(in, &i), half = utf8_halfwidth(c);
         if (half == c || !wanted(half, all))
             continue;
-        buf_add(&buf, str_slice(in, from, at));
-        buf_char(&buf, (char)half);
-        from = i;
+        text_edit_part(&edit, at, i);
+        buf_char(&edit.buf, (char)half);
     }
-    if (!from) {
-        *out = in;
-        return ERR_OK;
-    }
-    buf_add(&buf, str_from(in, from));
-    *out = buf_str(&buf);
-    return buf_err(&buf, why);
+    return text_edit_end(&edit, out, why);
 }
 
 const struct data_op data_op_full_width = {

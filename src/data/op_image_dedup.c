@@ -150,14 +150,6 @@ static enum err decide(const struct data_whole *whole, const struct data_arg *ar
     return err;
 }
 
-static enum err apply(const struct data_call *call, struct record *record, struct str verdict,
-                      struct data_out *out, struct why *why)
-{
-    (void)call, (void)record, (void)verdict, (void)why;
-    data_drop(out, "a picture before looks the same");
-    return ERR_OK;
-}
-
 const struct data_op data_op_image_dedup = {
     .name = "image_dedup",
     .version = 1,
@@ -175,5 +167,5 @@ const struct data_op data_op_image_dedup = {
     .note_bytes = 8,
     .note = note,
     .decide = decide,
-    .apply = apply,
+    .drops = "a picture before looks the same",
 };

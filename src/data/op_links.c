@@ -17,10 +17,9 @@ static bool may_begin(char c)
 
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
-    struct buf buf;
-    size_t from = 0;
-    bool urls = call->args[URLS].number > 0, emails = call->args[EMAILS].number > 0, any = false;
-    buf_init(&buf, call->arena);
+    struct text_edit edit;
+    bool urls = call->args[URLS].number > 0, emails = call->args[EMAILS].number > 0;
+    text_edit_init(&edit, in, call->arena);
     for (size_t i = 0; i < in.len;) {
         size_t end = i;
         if (may_begin(in.ptr[i]) && (i == 0 || !may_begin(in.ptr[i - 1]))) {
@@ -32,14 +31,11 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
             i++;
             continue;
         }
-        buf_add(&buf, str_slice(in, from, i));
-        buf_add(&buf, call->args[WITH].text);
-        from = i = end;
-        any = true;
+        text_edit_part(&edit, i, end);
+        buf_add(&edit.buf, call->args[WITH].text);
+        i = end;
     }
-    buf_add(&buf, any ? str_from(in, from) : STR(""));
-    *out = !any ? in : buf.len ? buf_str(&buf) : STR("");
-    return buf_err(&buf, why);
+    return text_edit_end(&edit, out, why);
 }
 
 const struct data_op data_op_links = {

@@ -79,10 +79,10 @@ static bool may_hold(const unsigned char *p)
 
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
-    struct buf buf;
-    size_t from = 0, len = 0, looked = 0;
+    struct text_edit edit;
+    size_t len = 0, looked = 0;
     bool drop = call->args[MARKS].number > 0;
-    buf_init(&buf, call->arena);
+    text_edit_init(&edit, in, call->arena);
     for (size_t i = 0; i < in.len;) {
         if (i >= looked && i + TEXT_BLOCK + TEXT_PEEK <= in.len) {
             if (!may_hold((const unsigned char *)in.ptr + i)) {
@@ -104,20 +104,12 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
             continue;
         }
         char put[UTF8_MAX_BYTES];
-        buf_add(&buf, str_slice(in, from, at));
+        i = c ? i : at + len;
+        text_edit_part(&edit, at, i);
         if (c)
-            buf_add(&buf, (struct str){put, utf8_put(put, c)});
-        else
-            i = at + len;
-        from = i;
+            buf_add(&edit.buf, (struct str){put, utf8_put(put, c)});
     }
-    if (!from) {
-        *out = in;
-        return ERR_OK;
-    }
-    buf_add(&buf, str_from(in, from));
-    *out = buf.len ? buf_str(&buf) : STR("");
-    return buf_err(&buf, why);
+    return text_edit_end(&edit, out, why);
 }
 
 const struct data_op data_op_mojibake = {

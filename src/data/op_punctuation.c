@@ -69,10 +69,10 @@ static bool repeats(uint32_t c)
 
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
-    struct buf buf;
-    size_t from = 0, run = 0, most = (size_t)call->args[REPEATS].number;
+    struct text_edit edit;
+    size_t run = 0, most = (size_t)call->args[REPEATS].number;
     uint32_t before = 0;
-    buf_init(&buf, call->arena);
+    text_edit_init(&edit, in, call->arena);
     for (size_t i = 0; i < in.len;) {
         size_t at, peek;
         while (i < in.len && text_leads_three(in.ptr[i])) { /* stays, where it does not repeat */
@@ -99,18 +99,11 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
         if (to == c && !drop)
             continue;
         char put[UTF8_MAX_BYTES];
-        buf_add(&buf, str_slice(in, from, at));
+        text_edit_part(&edit, at, i);
         if (!drop)
-            buf_add(&buf, (struct str){put, utf8_put(put, to)});
-        from = i;
+            buf_add(&edit.buf, (struct str){put, utf8_put(put, to)});
     }
-    if (!from) {
-        *out = in;
-        return ERR_OK;
-    }
-    buf_add(&buf, str_from(in, from));
-    *out = buf_str(&buf);
-    return buf_err(&buf, why);
+    return text_edit_end(&edit, out, why);
 }
 
 const struct data_op data_op_punctuation = {

@@ -1,6 +1,7 @@
 /* replace: words by words. */
 #include "core/arena.h"
 #include "data/op.h"
+#include "data/text.h"
 
 enum { PAIRS };
 static const struct data_param params[] = {
@@ -28,7 +29,7 @@ static enum err prepare(const struct data_prepare *p, const void **made, struct 
             return err_set(why, ERR_INVALID, "pair %zu is not \"old=>new\"", i + 1);
         pairs->from[i] = str_slice(arg->list[i], 0, at);
         pairs->to[i] = str_from(arg->list[i], at + 2);
-        pairs->begins[(unsigned char)pairs->from[i].ptr[0]] = true;
+        pairs->begins[(unsigned char)arg->list[i].ptr[0]] = true;
     }
     pairs->n = arg->n;
     *made = pairs;
@@ -38,10 +39,8 @@ static enum err prepare(const struct data_prepare *p, const void **made, struct 
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
     const struct pairs *pairs = call->made;
-    struct buf buf;
-    size_t from = 0;
-    bool any = false;
-    buf_init(&buf, call->arena);
+    struct text_edit edit;
+    text_edit_init(&edit, in, call->arena);
     for (size_t i = 0; i < in.len;) {
         size_t k = pairs->n;
         if (pairs->begins[(unsigned char)in.ptr[i]])
@@ -51,14 +50,11 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
             i++;
             continue;
         }
-        buf_add(&buf, str_slice(in, from, i));
-        buf_add(&buf, pairs->to[k]);
-        from = i += pairs->from[k].len;
-        any = true;
+        text_edit_part(&edit, i, i + pairs->from[k].len);
+        buf_add(&edit.buf, pairs->to[k]);
+        i += pairs->from[k].len;
     }
-    buf_add(&buf, any ? str_from(in, from) : STR(""));
-    *out = !any ? in : buf.len ? buf_str(&buf) : STR("");
-    return buf_err(&buf, why);
+    return text_edit_end(&edit, out, why);
 }
 
 const struct data_op data_op_replace = {

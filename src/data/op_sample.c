@@ -48,14 +48,6 @@ static enum err decide(const struct data_whole *whole, const struct data_arg *ar
     return err;
 }
 
-static enum err apply(const struct data_call *call, struct record *record, struct str verdict,
-                      struct data_out *out, struct why *why)
-{
-    (void)call, (void)record, (void)verdict, (void)why;
-    data_drop(out, "not in the sample");
-    return ERR_OK;
-}
-
 const struct data_op data_op_sample = {
     .name = "sample",
     .version = 1,
@@ -70,5 +62,5 @@ const struct data_op data_op_sample = {
     .note_bytes = 8,
     .note = note,
     .decide = decide,
-    .apply = apply,
+    .drops = "not in the sample",
 };

@@ -53,14 +53,6 @@ static enum err decide(const struct data_whole *whole, const struct data_arg *ar
     return groups_keep(whole, &groups, why);
 }
 
-static enum err apply(const struct data_call *call, struct record *record, struct str verdict,
-                      struct data_out *out, struct why *why)
-{
-    (void)call, (void)record, (void)verdict, (void)why;
-    data_drop(out, "not in the sample of its group");
-    return ERR_OK;
-}
-
 const struct data_op data_op_stratify = {
     .name = "stratify",
     .version = 1,
@@ -77,5 +69,5 @@ const struct data_op data_op_stratify = {
     .note_bytes = sizeof(struct groups_note),
     .note = note,
     .decide = decide,
-    .apply = apply,
+    .drops = "not in the sample of its group",
 };

@@ -35,11 +35,10 @@ static size_t times(struct str in, size_t at, size_t n)
 
 static enum err text(const struct data_call *call, struct str in, struct str *out, struct why *why)
 {
-    struct buf buf;
-    size_t from = 0, most = (size_t)call->args[MOST].number;
+    struct text_edit edit;
+    size_t most = (size_t)call->args[MOST].number;
     size_t longest = (size_t)call->args[UNIT].number;
-    bool any = false;
-    buf_init(&buf, call->arena);
+    text_edit_init(&edit, in, call->arena);
     for (size_t i = 0; i < in.len;) {
         size_t end = i, cut = 0, behind = 0;
         for (size_t n = 1; n <= longest && end < in.len && !cut; n++) {
@@ -54,13 +53,10 @@ static enum err text(const struct data_call *call, struct str in, struct str *ou
             (void)text_next(in, &i);
             continue;
         }
-        buf_add(&buf, str_slice(in, from, cut));
-        from = i = behind;
-        any = true;
+        text_edit_part(&edit, cut, behind);
+        i = behind;
     }
-    buf_add(&buf, any ? str_from(in, from) : STR(""));
-    *out = any ? buf_str(&buf) : in;
-    return buf_err(&buf, why);
+    return text_edit_end(&edit, out, why);
 }
 
 const struct data_op data_op_stretched = {

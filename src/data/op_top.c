@@ -79,14 +79,6 @@ static enum err decide(const struct data_whole *whole, const struct data_arg *ar
     return err;
 }
 
-static enum err apply(const struct data_call *call, struct record *record, struct str verdict,
-                      struct data_out *out, struct why *why)
-{
-    (void)call, (void)record, (void)verdict, (void)why;
-    data_drop(out, "others are before it");
-    return ERR_OK;
-}
-
 const struct data_op data_op_top = {
     .name = "top",
     .version = 1,
@@ -101,5 +93,5 @@ const struct data_op data_op_top = {
     .note_bytes = sizeof(struct one),
     .note = note,
     .decide = decide,
-    .apply = apply,
+    .drops = "others are before it",
 };

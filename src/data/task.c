@@ -263,7 +263,9 @@ static enum err do_record(struct trip *trip, const struct pipeline_step *step,
     enum err err = put_back(trip, why);
     bool before = trip->record.changed;
     trip->record.changed = false;
-    if (!err && step->op->effect == DATA_WHOLE)
+    if (!err && step->op->drops)
+        data_drop(out, "%s", step->op->drops);
+    else if (!err && step->op->effect == DATA_WHOLE)
         err = step->op->apply(call, &trip->record, verdict, out, why);
     else if (!err)
         err = step->op->record(call, &trip->record, out, why);

@@ -307,3 +307,20 @@ bool text_is_picture(uint32_t c)
     return c >= 0x203C && c != 0x3030 && c != 0x303D && c != 0x3297 && c != 0x3299 &&
            u_hasBinaryProperty((UChar32)c, UCHAR_EMOJI_PRESENTATION);
 }
+
+void text_edit_init(struct text_edit *edit, struct str in, struct arena *arena)
+{
+    *edit = (struct text_edit){.in = in};
+    buf_init(&edit->buf, arena);
+}
+
+enum err text_edit_end(struct text_edit *edit, struct str *out, struct why *why)
+{
+    if (!edit->from) {
+        *out = edit->in;
+        return ERR_OK;
+    }
+    buf_add(&edit->buf, str_from(edit->in, edit->from));
+    *out = edit->buf.len ? buf_str(&edit->buf) : STR("");
+    return buf_err(&edit->buf, why);
+}

@@ -107,6 +107,22 @@ bool text_is_stop(uint32_t c); /* ends a sentence */
 /* "。" and "\n" parted pieces, each with its end mark. False at the end. */
 bool text_next_sentence(struct str *rest, struct str *sentence);
 
+/* A text of which parts are replaced: what lies between them is taken over as it is. */
+struct text_edit {
+    struct str in;
+    struct buf buf;
+    size_t from; /* where what is not yet taken over begins; 0: no part was replaced */
+};
+void text_edit_init(struct text_edit *edit, struct str in, struct arena *arena);
+/* The next part, from `at` to `end`; what is to stand for it is then added to edit->buf. */
+static inline void text_edit_part(struct text_edit *edit, size_t at, size_t end)
+{
+    buf_add(&edit->buf, str_slice(edit->in, edit->from, at));
+    edit->from = end;
+}
+/* *out is the text itself when nothing was replaced, and never NULL. */
+ERR_MUST_USE enum err text_edit_end(struct text_edit *edit, struct str *out, struct why *why);
+
 /* Joins what is kept: appends `line` with "\n" between lines. */
 void text_add_line(struct buf *out, struct str line, bool *first);
 

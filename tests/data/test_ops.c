@@ -244,7 +244,9 @@ TEST(descriptors_say_what_is_needed)
         CHECK((op->effect == DATA_TEXT) == (op->text != NULL));
         CHECK((op->effect == DATA_MEASURE) == (op->measure != NULL));
         CHECK((op->effect == DATA_RECORD) == (op->record != NULL));
-        CHECK((op->effect == DATA_WHOLE) == (op->note && op->decide && op->apply));
+        CHECK((op->effect == DATA_WHOLE) == (op->note && op->decide));
+        CHECK((op->effect == DATA_WHOLE) == (!op->apply != !op->drops)); /* one of the two */
+        CHECK(op->effect == DATA_WHOLE || (!op->apply && !op->drops));
         CHECK(op->effect == DATA_RECORD || op->gives == DATA_SAME_KIND);
         CHECK(data_op_find(str_c(op->name)) == op);
         check_params(op);
