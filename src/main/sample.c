@@ -156,7 +156,8 @@ static enum err is_made(struct loader *l, struct str name, bool *made, struct wh
     const struct json *sets = NULL;
     buf_init(&buf, l->arena);
     json_out_init(&out, &buf);
-    enum err err = data_sets_json(l->c->data, &l->c->system, l->arena, &out, why);
+    const struct data_sets_ask ask = {.find = name, .limit = 1000};
+    enum err err = data_sets_json(l->c->data, &l->c->system, &ask, l->arena, &out, why);
     if (!err)
         err = buf_err(&buf, why);
     if (!err)
