@@ -176,10 +176,11 @@ static struct str said(struct desk *d, const struct json *task)
         const struct json *list = json_get(task, lists[l]);
         for (size_t i = 0; i < json_len(list); i++) {
             const struct json *one = json_at(list, i), *who = json_get(one, "completed_by");
-            struct str result = STR("");
+            struct str result = STR(""), name = json_get_str(who, "email", STR(""));
+            if (!name.len) /* a person of ours */
+                name = json_get_str(who, "first_name", STR(""));
             CHECK_EQ(json_dump(json_get(one, "result"), d->r.arena, &result, NULL), ERR_OK);
-            buf_printf(&buf, "%s %.*s %d: %.*s\n", lists[l],
-                       STR_FMT(json_get_str(who, "email", STR(""))),
+            buf_printf(&buf, "%s %.*s %d: %.*s\n", lists[l], STR_FMT(name),
                        json_get_bool(one, "was_cancelled", false), STR_FMT(result));
         }
     }
@@ -294,6 +295,62 @@ TEST(poisoned_tasks_do_not_end_an_import)
     struct str written = export_of(&d, false);
     const struct json *out = NULL;
     CHECK_OK(json_parse(written, d.r.arena, &out, &d.why), &d.why);
+    DESK_DONE(d);
+}
+
+/* Hostile records and answers: what is no answer is refused and changes nothing, what is one comes
+ * out as a record that reads. */
+TEST(hostile_records_and_answers_make_a_result_that_reads)
+{
+    static const char *const bad[] = {
+        "7",
+        "[]",
+        "{\"kind\":[\"\\u0000\"]}",
+        "{\"kind\":[\"投诉\"],\"ner\":[{\"start\":0,\"end\":99999999,\"label\":\"地点\"}]}",
+        "{\"kind\":[\"投诉\"],\"ner\":[{\"start\":1e300,\"end\":2,\"label\":\"地点\"}]}",
+        "{\"kind\":[\"投诉\"],\"ner\":[[[[[[[[]]]]]]]]}"};
+    DESK(d);
+    struct buf lines;
+    buf_init(&lines, d.r.arena);
+    buf_add_c(&lines,
+              "{\"text\":\"\\u0000\\u001b[2J\\\"}],\\\"x\\\":[{\"}\n{\"text\":\"半 \\ud83d 个\"}\n"
+              "{\"text\":\"两行\\r\\n\\u2028末\"}\n{\"text\":\"长");
+    for (int i = 0; i < 300000; i++)
+        buf_add_c(&lines, "一");
+    buf_add_c(&lines, "\"}\n{\"text\":\"\xC0\xAF\"}\n{\"text\":\"深\",\"m\":");
+    for (int i = 0; i < 50; i++)
+        buf_add_c(&lines, "[");
+    for (int i = 0; i < 50; i++)
+        buf_add_c(&lines, "]");
+    buf_add_c(&lines, "}\n");
+    const char *path = room_file(&d.r, "poison.jsonl", lines.ptr);
+    (void)room_import(&d.r, str_z(d.r.arena, str_printf(d.r.arena,
+                                                        "{\"dataset\":\"poison\",\"kind\":\"text\","
+                                                        "\"paths\":[\"%s\"]}",
+                                                        path)));
+    desk_project(&d, "poison", "");
+    desk_places(&d);
+    CHECK_EQ(desk_count(&d, "n_items"), 5); /* one is in quarantine */
+    CHECK_EQ(desk_work(&d, 0, 5), 5);
+    struct str items[5];
+    for (size_t i = 0; i < 5; i++)
+        items[i] = desk_item(&d, i);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        CHECK_EQ(desk_submit(&d, 0, items[0], bad[i]), ERR_INVALID);
+        CHECK(d.why.text[0] != '\0');
+    }
+    CHECK_EQ(desk_count(&d, "n_final"), 0);
+    for (size_t i = 0; i < 5; i++)
+        CHECK_OK(desk_submit(
+                     &d, 0, items[i],
+                     "{\"kind\":[\"投诉\"],\"ner\":[{\"start\":0,\"end\":1,\"label\":\"地点\"}]}"),
+                 &d.why);
+    const struct json *result = run_result(&d, "out");
+    CHECK_EQ(json_get_int(result, "n_records", 0), 5);
+    CHECK_EQ(json_len(records(&d, "out")), 5); /* each of them parses, in one page */
+    struct str again = json_get_str(run_result(&d, "twice"), "sha256", STR("x"));
+    CHECK(str_eq(again, json_get_str(result, "sha256", STR("y"))));
+    check_round(&d, export_of(&d, false), "poison-out");
     DESK_DONE(d);
 }
 
