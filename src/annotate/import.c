@@ -49,23 +49,45 @@ static bool task_is_bad(enum err err)
     return err == ERR_INVALID || err == ERR_TOO_LARGE;
 }
 
+/* A target storage has a file for each annotation: two of one task become two items, and that is
+ * said. */
+static enum err see_task(struct import *m, const struct json *task, struct map *seen,
+                         struct why *why)
+{
+    const struct json *own = json_get(task, "task");
+    int64_t number = json_get_int(own, "id", 0);
+    bool made = false;
+    if (json_kind(own) != JSON_KIND_OBJECT || number == 0)
+        return ERR_OK;
+    struct str key = str_printf(m->arena, "%lld", (long long)number);
+    if (!key.ptr || !map_put(seen, key, &made))
+        return err_set(why, ERR_NO_MEMORY, "could not hold the tasks");
+    if (!made)
+        studio_note(&m->notes, "another annotation of a task, as an item of its own");
+    return ERR_OK;
+}
+
 /* Leaves out what is no JSON by itself, such as half of a surrogate pair or a member twice. */
 static enum err sift_tasks(struct import *m, struct why *why)
 {
     struct arena *scratch = arena_new(TASK_MEMORY);
     enum err err = scratch ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not read the tasks");
     size_t n = 0;
+    struct map seen;
+    map_init(&seen, m->arena);
     for (size_t i = 0; !err && i < m->n_tasks; i++) {
         const struct json *task = NULL;
         struct why own = {0};
         arena_reset(scratch);
         enum err bad = json_parse(m->tasks[i], scratch, &task, &own);
-        if (!bad)
+        if (!bad) {
             m->tasks[n++] = m->tasks[i];
-        else if (task_is_bad(bad))
+            err = see_task(m, task, &seen, why);
+        } else if (task_is_bad(bad)) {
             leave_out(m, i + 1, "unreadable task", &own, bad);
-        else
+        } else {
             err = err_set(why, bad, "%s", why_text(&own, bad));
+        }
     }
     if (!err && n == 0 && m->n_tasks)
         err = err_set(why, ERR_INVALID, "none of the %zu tasks can be read", m->n_tasks);

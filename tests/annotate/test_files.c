@@ -354,6 +354,28 @@ TEST(hostile_records_and_answers_make_a_result_that_reads)
     DESK_DONE(d);
 }
 
+/* Two annotations of one task in a target storage: two items, and it is said. */
+TEST(a_task_that_comes_twice_from_a_storage_is_told)
+{
+    DESK(d);
+    static const char one[] = "{\"id\":%d,\"result\":[{\"from_name\":\"k\",\"to_name\":\"text\","
+                              "\"type\":\"choices\",\"value\":"
+                              "{\"choices\":[\"报修\"]}}],\"completed_by\":%d,\"task\":{\"id\":%d,"
+                              "\"data\":{\"text\":\"路灯坏了\"}}}\n";
+    struct buf text;
+    buf_init(&text, d.r.arena);
+    buf_printf(&text, one, 1, 1, 9);
+    buf_printf(&text, one, 2, 2, 9);
+    buf_printf(&text, one, 3, 1, 10);
+    const struct json *result = run_import_of(&d, import_text(&d, buf_str(&text)), "storage", "");
+    CHECK_EQ(json_get_int(result, "n_annotations", 0), 3);
+    CHECK_EQ(json_get_int(json_get(result, "notes"),
+                          "another annotation of a task, as an item of its own", 0),
+             1);
+    CHECK_EQ(desk_count(&d, "n_items"), 3);
+    DESK_DONE(d);
+}
+
 /* What is no list of tasks at all is refused with words, and leaves neither set nor project. */
 TEST(files_that_hold_no_tasks_are_refused_with_words)
 {
