@@ -613,6 +613,38 @@ static enum err attempt(struct asking *a, bool behind, struct why *why)
     return err;
 }
 
+static bool holds(const struct knowledge_hit *hit, struct str words)
+{
+    const struct str said[] = {hit->title, hit->path, hit->article, hit->text};
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        if (str_find(said[i], words) != STR_NPOS)
+            return true;
+    return false;
+}
+
+/*
+ * Whether the passages found of the first one's document hold two neighbouring characters of what
+ * the question itself says, or it asks for a field, which says what is meant. Else what was talked
+ * about has found the answer alone, and the question (will it rain tomorrow?) is about something
+ * else.
+ */
+static bool is_about_it(const struct asking *a)
+{
+    struct str content = a->own.content;
+    bool about = a->own.n_fields > 0;
+    for (size_t at = 0, next; !about && at < content.len; at = next) {
+        next = at;
+        (void)utf8_next(content, &next);
+        size_t end = next;
+        if (end < content.len)
+            (void)utf8_next(content, &end);
+        for (size_t i = 0; end > next && !about && i < a->n_hits; i++)
+            about = str_eq(a->hits[i].document_id, a->hits[0].document_id) &&
+                    holds(&a->hits[i], str_slice(content, at, end));
+    }
+    return about;
+}
+
 enum err knowledge_ask(struct knowledge *k, const struct ops_identity *who,
                        const struct knowledge_ask *ask, struct arena *arena,
                        struct knowledge_answer *out, struct why *why)
@@ -630,7 +662,7 @@ enum err knowledge_ask(struct knowledge *k, const struct ops_identity *who,
     if (!err && out->refused && talked && !a.own.leans && a.own.may_lean) {
         struct knowledge_answer refusal = *out;
         err = attempt(&a, true, why);
-        if (!err && out->refused)
+        if (!err && (out->refused || !is_about_it(&a)))
             *out = refusal;
     }
     if (!err)

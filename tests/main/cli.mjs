@@ -225,6 +225,15 @@ test('the sample city is whole after loadings that were killed, and over a resto
   equal(on(back, 'check').status, 0, 'everything fits');
 });
 
+test('what was talked about does not answer a question of something else', async () => {
+  const data = scratch(), file = join(scratch(), 'talks.jsonl');
+  await (await serve(yicheng, data, { global: ['--set', 'ops.demo=true'], serve: ['--sample', new URL('../../sample', import.meta.url).pathname] })).stop();
+  const first = { question: '临时救助怎么申请？', gold: [{ title: '云汀市临时救助实施办法' }] };
+  writeFileSync(file, ['明天会下雨吗？', '推荐一部电影', '附近有什么好吃的'].map((question) => JSON.stringify({ turns: [first, { question, gold: [] }] })).join('\n') + '\n');
+  const report = json(on(data, 'eval', 'retrieval', '--questions', file, '--json'));
+  equal([report.answered_rate, report.refusal_recall], [1, 1], 'answered and refused');
+});
+
 test('an import killed with -9 at twenty moments loses and doubles nothing', async () => {
   const data = scratch(), docs = library(600);
   const whole = json(on(scratch(), 'kb', 'import', 'rules', docs, '--json'));
