@@ -29,7 +29,7 @@
 #define ROOM          ((size_t)160 << 20) /* for a part: 96 bytes a point, the input, the rows */
 #define SHIPPED_ROOM  ((size_t)64 << 20)
 #define PICTURE_ROOM  ((size_t)64 << 20)
-#define MOST_BOXES    4000 /* that may be above `least` before those of one face are one */
+#define MOST_BOXES    20000 /* that may be above `least` before those of one face are one */
 #define NUDGE         10.0f
 #define STRETCH       5.0f
 
@@ -397,6 +397,8 @@ static enum err look(const struct faces *f, const struct picture *picture, doubl
                                 p.width - x < PART ? p.width - x : PART,
                                 p.height - y < PART ? p.height - y : PART,
                                 scale};
+            if (found->boxes.n > MOST_BOXES / 2) /* a crowd: make room */
+                image_thin_out(&found->boxes, found->least);
             err = look_at_part(f, &part, found, why);
             if (x + PART >= p.width)
                 break;

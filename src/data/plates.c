@@ -12,7 +12,7 @@
 #define AROUND     9   /* points to each side whose mean decides what is dark */
 #define STEP       9   /* gray levels that a stroke differs from that mean */
 #define MOST_PARTS 20000
-#define MOST_FOUND 2000
+#define MOST_FOUND 8000
 #define MOST_ROWS  64
 #define LEAST      0.05 /* what is less sure counts for nothing */
 
@@ -140,7 +140,7 @@ static enum ground ground_of(int r, int g, int b)
 
 static void add(struct looks *l, double x0, double y0, double x1, double y1, double sure)
 {
-    if (l->found->n == MOST_FOUND)
+    if (sure < LEAST || l->found->n == MOST_FOUND)
         return;
     l->found->items[l->found->n++] =
         (struct image_box){(int)(x0 / l->scale), (int)(y0 / l->scale), (int)((x1 - x0) / l->scale),
@@ -550,9 +550,8 @@ static enum err look(const struct picture *picture, double scale, struct image_b
 }
 
 /* What is found in several ways or sizes is surer: each adds its share of what was doubted. */
-static void agree(struct image_boxes *found)
+static void agree(struct image_boxes *found, double *doubts)
 {
-    double doubts[MOST_FOUND];
     for (size_t i = 0; i < found->n; i++) {
         doubts[i] = 1;
         for (size_t k = 0; k < found->n; k++) {
@@ -571,7 +570,9 @@ enum err plates_find(const struct picture *picture, double least, int longest, s
 {
     struct image_boxes found = {arena_array(arena, struct image_box, MOST_FOUND), 0};
     int longer = picture->width > picture->height ? picture->width : picture->height;
-    enum err err = found.items ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not hold plates");
+    double *doubts = arena_array(arena, double, MOST_FOUND);
+    enum err err =
+        found.items && doubts ? ERR_OK : err_set(why, ERR_NO_MEMORY, "could not hold plates");
     double scale = longer > longest ? (double)longest / longer : 1;
     for (; !err && scale * longer >= SMALLEST; scale /= 2) {
         struct arena *own = arena_new(ROOM);
@@ -581,7 +582,7 @@ enum err plates_find(const struct picture *picture, double least, int longest, s
     }
     if (err)
         return err;
-    agree(&found);
+    agree(&found, doubts);
     image_thin_out(&found, least);
     *out = found;
     return ERR_OK;
