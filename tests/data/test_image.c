@@ -1,5 +1,5 @@
 /* What data/image.h, faces.h, net.h, plates.h and formats/picture.h promise. */
-#include "tap.h"
+#include "golden.h"
 
 #include <math.h>
 
@@ -241,6 +241,46 @@ TEST(where_no_plate_is_none_is_found)
         CHECK_EQ(found.n, 0);
         arena_free(arena);
     }
+}
+
+/* What image_plates makes of a picture: an object of its own, in which no plate can be found. */
+TEST(a_covered_plate_is_none)
+{
+    struct arena *arena = arena_new(ROOM);
+    struct objects *objects = golden_objects();
+    struct data_arg args[] = {{.number = 0.7}, {.number = 2048}};
+    struct data_call call = {.args = args, .arena = arena, .objects = objects};
+    struct picture before, after;
+    struct image_boxes found = {.n = 99};
+    struct record record;
+    struct why why = {0};
+    struct str bytes = STR_NONE;
+    char name[HASH_TEXT];
+    struct image_box plate = {193, 123, 161, 57, 1};
+    decode("plate_blue.jpg", arena, &before);
+    CHECK_OK(objects_put(objects, read_image("plate_blue.jpg", arena), name, &why), &why);
+    struct str line = str_printf(arena, "{\"id\":\"a\",\"image\":\"%s\",\"caption\":\"c\"}", name);
+    CHECK_OK(record_read(line, arena, &record, &why), &why);
+    CHECK_OK(data_op_image_plates.record(&call, &record, NULL, &why), &why);
+    CHECK(str_eq(record_raw(&record, "meta"), STR("{\"covered_plates\":1}")));
+    CHECK(!str_eq_c(record_str(&record, "image"), name));
+    CHECK_OK(image_get(&call, &record, &bytes, &why), &why);
+    CHECK_OK(picture_decode(bytes, IMAGE_MOST_PIXELS, arena, &after, &why), &why);
+    CHECK_OK(plates_find(&after, 0.3, 2048, arena, &found, &why), &why);
+    CHECK_EQ(found.n, 0);
+    /* Far from the plate nothing changed but by the new compression. */
+    int worst = 0;
+    for (int y = 0; y < after.height; y++)
+        for (int x = 0; x < after.width; x++)
+            for (int c = 0; c < 3; c++)
+                if (x < plate.x - 40 || x > plate.x + plate.width + 40 || y < plate.y - 30 ||
+                    y > plate.y + plate.height + 30) {
+                    int at = (y * after.width + x) * 3 + c;
+                    int differ = abs(after.rgb[at] - before.rgb[at]);
+                    worst = differ > worst ? differ : worst;
+                }
+    CHECK(worst < 40);
+    arena_free(arena);
 }
 
 TEST(boxes_of_one_place_become_the_surest)
