@@ -108,13 +108,6 @@ export function unitWords(unit: string): string {
   return words[unit] ?? unit;
 }
 
-export function size(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  if (bytes < 1 << 20) return `${(bytes / 1024).toFixed(0)} KB`;
-  if (bytes < 2 ** 30) return `${(bytes / 2 ** 20).toFixed(1)} MB`;
-  return `${(bytes / 2 ** 30).toFixed(1)} GB`;
-}
-
 /** 12,345,678 as "1234.6 万". */
 export function about(n: number): string {
   if (language() === 'en') return n >= 1e6 ? `${(n / 1e6).toFixed(1)} M` : count(Math.round(n));

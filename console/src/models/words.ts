@@ -1,5 +1,6 @@
 /** What the model centre's codes are called. */
 import { tr } from '../shared/language';
+import { size as sized } from '../shared/words';
 
 export const KINDS = ['base', 'industry', 'scene'] as const;
 export const MODALITIES = ['chat', 'completion', 'embedding', 'rerank', 'vision', 'speech'] as const;
@@ -49,10 +50,7 @@ export function stateTone(state: string): 'good' | 'bad' | 'wait' | 'plain' {
 }
 
 export function size(bytes: number): string {
-  if (!bytes) return '—';
-  if (bytes < 1 << 20) return `${Math.ceil(bytes / 1024)} KB`;
-  if (bytes < 2 ** 30) return `${(bytes / 2 ** 20).toFixed(1)} MB`;
-  return `${(bytes / 2 ** 30).toFixed(1)} GB`;
+  return bytes ? sized(bytes) : '—';
 }
 
 /** 494,032,768 parameters as people say them. */

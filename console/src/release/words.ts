@@ -86,18 +86,6 @@ export function foundWords(found: string): string {
   return '';
 }
 
-export function size(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  const units = ['KB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let unit = -1;
-  do {
-    value /= 1024;
-    unit++;
-  } while (value >= 1024 && unit < units.length - 1);
-  return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
-}
-
 export function uses(used: number, most: number): string {
   return most ? `${used} / ${most}` : tr(`${used}（不限次数）`, `${used} (no limit)`);
 }

@@ -52,3 +52,16 @@ export function jobStateTone(state: string): 'good' | 'bad' | 'wait' | 'plain' {
   if (state === 'failed') return 'bad';
   return state === 'running' ? 'wait' : 'plain';
 }
+
+/** 9,563 bytes as "9.3 KB". */
+export function size(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const units = ['KB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = -1;
+  do {
+    value /= 1024;
+    unit++;
+  } while (value >= 1024 && unit < units.length - 1);
+  return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
+}
