@@ -135,7 +135,13 @@ export function administrators(world) {
     await page.click('text=校验整条记录链');
     await page.waitForSelector('.good-box');
     assert.match(await page.locator('.good-box').innerText(), /记录完整，没有改动[\s\S]*SM3 [0-9a-f]{64}/);
-    await page.locator('tbody tr').first().locator('button').click();
+    await page.locator('.filters .el-select').click();
+    await page.locator('.el-select-dropdown__item:visible', { hasText: /^部门$/ }).click();
+    await page.click('.filters button[type=submit]');
+    await page.locator('td', { hasText: 'ops.user.create' }).first().waitFor({ state: 'detached' });
+    const rows = page.locator('table.list tbody tr');
+    assert.deepEqual((await rows.allInnerTexts()).filter((words) => !words.includes('ops.department.')), []);
+    await rows.first().locator('button').click();
     await page.waitForSelector('.el-dialog >> text=SHA-256');
     assert.equal(await overflow(page), 0);
     await page.goto(`${world.url}/console/users`);

@@ -121,3 +121,23 @@ export function actWords(action: string): string {
   const [zh, en] = verb();
   return tr(`${zh}${thing()}`, `${en} ${thing()}`);
 }
+
+/** What acts are about, for choosing: the form that the ledger is asked by, and the words. */
+export function actThings(): { form: string; words: string }[] {
+  return Object.entries(things)
+    .map(([name, words]) => ({ form: `${name}.*`, words: words() }))
+    .sort((a, b) => a.words.localeCompare(b.words, 'zh'));
+}
+
+/** Who did it: a person, the centre itself, or somebody without an account. */
+export function actorWords(actor: string, name: string | undefined): string {
+  if (actor === 'system') return tr('系统', 'The system');
+  return actor === 'public' ? tr('市民', 'A resident') : name || actor;
+}
+
+/** A result that is no failure of the one who acted: nothing was found to answer with. */
+export function resultWords(action: string, result: string): { good: boolean; words: string } {
+  if (result === 'ok') return { good: true, words: tr('成功', 'ok') };
+  if (action === 'knowledge.answer.give' && result === 'refused') return { good: true, words: tr('未作答', 'refused') };
+  return { good: false, words: tr('未成功', 'failed') };
+}

@@ -1,4 +1,4 @@
-/** What people call a data set or a knowledge base, by its name. Fetched once, again when a name is not known. */
+/** What people call a data set, a knowledge base or a tenant, by its name. Fetched once, again when a name is not known. */
 import { shallowReactive } from 'vue';
 import type { Page } from './api';
 import { everything, get } from './http';
@@ -14,12 +14,12 @@ class Titles {
   private readonly asked = new Set<string>();
   constructor(
     private readonly all: () => Promise<{ items: Titled[] }>,
-    private readonly permission: string,
+    private readonly permission = '',
   ) {}
 
   of(name: string): string {
     const title = this.known.get(name);
-    if (title === undefined && name && !this.asked.has(name) && may(this.permission)) {
+    if (title === undefined && name && !this.asked.has(name) && (!this.permission || may(this.permission))) {
       this.asked.add(name);
       void this.fetch();
     }
@@ -41,6 +41,8 @@ class Titles {
 
 const sets = new Titles(() => everything<Titled>('/api/datasets'), 'data.read');
 const bases = new Titles(() => get<Page<Titled>>('/api/knowledge_bases?limit=100'), 'knowledge.read');
+const tenants = new Titles(() => get<Page<Titled>>('/api/tenants'));
 
+export const tenantTitle = (name: string): string => tenants.of(name);
 export const setTitle = (name: string): string => sets.of(name);
 export const baseTitle = (name: string): string => bases.of(name);
