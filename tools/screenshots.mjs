@@ -78,6 +78,16 @@ async function data(page, url) {
   await page.locator('.cluster ins').first().waitFor();
   await page.locator('.cluster', { has: page.locator('ins') }).first().scrollIntoViewIfNeeded();
   await picture(page, 'near-duplicates');
+  await page.goto(`${url}/console/quality_reports`);
+  await page.click('.page-actions button:has-text("出具报告")');
+  await page.locator('.el-dialog .el-select').first().click();
+  await page.locator('.el-select-dropdown__item:visible', { hasText: '市民留言（样例）' }).first().click();
+  await page.click('.el-dialog button[type=submit]');
+  const examples = page.locator('details', { hasText: /看 \d+ 例/ }).first();
+  await examples.locator('summary').click();
+  await examples.scrollIntoViewIfNeeded();
+  await page.evaluate(() => scrollTo(0, 0));
+  await picture(page, 'quality-report');
 }
 
 const why = missing() || browserMissing();
