@@ -4,6 +4,7 @@
 
 #include "core/json.h"
 #include "core/time.h"
+#include "core/utf8.h"
 #include "http/http.h"
 #include "meter/meter_in.h"
 
@@ -59,6 +60,34 @@ static enum err number_member(const struct json *body, const char *key, int64_t 
     if (n < 0)
         return err_set(why, ERR_INVALID, "\"%s\" must be a whole number from 0 on", key);
     *out = n;
+    return ERR_OK;
+}
+
+static const char price_members[] =
+    "tenant price_key from_at note prompt_micro_per_million"
+    " cached_micro_per_million completion_micro_per_million request_micro"
+    " image_micro cached_answer_micro";
+static const char limit_members[] =
+    "tenant level name application models networks expires_at"
+    " requests_per_minute tokens_per_minute concurrent tokens_per_day"
+    " tokens_per_month money_micro_per_day money_micro_per_month";
+
+/* Money depends on what is set here: a name that was mistyped must not count as not given. */
+static enum err only(const struct json *body, const char *members, struct why *why)
+{
+    void *iter = NULL;
+    struct str key, rest, member;
+    const struct json *value;
+    while (json_each(body, &iter, &key, &value)) {
+        bool known = false;
+        for (rest = str_c(members); !known && str_next(&rest, ' ', &member);)
+            known = str_eq(key, member);
+        if (!known) {
+            err_hint(why, "known are %s", members);
+            return err_set(why, ERR_INVALID, "there is no member \"%.*s\" here",
+                           STR_FMT(utf8_prefix(key, 40)));
+        }
+    }
     return ERR_OK;
 }
 
@@ -124,6 +153,8 @@ static enum err create_price(struct http_request *req, struct http_response *res
     struct meter_plan plan = {0};
     struct str id;
     enum err err = http_body_json(req, &body, why);
+    if (!err)
+        err = only(body, price_members, why);
     if (!err)
         err = read_rates(body, &plan.rates, why);
     if (!err)
@@ -304,6 +335,8 @@ static enum err change_limits(struct http_request *req, struct http_response *re
     const struct json *body;
     struct meter_limit l = {0};
     enum err err = http_body_json(req, &body, why);
+    if (!err)
+        err = only(body, limit_members, why);
     if (!err)
         err = level_of(json_get_str(body, "level", STR("")), &l.level, why);
     if (!err)

@@ -103,6 +103,10 @@ TEST(a_price_is_set_used_and_billed)
     CHECK_EQ(visit(&r.tenant_admin, "POST", "/api/prices", PRICE).status, 403);
     CHECK_EQ(visit(&r.admin, "POST", "/api/prices", PRICE).status, 201);
     CHECK_EQ(visit(&r.admin, "POST", "/api/prices", "{\"price_key\":\"\"}").status, 400);
+    /* A name that is mistyped is no price of zero. */
+    CHECK_EQ(
+        visit(&r.admin, "POST", "/api/prices", "{\"price_key\":\"q\",\"prompt_micro\":9}").status,
+        400);
     CHECK_EQ(
         visit(&r.admin, "POST", "/api/prices", "{\"price_key\":\"q\",\"request_micro\":-1}").status,
         400);
