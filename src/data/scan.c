@@ -345,7 +345,7 @@ void scan_mend(char *text, size_t len)
         if (slash[1] != 'u')
             continue;
         if (escaped(slash + 2, len - i, &used) == UTF8_BAD)
-            memcpy(slash + 2, "fffd", 4);
+            memcpy(slash + 2, (const char[4]){'f', 'f', 'f', 'd'}, 4);
         i += used;
     }
 }
