@@ -144,8 +144,6 @@ static const struct http_param run_params[] = {
     {"limit", "integer", "at most so many, 1 to 500", false, false},
 };
 
-#define P(list) .params = (list), .n_params = sizeof(list) / sizeof((list)[0])
-
 static const struct http_route routes[] = {
     {.method = "GET",
      .path = "/api/collector_kinds",
@@ -180,7 +178,7 @@ static const struct http_route routes[] = {
      .access = HTTP_SESSION,
      .permission = "data.read",
      .summary = "A collector",
-     P(by_id),
+     HTTP_PARAMS(by_id),
      .handle = show},
     {.method = "PATCH",
      .path = "/api/collectors/{id}",
@@ -189,14 +187,14 @@ static const struct http_route routes[] = {
      .body_limit = BODY,
      .summary = "Change a collector",
      .request_schema = COLLECTOR_SCHEMA,
-     P(by_id),
+     HTTP_PARAMS(by_id),
      .handle = change},
     {.method = "DELETE",
      .path = "/api/collectors/{id}",
      .access = HTTP_SESSION,
      .permission = "data.write",
      .summary = "Remove a collector; what it collected stays",
-     P(by_id),
+     HTTP_PARAMS(by_id),
      .handle = remove_it},
     {.method = "POST",
      .path = "/api/collectors/{id}/run",
@@ -204,7 +202,7 @@ static const struct http_route routes[] = {
      .permission = "data.write",
      .body_limit = BODY,
      .summary = "Run a collector now",
-     P(by_id),
+     HTTP_PARAMS(by_id),
      .handle = run},
     {.method = "POST",
      .path = "/api/collectors/{id}/reset",
@@ -212,14 +210,14 @@ static const struct http_route routes[] = {
      .permission = "data.write",
      .body_limit = BODY,
      .summary = "Forget how far a collector has read",
-     P(by_id),
+     HTTP_PARAMS(by_id),
      .handle = reset},
     {.method = "GET",
      .path = "/api/collectors/{id}/runs",
      .access = HTTP_SESSION,
      .permission = "data.read",
      .summary = "The runs of a collector, the newest first",
-     P(run_params),
+     HTTP_PARAMS(run_params),
      .handle = list_runs},
 };
 

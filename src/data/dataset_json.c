@@ -51,6 +51,9 @@ enum err data_sets_json(struct data *data, const struct ops_identity *who,
     if (err)
         return err;
     json_begin_object(out);
+    json_kv_int(out, "n", sums.n);
+    json_kv_int(out, "n_records", sums.n_records);
+    json_kv_int(out, "n_withdrawn", sums.n_withdrawn);
     json_key(out, "items");
     json_begin_array(out);
     for (size_t i = 0; i < n; i++) {
@@ -58,16 +61,7 @@ enum err data_sets_json(struct data *data, const struct ops_identity *who,
         put_set(&sets[i].set, sets[i].n_records, sets[i].n_bytes, sets[i].state, out);
         json_end_object(out);
     }
-    json_end_array(out);
-    json_key(out, "next");
-    if (n == ask->limit && n)
-        json_put_str(out, sets[n - 1].set.id);
-    else
-        json_put_null(out);
-    json_kv_int(out, "n", sums.n);
-    json_kv_int(out, "n_records", sums.n_records);
-    json_kv_int(out, "n_withdrawn", sums.n_withdrawn);
-    json_end_object(out);
+    json_end_items(out, n == ask->limit && n ? sets[n - 1].set.id : STR(""));
     return ERR_OK;
 }
 

@@ -202,9 +202,7 @@ enum err data_sources_json(struct data *data, const struct ops_identity *who, st
                         arena, &rows, why);
     if (err)
         return err;
-    json_begin_object(out);
-    json_key(out, "items");
-    json_begin_array(out);
+    json_begin_items(out);
     for (size_t i = 0; i < rows.n_rows; i++) {
         json_begin_object(out);
         json_kv_str(out, "id", store_str(&rows, i, 0));
@@ -218,13 +216,8 @@ enum err data_sources_json(struct data *data, const struct ops_identity *who, st
         json_kv_time(out, "withdrawn_at", store_int(&rows, i, 8));
         json_end_object(out);
     }
-    json_end_array(out);
-    json_key(out, "next");
-    if (rows.n_rows == limit && limit)
-        json_put_str(out, store_str(&rows, rows.n_rows - 1, 0));
-    else
-        json_put_null(out);
-    json_end_object(out);
+    json_end_items(out,
+                   rows.n_rows == limit && limit ? store_str(&rows, rows.n_rows - 1, 0) : STR(""));
     return ERR_OK;
 }
 

@@ -154,8 +154,7 @@ static const struct http_route routes[] = {
      .access = HTTP_SESSION,
      .permission = "meter.read",
      .summary = "Percentiles of the times of calls: to the first token, between tokens, whole",
-     .params = params,
-     .n_params = sizeof params / sizeof params[0],
+     HTTP_PARAMS(params),
      .response_schema = "{\"type\":\"object\",\"required\":[\"from_at\",\"to_at\",\"items\"]}",
      .handle = show},
 };

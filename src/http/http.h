@@ -68,6 +68,9 @@ struct http_route {
     bool (*here)(struct http_request *req);
 };
 
+/* In a route, its parameters: an array of struct http_param. */
+#define HTTP_PARAMS(array) .params = (array), .n_params = sizeof(array) / sizeof((array)[0])
+
 /* An error as it will be told to the caller. */
 struct http_problem {
     enum err err;
