@@ -117,7 +117,7 @@ typedef enum err rule_fn(struct asking *a, struct str sentence, struct why *why)
 /* 本法所称X，是指Y */
 static enum err definition(struct asking *a, struct str s, struct why *why)
 {
-    struct str rest, name = STR_NONE;
+    struct str rest, name;
     size_t called = str_find(s, STR("所称"));
     if (called == STR_NPOS)
         return ERR_OK;

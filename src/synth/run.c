@@ -294,7 +294,6 @@ static enum err open_run(struct making_run *r, struct str spec, struct why *why)
     r->arena = arena_new(ROOM);
     r->record = arena_new(RECORD_ROOM);
     r->other = malloc(OTHER_BYTES);
-    r->seen_fd = -1;
     if (!r->arena || !r->record || !r->other)
         return err_set(why, ERR_NO_MEMORY, "could not begin the synthesis");
     map_init(&r->seen, r->arena);
@@ -370,7 +369,7 @@ static enum err put_cost(struct making_run *r, const struct synth_calls *calls,
 enum err synth_estimate_json(struct synth *synth, const struct ops_identity *who, struct str spec,
                              struct arena *arena, struct json_out *out, struct why *why)
 {
-    struct making_run r = {.synth = synth, .who = *who};
+    struct making_run r = {.synth = synth, .who = *who, .seen_fd = -1};
     struct buf buf;
     struct json_out examples;
     int64_t sample = 0;
@@ -427,7 +426,7 @@ enum err synth_estimate_json(struct synth *synth, const struct ops_identity *who
 enum err synth_start(struct synth *synth, const struct ops_identity *who, struct str spec,
                      char job[UUID_TEXT], struct why *why)
 {
-    struct making_run r = {.synth = synth, .who = *who};
+    struct making_run r = {.synth = synth, .who = *who, .seen_fd = -1};
     enum err err = ops_need(who, "data.write", why);
     if (!err)
         err = open_run(&r, spec, why);
@@ -437,8 +436,7 @@ enum err synth_start(struct synth *synth, const struct ops_identity *who, struct
                                        job, why)
                     : err_set(why, ERR_NO_MEMORY, "could not queue the synthesis");
     }
-    if (r.arena)
-        close_run(&r);
+    close_run(&r);
     return err;
 }
 
@@ -574,13 +572,13 @@ static enum err tell(struct making_run *r, const struct data_written *w, struct 
         job_result(r->job, buf_str(&buf));
     job_log(r->job, "%lld records of %lld passages, %lld rejected, %lld calls, %lld tokens",
             (long long)w->n_records, (long long)c->n_passages, (long long)rejected,
-            (long long)c->n_calls, (long long)(c->prompt + c->completion));
+            (long long)c->n_calls, (long long)c->prompt + c->completion);
     return err;
 }
 
 static enum err run(void *ctx, struct job *job, struct why *why)
 {
-    struct making_run r = {.synth = ctx, .job = job, .who = job_actor(job)};
+    struct making_run r = {.synth = ctx, .job = job, .who = job_actor(job), .seen_fd = -1};
     struct data_written written;
     struct str spec;
     enum err err = json_dump(job_spec(job), job_arena(job), &spec, why);
@@ -603,8 +601,7 @@ static enum err run(void *ctx, struct job *job, struct why *why)
     }
     if (!err)
         err = tell(&r, &written, why);
-    if (r.arena)
-        close_run(&r);
+    close_run(&r);
     return err;
 }
 

@@ -1,4 +1,5 @@
 /* synth/slips - the errors that people make when they type and copy, put into right texts. Pure. */
+#include <assert.h>
 #include <string.h>
 
 #include "core/arena.h"
@@ -152,6 +153,7 @@ static void copy(struct making_slips *m, size_t i)
 /* About one error in `every`; the places are spread, with at least two characters between. */
 static void walk(struct making_slips *m, size_t every, size_t most)
 {
+    assert(every > 0);
     size_t wait = 1 + next_random(&m->state) % every;
     for (size_t i = 0; i < m->n;) {
         size_t taken = 0;

@@ -198,12 +198,12 @@ enum err call_body(const struct making *m, size_t i, struct arena *arena, struct
 {
     struct buf buf;
     struct json_out json;
-    struct str task = STR(""), about;
+    struct str about;
     const char *mark = strstr(m->method->prompt, "%zu");
     bool qa = !strcmp(m->method->takes, "qa");
     size_t head = mark ? (size_t)(mark - m->method->prompt) : strlen(m->method->prompt);
-    task = str_printf(arena, "%.*s%zu%s", (int)head, m->method->prompt, m->per_passage,
-                      mark ? mark + strlen("%zu") : "");
+    struct str task = str_printf(arena, "%.*s%zu%s", (int)head, m->method->prompt, m->per_passage,
+                                 mark ? mark + strlen("%zu") : "");
     const struct passage *p = qa ? NULL : &m->passages[i];
     about = qa ? str_printf(arena, "问题：%.*s", STR_FMT(m->question))
                : str_printf(arena, "%s%.*s%s材料：\n%.*s", p->title.len ? "标题：" : "",
