@@ -148,7 +148,7 @@ static enum err model_items(struct models *models, const struct models_ask *ask,
                             const struct json *filter, struct why *why)
 {
     struct store_tx *tx = NULL;
-    struct store_rows r;
+    struct store_rows r = {0};
     int64_t limit = json_get_int(filter, "limit", 0);
     enum err err = models_need_read(ask, why);
     if (!err)
