@@ -24,7 +24,7 @@ function wrk(port, headers, text = body, duration = seconds, connections = 32) {
     + Object.entries(headers).map(([k, v]) => `wrk.headers[${JSON.stringify(k)}] = ${JSON.stringify(v)}\n`).join(''));
   const out = spawnSync('wrk', ['-t1', `-c${connections}`, `-d${duration}s`, '--latency', '-s', script, `http://127.0.0.1:${port}/v1/chat/completions`], { encoding: 'utf8' }).stdout;
   const bad = /Non-2xx or 3xx responses: (\d+)/.exec(out)?.[1] ?? /Socket errors: (.*)/.exec(out)?.[1] ?? '';
-  return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(out)?.[1] ?? 0), n: Number(/(\d+) requests in/.exec(out)?.[1] ?? 0), p50: /50%\s+(\S+)/.exec(out)?.[1], p99: /99%\s+(\S+)/.exec(out)?.[1], bad };
+  return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(out)?.[1] ?? 0), n: Number(/(\d+) requests in/.exec(out)?.[1] ?? 0), p50: /^\s+50%\s+(\S+)/m.exec(out)?.[1], p99: /^\s+99%\s+(\S+)/m.exec(out)?.[1], bad };
 }
 
 function pace(port, rate, headers, duration = seconds) {
