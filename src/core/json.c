@@ -145,6 +145,21 @@ bool json_each(const struct json *object, void **iter, struct str *key, const st
     return true;
 }
 
+bool json_unknown(const struct json *object, const char *names, struct str *key)
+{
+    void *iter = NULL;
+    const struct json *value;
+    while (json_each(object, &iter, key, &value)) {
+        struct str rest = str_c(names), name;
+        bool known = false;
+        while (!known && str_next(&rest, ' ', &name))
+            known = str_eq(*key, name);
+        if (!known)
+            return true;
+    }
+    return false;
+}
+
 static int dump_part(const char *ptr, size_t len, void *ctx)
 {
     struct buf *buf = ctx;

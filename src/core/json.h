@@ -48,6 +48,10 @@ bool json_get_bool(const struct json *object, const char *key, bool fallback);
 /* Members in the order of the text. *iter starts as NULL; false at the end. */
 bool json_each(const struct json *object, void **iter, struct str *key, const struct json **value);
 
+/* The first member that is none of `names` (parted by spaces), in *key; false when there is none.
+ */
+bool json_unknown(const struct json *object, const char *names, struct str *key);
+
 /* The value as compact JSON text. */
 ERR_MUST_USE enum err json_dump(const struct json *value, struct arena *arena, struct str *out,
                                 struct why *why);

@@ -16,21 +16,13 @@
 
 enum err import_spec_check(const struct json *spec, struct why *why)
 {
-    static const char *const names[] = {"dataset", "title",      "kind", "paths",  "append", "map",
-                                        "names",   "collection", "card", "upload", "base"};
-    void *iter = NULL;
     struct str key;
-    const struct json *value;
     enum record_kind kind;
     if (json_kind(spec) != JSON_KIND_OBJECT)
         return err_set(why, ERR_INVALID, "an import is a JSON object");
-    while (json_each(spec, &iter, &key, &value)) {
-        bool known = false;
-        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-            known |= str_eq_c(key, names[i]);
-        if (!known)
-            return err_set(why, ERR_INVALID, "an import has no member \"%.*s\"", SHOW(key));
-    }
+    if (json_unknown(spec, "dataset title kind paths append map names collection card upload base",
+                     &key))
+        return err_set(why, ERR_INVALID, "an import has no member \"%.*s\"", SHOW(key));
     struct str kind_name = json_get_str(spec, "kind", STR(""));
     if (kind_name.len && !record_kind_parse(kind_name, &kind))
         return err_set(why, ERR_INVALID,

@@ -22,12 +22,9 @@ enum err pipeline_text(struct str text, struct arena *arena, const struct json *
 
 static enum err one_input(const struct json *json, struct pipeline_input *out, struct why *why)
 {
-    void *iter = NULL;
     struct str key;
-    const struct json *value;
-    while (json_each(json, &iter, &key, &value))
-        if (!str_eq_c(key, "dataset") && !str_eq_c(key, "version"))
-            return err_set(why, ERR_INVALID, "an input has no member \"%.*s\"", SHOWN(key));
+    if (json_unknown(json, "dataset version", &key))
+        return err_set(why, ERR_INVALID, "an input has no member \"%.*s\"", SHOWN(key));
     out->dataset = json_get_str(json, "dataset", STR(""));
     out->version = json_get_int(json, "version", 0);
     if (!out->dataset.len)
@@ -77,12 +74,10 @@ enum err pipeline_references(const struct json *spec, struct arena *arena,
 
 static enum err read_output(const struct json *spec, struct pipeline *p, struct why *why)
 {
-    const struct json *output = json_get(spec, "output"), *card = json_get(output, "card"), *value;
-    void *iter = NULL;
+    const struct json *output = json_get(spec, "output"), *card = json_get(output, "card");
     struct str key;
-    while (json_each(output, &iter, &key, &value))
-        if (!str_eq_c(key, "dataset") && !str_eq_c(key, "title") && !str_eq_c(key, "card"))
-            return err_set(why, ERR_INVALID, "\"output\" has no member \"%.*s\"", SHOWN(key));
+    if (json_unknown(output, "dataset title card", &key))
+        return err_set(why, ERR_INVALID, "\"output\" has no member \"%.*s\"", SHOWN(key));
     p->dataset = json_get_str(output, "dataset", STR(""));
     p->title = json_get_str(output, "title", p->dataset);
     if (!p->dataset.len)
@@ -96,25 +91,15 @@ static enum err read_output(const struct json *spec, struct pipeline *p, struct 
 
 static enum err check_members(const struct json *spec, struct why *why)
 {
-    static const char *const names[] = {"name",        "input",       "inputs", "output",
-                                        "seed",        "steps",       "note",   "references",
-                                        "privacy_key", "vocabularies"};
-    void *iter = NULL;
     struct str key;
-    const struct json *value;
-    while (json_each(spec, &iter, &key, &value)) {
-        bool known = false;
-        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-            known |= str_eq_c(key, names[i]);
-        if (!known) {
-            enum err err =
-                err_set(why, ERR_INVALID, "a pipeline has no member \"%.*s\"", SHOWN(key));
-            err_hint(why, "it may have name, note, input or inputs, references, output, seed, "
-                          "privacy_key, vocabularies, steps");
-            return err;
-        }
-    }
-    return ERR_OK;
+    if (!json_unknown(spec,
+                      "name input inputs output seed steps note references privacy_key "
+                      "vocabularies",
+                      &key))
+        return ERR_OK;
+    err_hint(why, "it may have name, note, input or inputs, references, output, seed, "
+                  "privacy_key, vocabularies, steps");
+    return err_set(why, ERR_INVALID, "a pipeline has no member \"%.*s\"", SHOWN(key));
 }
 
 static enum err read_paths(struct pipeline *p, const struct json *on, enum record_kind kind,

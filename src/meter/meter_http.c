@@ -75,20 +75,12 @@ static const char limit_members[] =
 /* Money depends on what is set here: a name that was mistyped must not count as not given. */
 static enum err only(const struct json *body, const char *members, struct why *why)
 {
-    void *iter = NULL;
-    struct str key, rest, member;
-    const struct json *value;
-    while (json_each(body, &iter, &key, &value)) {
-        bool known = false;
-        for (rest = str_c(members); !known && str_next(&rest, ' ', &member);)
-            known = str_eq(key, member);
-        if (!known) {
-            err_hint(why, "known are %s", members);
-            return err_set(why, ERR_INVALID, "there is no member \"%.*s\" here",
-                           STR_FMT(utf8_prefix(key, 40)));
-        }
-    }
-    return ERR_OK;
+    struct str key;
+    if (!json_unknown(body, members, &key))
+        return ERR_OK;
+    err_hint(why, "known are %s", members);
+    return err_set(why, ERR_INVALID, "there is no member \"%.*s\" here",
+                   STR_FMT(utf8_prefix(key, 40)));
 }
 
 /* ---- prices ---- */

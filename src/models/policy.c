@@ -56,27 +56,18 @@ static enum err int_of(const struct json *object, const char *key, int64_t least
     return ERR_OK;
 }
 
-static enum err known(const struct json *object, const char *const *names, size_t n,
-                      const char *where, struct why *why)
+static enum err known(const struct json *object, const char *names, const char *where,
+                      struct why *why)
 {
-    void *iter = NULL;
     struct str key;
-    const struct json *value;
     if (json_kind(object) != JSON_KIND_OBJECT)
         return bad(why, where, "an object");
-    while (json_each(object, &iter, &key, &value)) {
-        size_t i = 0;
-        while (i < n && !str_eq_c(key, names[i]))
-            i++;
-        if (i == n)
-            return err_set(why, ERR_INVALID, "there is no member \"%.*s\" in %s",
-                           STR_FMT(utf8_prefix(key, 40)), where);
-    }
+    if (json_unknown(object, names, &key))
+        return err_set(why, ERR_INVALID, "there is no member \"%.*s\" in %s",
+                       STR_FMT(utf8_prefix(key, 40)), where);
     return ERR_OK;
 }
-#define KNOWN(object, where, ...)                                                                  \
-    known((object), (const char *const[]){__VA_ARGS__},                                            \
-          sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), (where), why)
+#define KNOWN(object, where, names) known((object), (names), (where), why)
 
 /* "model" or "model:label". */
 static enum err check_ref(struct str ref, const char *member, struct why *why)
@@ -104,7 +95,7 @@ static enum err read_targets(const struct json *list, struct arena *arena, struc
     for (size_t i = 0; i < n; i++) {
         const struct json *item = json_at(list, i);
         targets[i].weight = 100;
-        enum err err = KNOWN(item, "a target", "model", "weight");
+        enum err err = KNOWN(item, "a target", "model weight");
         if (!err)
             err = text_of(item, "model", 2 * MODELS_MOST_NAME + 1, &targets[i].model, why);
         if (!err)
@@ -146,7 +137,7 @@ static enum err read_arms(const struct json *body, struct arena *arena, struct p
     for (size_t i = 0; list && i < n; i++) {
         const struct json *item = json_at(list, i);
         arms[i].share = -1;
-        enum err err = KNOWN(item, "an arm", "name", "share", "targets");
+        enum err err = KNOWN(item, "an arm", "name share targets");
         if (!err)
             err = text_of(item, "name", 40, &arms[i].name, why);
         if (!err)
@@ -208,13 +199,13 @@ static enum err read_switches(const struct json *body, struct policy *out, struc
 {
     const struct json *cache = json_get(body, "cache"), *care = json_get(body, "maintenance");
     int64_t ttl_s = 600;
-    enum err err = cache ? KNOWN(cache, "\"cache\"", "on", "ttl_s") : ERR_OK;
+    enum err err = cache ? KNOWN(cache, "\"cache\"", "on ttl_s") : ERR_OK;
     if (!err)
         err = bool_of(cache, "on", &out->cache, why);
     if (!err)
         err = int_of(cache, "ttl_s", 1, MOST_TTL_S, &ttl_s, why);
     if (!err && care)
-        err = KNOWN(care, "\"maintenance\"", "on", "words");
+        err = KNOWN(care, "\"maintenance\"", "on words");
     if (!err)
         err = bool_of(care, "on", &out->maintenance, why);
     if (!err)
@@ -229,8 +220,9 @@ enum err policy_read(const struct json *body, struct arena *arena, struct policy
                      struct why *why)
 {
     struct policy p = {0};
-    enum err err = KNOWN(body, "a policy", "title", "targets", "arms", "fallbacks", "cache",
-                         "sticky", "maintenance", "context", "price_key", "tokenizer", "grants");
+    enum err err = KNOWN(
+        body, "a policy",
+        "title targets arms fallbacks cache sticky maintenance context price_key tokenizer grants");
     if (!err)
         err = text_of(body, "title", 200, &p.title, why);
     if (!err)

@@ -11,20 +11,12 @@
 
 static enum err check_members(const struct json *spec, struct why *why)
 {
-    static const char *const names[] = {"input", "output",       "method", "model", "per_passage",
-                                        "seed",  "most_records", "budget", "append"};
-    void *iter = NULL;
     struct str key;
-    const struct json *value;
     if (json_kind(spec) != JSON_KIND_OBJECT)
         return err_set(why, ERR_INVALID, "a synthesis is a JSON object");
-    while (json_each(spec, &iter, &key, &value)) {
-        bool known = false;
-        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-            known |= str_eq_c(key, names[i]);
-        if (!known)
-            return err_set(why, ERR_INVALID, "a synthesis has no member \"%.*s\"", SHOW(key));
-    }
+    if (json_unknown(spec, "input output method model per_passage seed most_records budget append",
+                     &key))
+        return err_set(why, ERR_INVALID, "a synthesis has no member \"%.*s\"", SHOW(key));
     return ERR_OK;
 }
 

@@ -66,6 +66,20 @@ TEST(instants_days_and_texts_that_are_missing_are_null)
     arena_free(arena);
 }
 
+TEST(the_first_member_that_is_not_known_is_told)
+{
+    struct arena *arena = arena_new(1 << 16);
+    const struct json *doc = NULL;
+    struct str key = STR("");
+    CHECK_OK(json_parse(STR("{\"a\":1,\"bc\":2,\"a b\":3,\"b\":4}"), arena, &doc, NULL), NULL);
+    CHECK(json_unknown(doc, "a bc", &key));
+    CHECK_STR(key, "a b"); /* a name, and not two */
+    CHECK_OK(json_parse(STR("{\"bc\":1,\"a\":2}"), arena, &doc, NULL), NULL);
+    CHECK(!json_unknown(doc, "a bc", &key));
+    CHECK(!json_unknown(NULL, "a", &key));
+    arena_free(arena);
+}
+
 TEST(a_page_of_a_list_ends_with_its_cursor_or_null)
 {
     struct arena *arena = arena_new(1 << 20);
