@@ -172,17 +172,6 @@ enum err eval_check_questions(struct str text, size_t *n, struct why *why)
     return err;
 }
 
-/* Whether the base is there and may be read: said now, and not by a job that fails. */
-static enum err see_base(struct eval *eval, const struct ops_identity *who, struct str kb,
-                         struct arena *arena, struct why *why)
-{
-    const struct knowledge_query query = {
-        .kb = str_z(arena, kb), .text = STR("办理"), .as_of = DAY_NONE, .limit = 1};
-    struct knowledge_hit *hits;
-    size_t n;
-    return knowledge_search(eval->opts.knowledge, who, &query, arena, &hits, &n, why);
-}
-
 enum err eval_start(struct eval *eval, const struct ops_identity *who, struct str kb,
                     struct str name, struct str questions, struct arena *arena, char id[UUID_TEXT],
                     char job[UUID_TEXT], struct why *why)
@@ -192,8 +181,8 @@ enum err eval_start(struct eval *eval, const struct ops_identity *who, struct st
     enum err err = ops_need(who, "eval.run", why);
     if (!err)
         err = eval_check_questions(questions, &n, why);
-    if (!err)
-        err = see_base(eval, who, kb, arena, why);
+    if (!err && kb.len) /* said now, and not by a job that fails; none: all bases */
+        err = knowledge_see(eval->opts.knowledge, who, kb, arena, why);
     if (err)
         return err;
     uuid7(id);

@@ -110,6 +110,13 @@ enum err base_find(struct knowledge *k, const struct ops_identity *who, struct s
     return ERR_OK;
 }
 
+enum err knowledge_see(struct knowledge *k, const struct ops_identity *who, struct str kb,
+                       struct arena *arena, struct why *why)
+{
+    struct base base;
+    return base_find(k, who, kb, arena, &base, why);
+}
+
 enum err base_list(struct knowledge *k, const struct ops_identity *who, struct arena *arena,
                    struct base **out, size_t *n, struct why *why)
 {

@@ -104,6 +104,10 @@ ERR_MUST_USE enum err knowledge_create(struct knowledge *k, const struct ops_ide
                                        const char *name, const char *title, enum ops_class access,
                                        char id[UUID_TEXT], struct why *why);
 
+/* Whether the base is there and `who` may read it. ERR_NOT_FOUND. */
+ERR_MUST_USE enum err knowledge_see(struct knowledge *k, const struct ops_identity *who,
+                                    struct str kb, struct arena *arena, struct why *why);
+
 /* The bases that `who` may read:
  * {"items":[{"id","name","title","access","n_documents","n_passages", "updated_at"}]}, as GET
  * /api/knowledge_bases answers. */

@@ -68,6 +68,12 @@ static uint32_t find_article(const struct rank_told *t, uint64_t title, uint32_t
     return low;
 }
 
+bool rank_told_knows(const struct rank_told *t, uint64_t title)
+{
+    uint32_t at = find_article(t, title, 0);
+    return at < t->n_articles && t->articles[at].title == title;
+}
+
 static int64_t find_term(const struct rank_told *t, uint64_t term)
 {
     uint32_t low = 0, high = t->n_terms;

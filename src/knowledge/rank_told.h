@@ -44,6 +44,9 @@ bool rank_told_takes(uint64_t term);
 /* Whether all numbers of the tables lie inside them. */
 bool rank_told_check(const struct rank_told *told);
 
+/* Whether an article of this title answers a known question: else there are no votes for it. */
+bool rank_told_knows(const struct rank_told *told, uint64_t title);
+
 /* What the known questions say of one question. */
 struct rank_votes {
     const struct rank_told *told;

@@ -66,7 +66,8 @@ struct search {
     size_t n;
 };
 
-/* What the known questions say of the question, to all items. */
+/* What the known questions say of the question, to all items. Where none of these is of a law that
+ * answered one, as in a city's own rules, all figures are 0 and nobody need be asked. */
 static enum err ask_told(const struct rank_model *model, const struct rank_told *told,
                          const float *asked, struct search *s, struct arena *arena, struct why *why)
 {
@@ -75,6 +76,11 @@ static enum err ask_told(const struct rank_model *model, const struct rank_told 
     float *weights = arena_array(arena, float, q->n + 1);
     struct rank_votes votes;
     size_t n = 0;
+    bool known = false;
+    for (size_t i = 0; i < s->n && !known; i++)
+        known = rank_told_knows(told, s->items[i].source);
+    if (!known)
+        return ERR_OK;
     if (!terms || !weights)
         return no_memory(why);
     for (size_t i = 0; i < q->n; i++)
