@@ -5,9 +5,7 @@
 #include "tap.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +14,7 @@
 #include "core/hash.h"
 #include "core/time.h"
 #include "data/work.h"
+#include "support/small_disk.h"
 
 #define SHARDS 6
 #define LINES  1500
@@ -238,22 +237,26 @@ TEST(killed_among_exact_spans_it_ends_with_the_same_bytes)
     rough_close(&r);
 }
 
-/* In a name space of its own: a file system of so many MiB at r->dir/small, grown from run to run.
- */
-static int on_small_disk(struct rough *r, uint64_t want)
+struct small_run {
+    struct rough *r;
+    uint64_t want;
+};
+
+/* A small disk at r->dir/small, grown from run to run. */
+static int on_small_disk(void *ctx)
 {
-    char opts[32], *dir = file_join(r->arena, r->dir, "small");
+    struct rough *r = ((struct small_run *)ctx)->r;
+    uint64_t want = ((struct small_run *)ctx)->want;
+    char *dir = file_join(r->arena, r->dir, "small");
     struct work_result result;
     bool was_full = false;
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("tmpfs", dir, "tmpfs", 0, "size=512k") != 0)
-        return 77;
+    if (!small_disk_mount(dir, (size_t)512 << 10))
+        return SMALL_DISK_NONE;
     struct work w = work_of(r, file_join(r->arena, dir, "w"));
     for (unsigned kib = 512; kib < (1u << 18); kib += kib / 2) {
         struct why why = {0};
-        (void)snprintf(opts, sizeof opts, "size=%uk", kib);
-        if (mount("tmpfs", dir, "tmpfs", MS_REMOUNT, opts) != 0)
-            return 77;
+        if (!small_disk_resize(dir, (size_t)kib << 10))
+            return SMALL_DISK_NONE;
         enum err err = work_run(&w, r->arena, &result, &why);
         if (err == ERR_OK)
             return was_full && outcome(&w) == want ? 0 : 1;
@@ -271,25 +274,11 @@ TEST(a_full_disk_is_said_and_the_run_goes_on_when_there_is_room)
     struct rough r;
     struct work_result calm;
     struct why why = {0};
-    int status = 0;
     rough_open(&r, usual);
     struct work a = work_of(&r, "calm");
     CHECK_OK(work_run(&a, r.arena, &calm, &why), &why);
     CHECK_EQ(file_make_dirs(file_join(r.arena, r.dir, "small"), NULL), ERR_OK);
-    uint64_t want = outcome(&a);
-    (void)fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        int code = on_small_disk(&r, want);
-        (void)fflush(stdout);
-        _exit(code);
-    }
-    CHECK_EQ(waitpid(pid, &status, 0), pid);
-    CHECK(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 77)
-        printf("# no file system could be mounted here: not tried\n");
-    else
-        CHECK_EQ(WEXITSTATUS(status), 0);
+    CHECK_SMALL_DISK(on_small_disk, (&(struct small_run){&r, outcome(&a)}));
     rough_close(&r);
 }
 

@@ -3,13 +3,12 @@
  * objects that are damaged. What is handed out is whole and the same, or there is nothing.
  */
 #include <dirent.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "way.h"
+#include "support/small_disk.h"
 
 static const char *const forms[] = {"directory", "jsonl", "openai", "sharegpt",
                                     "alpaca",    "text",  "capsule"};
@@ -81,10 +80,8 @@ struct small {
 
 static bool grow(struct small *s, unsigned kib)
 {
-    char opts[32];
     s->kib += kib;
-    (void)snprintf(opts, sizeof opts, "size=%uk", s->kib);
-    return mount("tmpfs", s->dir, "tmpfs", MS_REMOUNT, opts) == 0;
+    return small_disk_resize(s->dir, (size_t)s->kib << 10);
 }
 
 static bool to_what_is_used(struct small *s)
@@ -104,7 +101,7 @@ static int one_form(struct small *s, const char *form, const char *job)
     int before = n_files(r), was_full = s->n_full;
     size_t capsules = n_capsules(r);
     if (!to_what_is_used(s))
-        return 77;
+        return SMALL_DISK_NONE;
     for (int turn = 0; turn < 400; turn++) {
         why = (struct why){0};
         enum err err = room_run(r, job, &why);
@@ -121,7 +118,7 @@ static int one_form(struct small *s, const char *form, const char *job)
         if (n_files(r) != before || n_capsules(r) != capsules)
             return 14; /* something half made was left, or said to be there */
         if (!grow(s, 48))
-            return 77;
+            return SMALL_DISK_NONE;
         struct job_info info;
         if (job_find(r->compute, job, r->arena, &info, &why) ||
             (info.state == JOB_FAILED && job_retry(r->compute, &r->who, job, &why)))
@@ -137,7 +134,7 @@ static int one_folder(struct small *s, const char *id)
     struct why why = {0};
     char *out = file_join(s->room->arena, s->dir, "out");
     if (!to_what_is_used(s))
-        return 77;
+        return SMALL_DISK_NONE;
     for (int turn = 0; turn < 400; turn++) {
         why = (struct why){0};
         enum err err = release_export_to(s->room->release, &s->room->who, str_c(id), out, &why);
@@ -152,18 +149,32 @@ static int one_folder(struct small *s, const char *id)
         if (release_verify(out, NULL, 0, s->room->arena, &proof, NULL) == ERR_OK)
             return 23; /* not whole, and taken for whole */
         if (!grow(s, 48))
-            return 77;
+            return SMALL_DISK_NONE;
     }
     return 24;
 }
 
-/* In a name space of its own. The database stands elsewhere. */
-static int on_small_disk(struct room *parent, const char *id, char *const *jobs,
-                         const struct str *calm)
+struct small_run {
+    struct room *parent;
+    const char *id, *kept; /* kept: what the folder held */
+    char *const *jobs;
+    const struct str *calm;
+};
+
+/* The folder of the centre on a small disk. The database stands elsewhere. */
+static int on_small_disk(void *ctx)
 {
+    const struct small_run *run = ctx;
+    struct room *parent = run->parent;
+    char *const *jobs = run->jobs;
+    const struct str *calm = run->calm;
     struct room r = {.arena = NULL};
     struct why why = {0};
+    char back[200];
     memcpy(r.dir, parent->dir, sizeof r.dir);
+    (void)snprintf(back, sizeof back, "cp -a %s/. %s/", run->kept, r.dir);
+    if (!small_disk_mount(r.dir, (size_t)64 << 20) || system(back) != 0)
+        return SMALL_DISK_NONE;
     if (room_open(&r, test_store_again(4, TEST_BUSY_MS)) != ERR_OK)
         return 2;
     r.water = parent->water;
@@ -177,9 +188,9 @@ static int on_small_disk(struct room *parent, const char *id, char *const *jobs,
             return 3;
         }
     }
-    int code = one_folder(&s, id);
+    int code = one_folder(&s, run->id);
     if (code || !grow(&s, 65536))
-        return code ? code : 77;
+        return code ? code : SMALL_DISK_NONE;
     const struct json *list = NULL;
     struct release_proof proof;
     ASK(r, list, release_capsules_json(r.release, &r.water, r.arena, &json, &ask_why));
@@ -204,7 +215,6 @@ TEST(a_full_disk_is_said_and_nothing_half_made_is_handed_out)
     }
     char kept[] = "/tmp/yicheng-kept-XXXXXX", copy[200], *jobs[N_FORMS];
     struct str calm[N_FORMS] = {STR_NONE};
-    int status = 0;
     struct why why = {0};
     const char *id = released_of(&r, "qa", questions(&r, 60), "qa");
     for (size_t i = 0; i + 1 < N_FORMS; i++) { /* the capsule has a key of its own each time */
@@ -218,23 +228,7 @@ TEST(a_full_disk_is_said_and_nothing_half_made_is_handed_out)
     CHECK(mkdtemp(kept) != NULL);
     (void)snprintf(copy, sizeof copy, "cp -a %s/. %s/", r.dir, kept);
     CHECK_EQ(system(copy), 0);
-    (void)fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        int code = 77;
-        (void)snprintf(copy, sizeof copy, "cp -a %s/. %s/", kept, r.dir);
-        if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-            mount("tmpfs", r.dir, "tmpfs", 0, "size=64m") == 0 && system(copy) == 0)
-            code = on_small_disk(&r, id, jobs, calm);
-        (void)fflush(stdout);
-        _exit(code);
-    }
-    CHECK_EQ(waitpid(pid, &status, 0), pid);
-    CHECK(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 77)
-        printf("# no file system could be mounted here: not tried\n");
-    else
-        CHECK_EQ(WEXITSTATUS(status), 0);
+    CHECK_SMALL_DISK(on_small_disk, (&(struct small_run){&r, id, kept, jobs, calm}));
     CHECK_EQ(file_remove(kept, NULL), ERR_OK);
     DONE(r);
 }

@@ -1,14 +1,13 @@
 #include "support/test_store.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "core/file.h"
 #include "support/pg_cluster.h"
+#include "support/small_disk.h"
 
 static char dir[64], url[256], skip[400];
 static struct pg_cluster *cluster;
@@ -123,16 +122,13 @@ static void end_disk(void)
 
 bool test_store_small_disk(const char *engine, size_t n)
 {
-    char opts[64];
     owner = getpid();
     (void)snprintf(dir, sizeof dir, "/tmp/yicheng-disk-XXXXXX");
-    (void)snprintf(opts, sizeof opts, "size=%zu", n);
     (void)snprintf(skip, sizeof skip, "a small disk can only be mounted by root");
     if (!mkdtemp(dir))
         return false;
     /* In a namespace of its own, so that the disk is gone when the program is. */
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("tmpfs", dir, "tmpfs", 0, opts) != 0) {
+    if (!small_disk_mount(dir, n)) {
         (void)rmdir(dir);
         return false;
     }

@@ -1,12 +1,11 @@
 /* Synthesis over whole data sets, by rules and by a model behind a door of the test's own. */
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "room.h"
+#include "support/small_disk.h"
 
 TEST(rules_make_labelled_records_with_the_way_back)
 {
@@ -232,12 +231,22 @@ TEST(killed_again_and_again_it_makes_the_same)
     room_done(&r);
 }
 
-/* In a name space of its own: the folder of the centre on a small disk that grows from try to try;
- * the database is elsewhere. What room data writes for synthesis, collectors and annotation alike.
+struct small_run {
+    const char *dir, *db, *job;
+    struct str manifest;
+};
+
+/* The folder of the centre on a small disk that grows from try to try; the database, and what the
+ * folder held, are elsewhere. What room data writes for synthesis, collectors and annotation alike.
  */
-static int on_small_disk(const char *dir, const char *db, const char *job, struct str manifest)
+static int on_small_disk(void *ctx)
 {
-    char opts[32];
+    const struct small_run *s = ctx;
+    const char *dir = s->dir, *db = s->db, *job = s->job;
+    char back[200];
+    (void)snprintf(back, sizeof back, "cp -a %s/kept %s/objects", db, dir);
+    if (!small_disk_mount(dir, (size_t)64 << 20) || system(back) != 0)
+        return SMALL_DISK_NONE;
     struct job_info info = {.state = JOB_FAILED};
     struct room r = {.own_store = true};
     struct why why = {0};
@@ -248,12 +257,11 @@ static int on_small_disk(const char *dir, const char *db, const char *job, struc
         return 2;
     struct statvfs disk;
     if (statvfs(dir, &disk) != 0)
-        return 77;
+        return SMALL_DISK_NONE;
     unsigned used = (unsigned)((disk.f_blocks - disk.f_bfree) * disk.f_frsize >> 10);
     for (unsigned kib = used + 40; kib < (1u << 17); kib += 200) {
-        (void)snprintf(opts, sizeof opts, "size=%uk", kib);
-        if (mount("tmpfs", dir, "tmpfs", MS_REMOUNT, opts) != 0)
-            return 77;
+        if (!small_disk_resize(dir, (size_t)kib << 10))
+            return SMALL_DISK_NONE;
         why = (struct why){0};
         enum err err = job_run(r.compute, job, &why);
         if (err == ERR_OK)
@@ -271,7 +279,7 @@ static int on_small_disk(const char *dir, const char *db, const char *job, struc
     if (job_find(r.compute, job, r.arena, &info, NULL) || info.state != JOB_DONE ||
         json_parse(info.result, r.arena, &result, NULL))
         return 6;
-    return !was_full ? 7 : str_eq(json_get_str(result, "manifest", STR("")), manifest) ? 0 : 8;
+    return !was_full ? 7 : str_eq(json_get_str(result, "manifest", STR("")), s->manifest) ? 0 : 8;
 }
 
 TEST(a_full_disk_is_said_and_the_run_goes_on_when_there_is_room)
@@ -280,7 +288,6 @@ TEST(a_full_disk_is_said_and_the_run_goes_on_when_there_is_room)
     char db[64] = "/tmp/yicheng-synthdb-XXXXXX", copy[160], id[UUID_TEXT];
     struct buf lines;
     struct why why = {0};
-    int status = 0;
     CHECK(mkdtemp(r.dir) != NULL && mkdtemp(db) != NULL);
     CHECK_OK(room_open(&r, open_store(db)), &r.why);
     buf_init(&lines, r.arena);
@@ -299,24 +306,7 @@ TEST(a_full_disk_is_said_and_the_run_goes_on_when_there_is_room)
     CHECK_OK(synth_start(r.synth, &r.who, quoted(&r, one), id, &why), &why);
     (void)snprintf(copy, sizeof copy, "cp -a %s/objects %s/kept", r.dir, db);
     CHECK_EQ(system(copy), 0);
-    (void)fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        char back[200];
-        int code = 77;
-        (void)snprintf(back, sizeof back, "cp -a %s/kept %s/objects", db, r.dir);
-        if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-            mount("tmpfs", r.dir, "tmpfs", 0, "size=64m") == 0 && system(back) == 0)
-            code = on_small_disk(r.dir, db, id, manifest);
-        (void)fflush(stdout);
-        _exit(code);
-    }
-    CHECK_EQ(waitpid(pid, &status, 0), pid);
-    CHECK(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 77)
-        printf("# no file system could be mounted here: not tried\n");
-    else
-        CHECK_EQ(WEXITSTATUS(status), 0);
+    CHECK_SMALL_DISK(on_small_disk, (&(struct small_run){r.dir, db, id, manifest}));
     room_done(&r);
     CHECK_EQ(file_remove(db, NULL), ERR_OK);
 }
